@@ -1,0 +1,1 @@
+//! cosec core
