@@ -1,1 +1,9 @@
-//! cosec core
+//! cosec's core: what a Compose file says, where each value came from, which rules it breaks and who
+//! is to get which secret. It does no I/O and reads no clock; it builds for wasm32.
+//!
+//! Data flows down this list.
+
+pub mod compose;
+pub mod files;
+pub mod source;
+pub mod yaml;

@@ -1,0 +1,226 @@
+//! From the YAML tree to values: aliases expanded, `<<` applied, scalars resolved, within go-yaml's
+//! budget against alias bombs.
+
+use std::sync::Arc;
+
+use super::value::{Data, Map, MapEntry, Mark, Value};
+use crate::source::Span;
+use crate::yaml::scalar::{self, Scalar};
+use crate::yaml::{Document, Kind, Node, NodeId, Style};
+
+/// Why a document cannot be read as Compose reads it. No variant holds a value of the file.
+#[derive(Debug, thiserror::Error)]
+#[error("{kind}")]
+pub struct DecodeError {
+    /// What is wrong.
+    pub kind: DecodeErrorKind,
+    /// Where.
+    pub span: Span,
+    /// The other place that the error is about, if there is one.
+    pub related: Option<Span>,
+}
+
+/// The causes of a [`DecodeError`].
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum DecodeErrorKind {
+    /// A key twice in one mapping.
+    #[error("the key `{0}` stands twice in this mapping; remove one")]
+    DuplicateKey(Arc<str>),
+    /// `<<` with something that is no mapping.
+    #[error("`<<` merges mappings only; give it an alias of a mapping or a list of those")]
+    MergeOfNoMapping,
+    /// A mapping or list as key.
+    #[error("a key must be text")]
+    KeyNotText,
+    /// Aliases blow the document up.
+    #[error("the document's aliases expand to far more than its text (an alias bomb); write the values out")]
+    ExcessiveAliasing,
+    /// Too deep after expansion.
+    #[error("the document is nested too deeply")]
+    TooDeep,
+}
+
+/// Expands a document into a value tree.
+pub fn decode(document: &Document) -> Result<Value, DecodeError> {
+    let mut decoder = Decoder { document, decoded: 0, from_aliases: 0, inside_alias: 0 };
+    decoder.value(document.root(), 0)
+}
+
+/// Deeper than any text the parser accepts (255), since aliases may nest what they stand for.
+const DEEPEST: usize = 1000;
+
+struct Decoder<'a> {
+    document: &'a Document,
+    decoded: u64,
+    from_aliases: u64,
+    inside_alias: u32,
+}
+
+impl Decoder<'_> {
+    fn value(&mut self, id: NodeId, depth: usize) -> Result<Value, DecodeError> {
+        let document = self.document;
+        let node = document.node(id);
+        self.count(node)?;
+        if depth > DEEPEST {
+            return Err(error(DecodeErrorKind::TooDeep, node.span));
+        }
+        let data = match &node.kind {
+            Kind::Alias(target) => {
+                self.inside_alias += 1;
+                let value = self.value(*target, depth + 1);
+                self.inside_alias -= 1;
+                return value;
+            }
+            Kind::Scalar { value, style } => scalar_data(value, *style, node.tag.as_deref()),
+            Kind::Sequence { items, .. } => {
+                Data::Seq(items.iter().map(|item| self.value(*item, depth + 1)).collect::<Result<_, _>>()?)
+            }
+            Kind::Mapping { entries, .. } => Data::Map(self.mapping(entries, depth)?),
+        };
+        let mark = match node.tag.as_deref() {
+            Some("!reset") => Mark::Reset,
+            Some("!override") => Mark::Override,
+            _ => Mark::None,
+        };
+        Ok(Value { data, span: node.span, mark, template: None })
+    }
+
+    /// go-yaml's rule: past 400,000 nodes only a tenth may come from aliases, below that nearly all.
+    fn count(&mut self, node: &Node) -> Result<(), DecodeError> {
+        self.decoded += 1;
+        if self.inside_alias > 0 {
+            self.from_aliases += 1;
+        }
+        let allowed = match self.decoded {
+            0..=400_000 => 0.99,
+            4_000_000.. => 0.10,
+            decoded => 0.99 - 0.89 * ((decoded - 400_000) as f64 / 3_600_000.0),
+        };
+        if self.from_aliases > 100
+            && self.decoded > 1000
+            && self.from_aliases as f64 / self.decoded as f64 > allowed
+        {
+            return Err(error(DecodeErrorKind::ExcessiveAliasing, node.span));
+        }
+        Ok(())
+    }
+
+    fn mapping(&mut self, entries: &[(NodeId, NodeId)], depth: usize) -> Result<Map, DecodeError> {
+        let mut map = Map::with_capacity(entries.len());
+        let mut merge: Option<(NodeId, Span)> = None;
+        for (key_id, value_id) in entries {
+            let key = self.resolve(*key_id);
+            let key_span = self.document.node(*key_id).span;
+            let Kind::Scalar { value: text, style } = &key.kind else {
+                return Err(error(DecodeErrorKind::KeyNotText, key_span));
+            };
+            let name: Arc<str> = match scalar::resolve(text, *style, key.tag.as_deref()) {
+                Scalar::Merge => {
+                    if let Some((_, earlier)) = merge {
+                        return Err(duplicate("<<".into(), key_span, earlier));
+                    }
+                    merge = Some((*value_id, key_span));
+                    continue;
+                }
+                _ => text.as_ref().into(),
+            };
+            let value = self.value(*value_id, depth + 1)?;
+            if let Some(earlier) = map.get(&name) {
+                let earlier: &MapEntry = earlier;
+                return Err(duplicate(name.clone(), key_span, earlier.key_span));
+            }
+            map.insert(name, MapEntry { key_span, value });
+        }
+        if let Some((id, span)) = merge {
+            self.merge(&mut map, id, span, depth)?;
+        }
+        Ok(map)
+    }
+
+    /// Keys of the mapping itself win over merged ones; of several merged mappings, the first wins.
+    fn merge(&mut self, map: &mut Map, id: NodeId, span: Span, depth: usize) -> Result<(), DecodeError> {
+        let merged = match self.value(id, depth + 1)?.data {
+            Data::Map(merged) => vec![merged],
+            Data::Seq(items) => items
+                .into_iter()
+                .map(|item| match item.data {
+                    Data::Map(merged) => Ok(merged),
+                    _ => Err(error(DecodeErrorKind::MergeOfNoMapping, span)),
+                })
+                .collect::<Result<_, _>>()?,
+            _ => return Err(error(DecodeErrorKind::MergeOfNoMapping, span)),
+        };
+        for (name, entry) in merged.into_iter().flatten() {
+            map.entry(name).or_insert(entry);
+        }
+        Ok(())
+    }
+
+    fn resolve(&self, id: NodeId) -> &Node {
+        let node = self.document.node(id);
+        match node.kind {
+            Kind::Alias(target) => self.document.node(target),
+            _ => node,
+        }
+    }
+}
+
+fn scalar_data(text: &str, style: Style, tag: Option<&str>) -> Data {
+    match scalar::resolve(text, style, tag) {
+        Scalar::Null => Data::Null,
+        Scalar::Bool(truth) => Data::Bool(truth),
+        Scalar::Int(number) => Data::Int(number),
+        Scalar::Float(number) => Data::Float(number),
+        Scalar::Time(time) => Data::Time(time.into()),
+        Scalar::Merge | Scalar::Text => Data::Str(text.into()),
+    }
+}
+
+fn error(kind: DecodeErrorKind, span: Span) -> DecodeError {
+    DecodeError { kind, span, related: None }
+}
+
+fn duplicate(name: Arc<str>, span: Span, earlier: Span) -> DecodeError {
+    DecodeError { kind: DecodeErrorKind::DuplicateKey(name), span, related: Some(earlier) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Sources;
+
+    fn decoded(text: &str) -> Result<Value, DecodeError> {
+        let mut sources = Sources::default();
+        let id = sources.add("t", text);
+        decode(&crate::yaml::parse(id, text).unwrap()[0])
+    }
+
+    #[test]
+    fn own_keys_win_over_merged_ones_and_the_first_merged_one_wins() {
+        let value = decoded("a: &a {x: 1, y: 1}\nb: &b {x: 2, z: 2}\nc:\n  <<: [*a, *b]\n  y: 3\n").unwrap();
+        let c = value.get("c").unwrap();
+        let number = |key: &str| match c.get(key).unwrap().data {
+            Data::Int(number) => number,
+            _ => panic!(),
+        };
+        assert_eq!((number("x"), number("y"), number("z")), (1, 3, 2));
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_refused_with_both_places() {
+        let error = decoded("a: 1\nb: 2\na: 3\n").unwrap_err();
+        assert_eq!(error.kind, DecodeErrorKind::DuplicateKey("a".into()));
+        assert!(error.related.is_some());
+    }
+
+    #[test]
+    fn an_alias_bomb_is_refused_before_it_fills_memory() {
+        use std::fmt::Write as _;
+        let mut text = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x]\n");
+        for level in 1..12 {
+            let prior = format!("*a{}", level - 1);
+            writeln!(text, "a{level}: &a{level} [{}]", [prior.as_str(); 9].join(",")).unwrap();
+        }
+        assert_eq!(decoded(&text).unwrap_err().kind, DecodeErrorKind::ExcessiveAliasing);
+    }
+}

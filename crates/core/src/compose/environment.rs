@@ -1,0 +1,65 @@
+//! The variables that interpolation sees, and where each was set.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::source::Span;
+
+/// Where a variable's value was set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BindingOrigin {
+    /// The environment of the process.
+    Process,
+    /// A line of an env file; the span covers the value.
+    File(Span),
+}
+
+/// A variable's value and where it was set.
+#[derive(Clone)]
+pub struct Binding {
+    /// The value.
+    pub value: Arc<str>,
+    /// Where it was set.
+    pub origin: BindingOrigin,
+}
+
+/// The variables of a project. The first to set a name wins, so add the process first.
+#[derive(Clone, Default)]
+pub struct Environment {
+    bindings: HashMap<Arc<str>, Binding>,
+}
+
+impl Environment {
+    /// The process environment alone.
+    pub fn from_process(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut environment = Environment::default();
+        for (name, value) in variables {
+            environment.set_default(name, Binding { value: value.into(), origin: BindingOrigin::Process });
+        }
+        environment
+    }
+
+    /// Sets a variable unless it is set.
+    pub fn set_default(&mut self, name: impl Into<Arc<str>>, binding: Binding) {
+        self.bindings.entry(name.into()).or_insert(binding);
+    }
+
+    /// Adds what `other` has and this has not.
+    pub fn extend_default(&mut self, other: &Environment) {
+        for (name, binding) in &other.bindings {
+            self.bindings.entry(name.clone()).or_insert_with(|| binding.clone());
+        }
+    }
+
+    /// A variable.
+    pub fn get(&self, name: &str) -> Option<&Binding> {
+        self.bindings.get(name)
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} variables", self.bindings.len())
+    }
+}

@@ -1,0 +1,395 @@
+//! What rules and plan read of a project, in both spellings of each thing that Compose has.
+
+use std::sync::Arc;
+
+use super::load::{LoadError, LoadOptions};
+use super::value::{Data, Map, Text, Value};
+use crate::files;
+use crate::source::{Sources, Span};
+
+/// A Compose project.
+#[derive(Debug)]
+pub struct Project {
+    /// Its name; empty where neither the file nor the caller gives one.
+    pub name: String,
+    /// The directory that relative paths start from.
+    pub directory: String,
+    /// Services in file order.
+    pub services: Vec<Service>,
+    /// Top-level `secrets:`
+    pub secrets: Vec<SecretDef>,
+    /// Top-level `configs:`
+    pub configs: Vec<SecretDef>,
+}
+
+/// A service.
+#[derive(Debug)]
+pub struct Service {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where the name is written.
+    pub name_span: Span,
+    /// `image:`
+    pub image: Option<Text>,
+    /// `user:`
+    pub user: Option<Text>,
+    /// `environment:`
+    pub environment: Vec<EnvVar>,
+    /// `env_file:`
+    pub env_files: Vec<EnvFile>,
+    /// `secrets:`
+    pub secrets: Vec<Grant>,
+    /// `configs:`
+    pub configs: Vec<Grant>,
+    /// `build:`
+    pub build: Option<Build>,
+}
+
+/// `build:`
+#[derive(Debug)]
+pub struct Build {
+    /// `context:`, or the short form.
+    pub context: Option<Text>,
+    /// `dockerfile:`
+    pub dockerfile: Option<Text>,
+    /// `args:`
+    pub args: Vec<EnvVar>,
+    /// `secrets:`
+    pub secrets: Vec<Grant>,
+}
+
+/// A variable of `environment:` or `build.args:`, from `K: v` or `- K=v`.
+#[derive(Debug)]
+pub struct EnvVar {
+    /// The name.
+    pub name: Text,
+    /// The value; `None` where it comes from outside (`K:` or `- K`).
+    pub value: Option<Text>,
+}
+
+/// An entry of `env_file:`
+#[derive(Debug)]
+pub struct EnvFile {
+    /// The path as written.
+    pub path: Text,
+    /// `required:`, true unless said otherwise.
+    pub required: bool,
+}
+
+/// A grant: an entry of a service's `secrets:` or `configs:`.
+#[derive(Debug)]
+pub struct Grant {
+    /// The name of the secret.
+    pub source: Text,
+    /// `target:` as written.
+    pub target: Option<Text>,
+    /// `uid:`
+    pub uid: Option<Text>,
+    /// `gid:`
+    pub gid: Option<Text>,
+    /// `mode:` as permission bits, and where it is written.
+    pub mode: Option<(u32, Span)>,
+    /// The whole entry.
+    pub span: Span,
+}
+
+/// Whether a secret lives outside the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum External {
+    /// No.
+    No,
+    /// `external: true`
+    Yes,
+}
+
+/// A top-level secret or config.
+#[derive(Debug)]
+pub struct SecretDef {
+    /// The key.
+    pub name: Arc<str>,
+    /// Where the key is written.
+    pub name_span: Span,
+    /// `file:` as written.
+    pub file: Option<Text>,
+    /// `environment:`: the variable's name.
+    pub environment: Option<Text>,
+    /// `external:`
+    pub external: External,
+    /// `driver:` or `template_driver:`
+    pub driver: Option<Text>,
+}
+
+impl Project {
+    /// A top-level secret.
+    pub fn secret(&self, name: &str) -> Option<&SecretDef> {
+        self.secrets.iter().find(|secret| &*secret.name == name)
+    }
+
+    pub(super) fn read(
+        sources: &Sources,
+        root: &Value,
+        options: &LoadOptions<'_>,
+    ) -> Result<Self, LoadError> {
+        let reader = Reader { sources };
+        let Data::Map(top) = &root.data else {
+            let message = format!(
+                "a Compose file is a mapping with `services:` at its top, this is {}",
+                root.type_name()
+            );
+            return Err(LoadError::new(message, root.span));
+        };
+        let name = match options.name {
+            Some(name) => name.to_owned(),
+            None => reader.text(top, "name")?.map(|name| name.value.to_string()).unwrap_or_default(),
+        };
+        let mut project = Project {
+            name,
+            directory: options.directory.to_owned(),
+            services: Vec::new(),
+            secrets: reader.definitions(top, "secrets")?,
+            configs: reader.definitions(top, "configs")?,
+        };
+        for (name, span, value) in reader.entries(top, "services")? {
+            if let Some(map) = reader.map(value, || format!("services.{name}"))? {
+                project.services.push(reader.service(name.clone(), span, map)?);
+            }
+        }
+        if project.name.is_empty() {
+            project.name = default_name(files::file_name(&project.directory));
+        }
+        Ok(project)
+    }
+}
+
+/// Compose's name for a project that has none: the directory's, lower case, other characters dropped.
+pub(crate) fn default_name(directory: &str) -> String {
+    let lower = directory.to_lowercase();
+    let kept: String = lower
+        .chars()
+        .filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-'))
+        .collect();
+    kept.trim_start_matches(['_', '-']).to_owned()
+}
+
+struct Reader<'a> {
+    sources: &'a Sources,
+}
+
+type Entry<'v> = (&'v Arc<str>, Span, &'v Value);
+
+impl Reader<'_> {
+    fn service(&self, name: Arc<str>, name_span: Span, map: &Map) -> Result<Service, LoadError> {
+        let build = match map.get("build").map(|entry| &entry.value) {
+            None => None,
+            Some(value) => match &value.data {
+                Data::Null => None,
+                Data::Str(_) => {
+                    Some(Build { context: value.to_text(), dockerfile: None, args: vec![], secrets: vec![] })
+                }
+                Data::Map(build) => Some(Build {
+                    context: self.text(build, "context")?,
+                    dockerfile: self.text(build, "dockerfile")?,
+                    args: self.variables(build, "args")?,
+                    secrets: self.grants(build, "secrets")?,
+                }),
+                _ => return Err(wrong("build", "a path or a mapping", value)),
+            },
+        };
+        Ok(Service {
+            name,
+            name_span,
+            image: self.text(map, "image")?,
+            user: self.text(map, "user")?,
+            environment: self.variables(map, "environment")?,
+            env_files: self.env_files(map)?,
+            secrets: self.grants(map, "secrets")?,
+            configs: self.grants(map, "configs")?,
+            build,
+        })
+    }
+
+    fn definitions(&self, top: &Map, key: &str) -> Result<Vec<SecretDef>, LoadError> {
+        let mut definitions = Vec::new();
+        for (name, name_span, value) in self.entries(top, key)? {
+            let empty = Map::new();
+            let map = self.map(value, || format!("{key}.{name}"))?.unwrap_or(&empty);
+            let external = match map.get("external").map(|entry| &entry.value.data) {
+                Some(Data::Bool(true) | Data::Map(_)) => External::Yes,
+                _ => External::No,
+            };
+            let driver = match self.text(map, "driver")? {
+                Some(driver) => Some(driver),
+                None => self.text(map, "template_driver")?,
+            };
+            definitions.push(SecretDef {
+                name: name.clone(),
+                name_span,
+                file: self.text(map, "file")?,
+                environment: self.text(map, "environment")?,
+                external,
+                driver,
+            });
+        }
+        Ok(definitions)
+    }
+
+    fn grants(&self, map: &Map, key: &str) -> Result<Vec<Grant>, LoadError> {
+        let mut grants = Vec::new();
+        for item in self.items(map, key)? {
+            match &item.data {
+                Data::Map(grant) => {
+                    let source = self.text(grant, "source")?.ok_or_else(|| {
+                        LoadError::new(format!("an entry of `{key}:` has no `source:`"), item.span)
+                    })?;
+                    grants.push(Grant {
+                        source,
+                        target: self.text(grant, "target")?,
+                        uid: self.text(grant, "uid")?,
+                        gid: self.text(grant, "gid")?,
+                        mode: self.mode(grant)?,
+                        span: item.span,
+                    });
+                }
+                _ => {
+                    let Some(source) = item.to_text() else {
+                        return Err(wrong(key, "a list of names or of mappings with `source:`", item));
+                    };
+                    grants.push(Grant {
+                        source,
+                        target: None,
+                        uid: None,
+                        gid: None,
+                        mode: None,
+                        span: item.span,
+                    });
+                }
+            }
+        }
+        Ok(grants)
+    }
+
+    /// A number is taken as it is (`0400` has become 256 by then, `400` has not); text is read in base 8.
+    fn mode(&self, grant: &Map) -> Result<Option<(u32, Span)>, LoadError> {
+        let Some(value) = grant.get("mode").map(|entry| &entry.value) else { return Ok(None) };
+        let bits = match &value.data {
+            Data::Null => return Ok(None),
+            Data::Int(number) => u32::try_from(*number).ok(),
+            Data::Str(text) => u32::from_str_radix(text, 8).ok(),
+            _ => None,
+        };
+        match bits {
+            Some(bits) => Ok(Some((bits, value.span))),
+            None => Err(LoadError::new("`mode:` must be octal permissions such as 0400", value.span)),
+        }
+    }
+
+    fn env_files(&self, map: &Map) -> Result<Vec<EnvFile>, LoadError> {
+        let Some(value) = map.get("env_file").map(|entry| &entry.value) else { return Ok(vec![]) };
+        let items = match &value.data {
+            Data::Null => return Ok(vec![]),
+            Data::Seq(items) => items.as_slice(),
+            _ => std::slice::from_ref(value),
+        };
+        items
+            .iter()
+            .map(|item| match &item.data {
+                Data::Map(entry) => {
+                    let path = self
+                        .text(entry, "path")?
+                        .ok_or_else(|| LoadError::new("an entry of `env_file:` has no `path:`", item.span))?;
+                    let required = !matches!(
+                        entry.get("required").map(|entry| &entry.value.data),
+                        Some(Data::Bool(false))
+                    );
+                    Ok(EnvFile { path, required })
+                }
+                _ => match item.to_text() {
+                    Some(path) => Ok(EnvFile { path, required: true }),
+                    None => Err(wrong("env_file", "a path or a list of paths", item)),
+                },
+            })
+            .collect()
+    }
+
+    fn variables(&self, map: &Map, key: &str) -> Result<Vec<EnvVar>, LoadError> {
+        let Some(value) = map.get(key).map(|entry| &entry.value) else { return Ok(vec![]) };
+        match &value.data {
+            Data::Null => Ok(vec![]),
+            Data::Map(variables) => variables
+                .iter()
+                .map(|(name, entry)| {
+                    if matches!(entry.value.data, Data::Seq(_) | Data::Map(_)) {
+                        return Err(wrong(name, "a single value", &entry.value));
+                    }
+                    let name = Text { value: name.clone(), raw: name.clone(), span: entry.key_span };
+                    Ok(EnvVar { name, value: entry.value.to_text() })
+                })
+                .collect(),
+            Data::Seq(items) => items
+                .iter()
+                .map(|item| {
+                    item.to_text()
+                        .map(|text| self.assignment(&text))
+                        .ok_or_else(|| wrong(key, "NAME=value in each line", item))
+                })
+                .collect(),
+            _ => Err(wrong(key, "a mapping or a list", value)),
+        }
+    }
+
+    /// `K=v` as a name and a value, each with its own place.
+    fn assignment(&self, text: &Text) -> EnvVar {
+        let part = |from: usize, to: usize| self.sources.within(text.span, &text.raw, from..to);
+        match (text.value.split_once('='), text.raw.find('=')) {
+            (Some((name, value)), Some(at)) => EnvVar {
+                name: Text { value: name.into(), raw: text.raw[..at].into(), span: part(0, at) },
+                value: Some(Text {
+                    value: value.into(),
+                    raw: text.raw[at + 1..].into(),
+                    span: part(at + 1, text.raw.len()),
+                }),
+            },
+            _ => EnvVar { name: text.clone(), value: None },
+        }
+    }
+
+    fn text(&self, map: &Map, key: &str) -> Result<Option<Text>, LoadError> {
+        match map.get(key).map(|entry| &entry.value) {
+            None => Ok(None),
+            Some(value) if matches!(value.data, Data::Seq(_) | Data::Map(_)) => {
+                Err(wrong(key, "a single value", value))
+            }
+            Some(value) => Ok(value.to_text()),
+        }
+    }
+
+    fn entries<'v>(&self, top: &'v Map, key: &str) -> Result<Vec<Entry<'v>>, LoadError> {
+        let Some(value) = top.get(key).map(|entry| &entry.value) else { return Ok(vec![]) };
+        let map = self.map(value, || key.to_owned())?;
+        Ok(map.into_iter().flatten().map(|(name, entry)| (name, entry.key_span, &entry.value)).collect())
+    }
+
+    fn items<'v>(&self, map: &'v Map, key: &str) -> Result<&'v [Value], LoadError> {
+        match map.get(key).map(|entry| &entry.value) {
+            None => Ok(&[]),
+            Some(value) => match &value.data {
+                Data::Null => Ok(&[]),
+                Data::Seq(items) => Ok(items),
+                _ => Err(wrong(key, "a list", value)),
+            },
+        }
+    }
+
+    #[allow(clippy::unused_self, reason = "reads like its neighbours")]
+    fn map<'v>(&self, value: &'v Value, path: impl Fn() -> String) -> Result<Option<&'v Map>, LoadError> {
+        match &value.data {
+            Data::Null => Ok(None),
+            Data::Map(map) => Ok(Some(map)),
+            _ => Err(wrong(&path(), "a mapping", value)),
+        }
+    }
+}
+
+fn wrong(key: &str, expected: &str, value: &Value) -> LoadError {
+    LoadError::new(format!("`{key}` must be {expected}, this is {}", value.type_name()), value.span)
+}

@@ -1,0 +1,216 @@
+//! A value of the project, and where it came from.
+
+use std::fmt;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::environment::BindingOrigin;
+use crate::source::Span;
+
+/// A value with its origin.
+#[derive(Clone)]
+pub struct Value {
+    /// What it is.
+    pub data: Data,
+    /// Where it is written.
+    pub span: Span,
+    /// `!reset` or `!override` on it.
+    pub mark: Mark,
+    /// The text before interpolation, if it was interpolated, and what it was made of.
+    pub template: Option<Arc<Template>>,
+}
+
+/// The text of an interpolated value before interpolation, and the parts of its result.
+pub struct Template {
+    /// As in the file, after YAML's own escapes.
+    pub text: Arc<str>,
+    /// The result's parts in order.
+    pub parts: Vec<Part>,
+}
+
+/// One part of an interpolated text.
+#[derive(Clone)]
+pub struct Part {
+    /// Byte range in the template text that gave this part.
+    pub range: (usize, usize),
+    /// What gave it.
+    pub kind: PartKind,
+}
+
+/// What gave a part of an interpolated text.
+#[derive(Clone)]
+pub enum PartKind {
+    /// The file itself.
+    Literal,
+    /// A variable that has a value.
+    Variable {
+        /// Its name.
+        name: Box<str>,
+        /// Where its value was set.
+        from: BindingOrigin,
+    },
+    /// The default or alternate written beside the variable.
+    Fallback {
+        /// The variable's name.
+        name: Box<str>,
+    },
+    /// A variable without a value: empty text.
+    Unset {
+        /// Its name.
+        name: Box<str>,
+    },
+}
+
+/// Tags by which Compose merges otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mark {
+    /// None.
+    #[default]
+    None,
+    /// `!reset`: removes what earlier files say.
+    Reset,
+    /// `!override`: replaces instead of merging.
+    Override,
+}
+
+/// The types a Compose value has.
+#[derive(Clone)]
+pub enum Data {
+    /// Nothing.
+    Null,
+    /// A truth value.
+    Bool(bool),
+    /// A whole number.
+    Int(i128),
+    /// A number.
+    Float(f64),
+    /// A date, as go prints it. Compose refuses one almost everywhere.
+    Time(Arc<str>),
+    /// Text.
+    Str(Arc<str>),
+    /// A list.
+    Seq(Vec<Value>),
+    /// A mapping, in source order.
+    Map(Map),
+}
+
+/// A mapping, in source order.
+pub type Map = IndexMap<Arc<str>, MapEntry>;
+
+/// A key's place and its value.
+#[derive(Clone)]
+pub struct MapEntry {
+    /// Where the key is written.
+    pub key_span: Span,
+    /// The value.
+    pub value: Value,
+}
+
+/// Text with its origin: what rules look at.
+#[derive(Clone)]
+pub struct Text {
+    /// After interpolation.
+    pub value: Arc<str>,
+    /// Before it; the same as `value` where there was none.
+    pub raw: Arc<str>,
+    /// Where it is written.
+    pub span: Span,
+}
+
+impl Value {
+    /// A value that was written as such.
+    pub fn new(data: Data, span: Span) -> Self {
+        Value { data, span, mark: Mark::None, template: None }
+    }
+
+    /// The mapping, if it is one.
+    pub fn as_map(&self) -> Option<&Map> {
+        match &self.data {
+            Data::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    /// The list, if it is one.
+    pub fn as_seq(&self) -> Option<&[Value]> {
+        match &self.data {
+            Data::Seq(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The text, if it is text.
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.data {
+            Data::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value of a key of a mapping.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.as_map()?.get(key).map(|entry| &entry.value)
+    }
+
+    /// A scalar as the text that Compose makes of it; `None` for null and collections.
+    pub fn to_text(&self) -> Option<Text> {
+        let value: Arc<str> = match &self.data {
+            Data::Null | Data::Seq(_) | Data::Map(_) => return None,
+            Data::Bool(truth) => truth.to_string().into(),
+            Data::Int(number) => number.to_string().into(),
+            Data::Float(number) => format_float(*number).into(),
+            Data::Time(text) | Data::Str(text) => text.clone(),
+        };
+        let raw = self.template.as_ref().map_or_else(|| value.clone(), |template| template.text.clone());
+        Some(Text { value, raw, span: self.span })
+    }
+
+    /// What kind of value it is, for messages.
+    pub fn type_name(&self) -> &'static str {
+        match &self.data {
+            Data::Null => "nothing",
+            Data::Bool(_) => "a boolean",
+            Data::Int(_) | Data::Float(_) => "a number",
+            Data::Time(_) => "a date",
+            Data::Str(_) => "text",
+            Data::Seq(_) => "a list",
+            Data::Map(_) => "a mapping",
+        }
+    }
+}
+
+/// go's `%v` of a float64: shortest, with an exponent below 1e-4 and from 1e21.
+pub(crate) fn format_float(number: f64) -> String {
+    if number.is_infinite() {
+        return if number > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
+    }
+    if number.is_nan() {
+        return "NaN".to_owned();
+    }
+    let size = number.abs();
+    if number == 0.0 || (1e-4..1e21).contains(&size) {
+        return number.to_string();
+    }
+    let text = format!("{number:e}");
+    match text.split_once('e') {
+        Some((mantissa, exponent)) => {
+            let (sign, digits) = exponent.strip_prefix('-').map_or(('+', exponent), |digits| ('-', digits));
+            format!("{mantissa}e{sign}{digits:0>2}")
+        }
+        None => text,
+    }
+}
+
+// Values are secrets: Debug shows shape and place only.
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}..{}", self.type_name(), self.span.start, self.span.end)
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "text of {} bytes at {}..{}", self.value.len(), self.span.start, self.span.end)
+    }
+}

@@ -1,0 +1,152 @@
+//! What core asks of the world: texts and facts. The CLI answers from disk and git, the browser from
+//! memory, an editor from open buffers; what cannot be answered is said, never passed in silence.
+
+/// An answer, or why there is none here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer<T> {
+    /// The fact.
+    Known(T),
+    /// It cannot be known here; one phrase says why, as in "not in a git repository".
+    NotChecked(&'static str),
+}
+
+/// What git says of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GitState {
+    /// In the index: it is, or is about to be, committed.
+    Tracked,
+    /// Not in the index and covered by an ignore rule.
+    Ignored,
+    /// Neither: `git add .` would take it.
+    Untracked,
+    /// In no git repository at all.
+    NoRepository,
+}
+
+/// What lies at a path, links followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// Nothing.
+    Missing,
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A FIFO, socket, device or a loop of links.
+    Other,
+}
+
+/// Why a text cannot be had.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ReadError {
+    /// Nothing there.
+    #[error("there is no such file")]
+    Missing,
+    /// Bytes that are no UTF-8.
+    #[error("it is not UTF-8 text")]
+    NotText,
+    /// Anything else, in the words of the system.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Texts and facts. Paths use `/`; relative ones are relative to where the user stands.
+pub trait FileSystem {
+    /// The text of a file.
+    fn read(&self, path: &str) -> Result<String, ReadError>;
+
+    /// What lies there.
+    fn kind(&self, path: &str) -> Answer<FileKind>;
+
+    /// What git says of it.
+    fn git(&self, path: &str) -> Answer<GitState>;
+
+    /// The user's home directory, for `~`.
+    fn home(&self) -> Option<String> {
+        None
+    }
+}
+
+/// A file system in memory: for the browser, for tests, and for linting standard input.
+#[derive(Default)]
+pub struct MemoryFiles {
+    files: std::collections::BTreeMap<String, String>,
+}
+
+impl MemoryFiles {
+    /// Adds or replaces a file.
+    pub fn insert(&mut self, path: impl Into<String>, text: impl Into<String>) {
+        self.files.insert(path.into(), text.into());
+    }
+}
+
+impl FileSystem for MemoryFiles {
+    fn read(&self, path: &str) -> Result<String, ReadError> {
+        self.files.get(path).cloned().ok_or(ReadError::Missing)
+    }
+
+    fn kind(&self, path: &str) -> Answer<FileKind> {
+        if self.files.contains_key(path) {
+            Answer::Known(FileKind::File)
+        } else {
+            Answer::NotChecked("there is no disk here")
+        }
+    }
+
+    fn git(&self, _path: &str) -> Answer<GitState> {
+        Answer::NotChecked("git cannot be asked here")
+    }
+}
+
+/// Joins `path` onto directory `base`, and cleans the result as far as text allows: `a/./b/../c` is
+/// `a/c`. An absolute `path` stands alone.
+pub fn join(base: &str, path: &str) -> String {
+    let joined =
+        if path.starts_with('/') || base.is_empty() { path.to_owned() } else { format!("{base}/{path}") };
+    let absolute = joined.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in joined.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            ".." if absolute => {}
+            part => parts.push(part),
+        }
+    }
+    match (absolute, parts.is_empty()) {
+        (true, _) => format!("/{}", parts.join("/")),
+        (false, true) => ".".to_owned(),
+        (false, false) => parts.join("/"),
+    }
+}
+
+/// The directory of a path: `a/b.yaml` → `a`, `b.yaml` → `` (empty), `/b` → `/`.
+pub fn parent(path: &str) -> &str {
+    match path.rfind('/') {
+        Some(0) => "/",
+        Some(at) => &path[..at],
+        None => "",
+    }
+}
+
+/// The last component of a path.
+pub fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joined_paths_are_clean() {
+        assert_eq!(join("a/b", "../c"), "a/c");
+        assert_eq!(join("", "./x"), "x");
+        assert_eq!(join("a", "/x/../y"), "/y");
+        assert_eq!(join(".", "../../x"), "../../x");
+        assert_eq!(join("/", ".."), "/");
+        assert_eq!(join("a", ".."), ".");
+    }
+}

@@ -1,0 +1,244 @@
+//! Text and where it came from. Every later thing points back here by [`Span`].
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Which file of a [`Sources`] a span lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileId(u32);
+
+/// A byte range of one file: `start` inclusive, `end` exclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Span {
+    /// The file.
+    pub file: FileId,
+    /// First byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+}
+
+impl Span {
+    /// The part of this span from `from` to `to`, both counted from its start.
+    pub fn slice(self, from: usize, to: usize) -> Span {
+        let at = |offset: usize| self.start.saturating_add(offset as u32).min(self.end);
+        Span { file: self.file, start: at(from), end: at(to) }
+    }
+
+    /// Whether `other` lies wholly in this span.
+    pub fn contains(self, other: Span) -> bool {
+        self.file == other.file && self.start <= other.start && other.end <= self.end
+    }
+}
+
+/// A place as people count: lines and columns from 1, columns in Unicode scalar values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in Unicode scalar values, from 1.
+    pub column: u32,
+}
+
+/// One text with the path under which people know it.
+pub struct SourceFile {
+    path: String,
+    text: Arc<str>,
+    line_starts: Vec<u32>,
+}
+
+impl SourceFile {
+    /// The path as given, for messages.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The whole text. A byte order mark is kept, so that offsets fit the bytes on disk.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn line_index(&self, offset: u32) -> usize {
+        self.line_starts.partition_point(|start| *start <= offset).saturating_sub(1)
+    }
+
+    /// The byte range of the line that `offset` lies in, without its line break.
+    pub fn line_range(&self, offset: u32) -> (usize, usize) {
+        let line = self.line_index(offset);
+        let start = self.line_starts[line] as usize;
+        let end = self.line_starts.get(line + 1).map_or(self.text.len(), |next| *next as usize);
+        let length = self.text[start..end].trim_end_matches(['\n', '\r']).len();
+        (start, start + length)
+    }
+
+    /// The place of a byte offset.
+    pub fn position(&self, offset: u32) -> Position {
+        let offset = offset.min(self.text.len() as u32);
+        let line = self.line_index(offset);
+        let start = self.line_starts[line] as usize;
+        let before = self.text.get(start..offset as usize).unwrap_or_default();
+        let mut column = before.chars().count() as u32 + 1;
+        if start == 0 && before.starts_with('\u{feff}') {
+            column -= 1;
+        }
+        Position { line: line as u32 + 1, column }
+    }
+}
+
+// Files hold secrets: no Debug of the text.
+impl fmt::Debug for SourceFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SourceFile").field("path", &self.path).field("bytes", &self.text.len()).finish()
+    }
+}
+
+/// All texts that one run has read.
+#[derive(Debug, Default)]
+pub struct Sources {
+    files: Vec<SourceFile>,
+}
+
+impl Sources {
+    /// Takes a text in.
+    pub fn add(&mut self, path: impl Into<String>, text: impl Into<Arc<str>>) -> FileId {
+        let text = text.into();
+        let line_starts = std::iter::once(0)
+            .chain(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at as u32 + 1))
+            .collect();
+        self.files.push(SourceFile { path: path.into(), text, line_starts });
+        FileId(self.files.len() as u32 - 1)
+    }
+
+    /// One file.
+    pub fn file(&self, id: FileId) -> &SourceFile {
+        &self.files[id.0 as usize]
+    }
+
+    /// All files with their ids, in the order in which they were read.
+    pub fn iter(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
+        self.files.iter().enumerate().map(|(at, file)| (FileId(at as u32), file))
+    }
+
+    /// The source text that a span covers.
+    pub fn slice(&self, span: Span) -> &str {
+        self.file(span.file).text.get(span.start as usize..span.end as usize).unwrap_or_default()
+    }
+
+    /// Where a range of a scalar's text is written. `scalar` is the scalar's span, `text` its text after
+    /// YAML's own escapes. Where escapes or folding hide the place, it is the whole scalar.
+    pub fn within(&self, scalar: Span, text: &str, range: std::ops::Range<usize>) -> Span {
+        let written = self.slice(scalar);
+        if written == text {
+            return scalar.slice(range.start, range.end);
+        }
+        if written.len() == text.len() + 2 && written.get(1..=text.len()) == Some(text) {
+            return scalar.slice(range.start + 1, range.end + 1);
+        }
+        match (align(written, text, range.start), align(written, text, range.end)) {
+            (Some(start), Some(end)) if start <= end => scalar.slice(start, end),
+            _ => scalar,
+        }
+    }
+
+    /// First and last place of a span; the last is one past the end.
+    pub fn range(&self, span: Span) -> (Position, Position) {
+        let file = self.file(span.file);
+        (file.position(span.start), file.position(span.end))
+    }
+}
+
+/// The offset in `written` at which the text at `offset` is written: walks both, passing over quotes,
+/// indentation, folded line breaks and escapes.
+fn align(written: &str, text: &str, offset: usize) -> Option<usize> {
+    let double = written.starts_with('"');
+    let mut source = written.char_indices().peekable();
+    if written.starts_with(['"', '\'']) {
+        source.next();
+    }
+    let mut line_start = false;
+    for (at, expected) in text.char_indices() {
+        // Indentation belongs to no text, unless the text itself goes on with a space.
+        while line_start && source.peek().is_some_and(|(_, found)| *found == ' ' && expected != ' ') {
+            source.next();
+        }
+        line_start = false;
+        if at == offset {
+            return source.peek().map(|(at, _)| *at);
+        }
+        let (_, found) = source.next()?;
+        if found == expected {
+            if found == '\'' && !double && source.peek().is_some_and(|(_, next)| *next == '\'') {
+                source.next();
+            }
+            if double && found == '\\' {
+                source.next();
+            }
+            if found == '\n' {
+                line_start = true;
+            }
+        } else if found == '\n' && expected == ' ' {
+            line_start = true;
+        } else if double && found == '\\' {
+            let (_, escape) = source.next()?;
+            let more = match escape {
+                'x' => 2,
+                'u' => 4,
+                'U' => 8,
+                _ => 0,
+            };
+            for _ in 0..more {
+                source.next();
+            }
+        } else {
+            return None;
+        }
+    }
+    (offset == text.len()).then(|| source.peek().map_or(written.len(), |(at, _)| *at))
+}
+
+/// A span that covers the whole of a file's first byte, for findings about a file as such.
+pub fn file_start(file: FileId) -> Span {
+    Span { file, start: 0, end: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_characters_and_skip_the_byte_order_mark() {
+        let mut sources = Sources::default();
+        let id = sources.add("compose.yaml", "\u{feff}a: 🙂b\nc: d\n");
+        let file = sources.file(id);
+        let at = |needle: &str| file.position(file.text().find(needle).unwrap() as u32);
+        assert_eq!(at("a:"), Position { line: 1, column: 1 });
+        assert_eq!(at("b\n"), Position { line: 1, column: 5 });
+        assert_eq!(at("d"), Position { line: 2, column: 4 });
+    }
+
+    #[test]
+    fn a_part_of_a_scalar_is_found_in_every_style_so_that_masks_hit_it() {
+        let cases = [
+            ("PASSWORD=canary", "PASSWORD=canary", "canary"),
+            ("\"PASSWORD=canary\"", "PASSWORD=canary", "canary"),
+            ("'it''s=canary'", "it's=canary", "canary"),
+            (r#""a\tb=\u00e9canary""#, "a\tb=écanary", r"\u00e9canary"),
+            ("one\n    two=canary\n", "one\ntwo=canary\n", "canary\n"),
+            ("\\ \"x", "something else", "\\ \"x"),
+        ];
+        for (written, text, expected) in cases {
+            let mut sources = Sources::default();
+            let file = sources.add("t", written);
+            let scalar = Span { file, start: 0, end: written.len() as u32 };
+            let from = text.find('=').map_or(3, |at| at + 1);
+            assert_eq!(sources.slice(sources.within(scalar, text, from..text.len())), expected, "{written}");
+        }
+    }
+
+    #[test]
+    fn debug_of_a_file_shows_no_text() {
+        let mut sources = Sources::default();
+        sources.add("compose.yaml", "PASSWORD: canary");
+        assert!(!format!("{sources:?}").contains("canary"));
+    }
+}

@@ -1,0 +1,287 @@
+//! A spanned tree, one arena per file. Aliases stay references, so a "billion laughs" file costs
+//! what its text costs; whoever expands them keeps a budget.
+
+use std::collections::HashMap;
+
+use super::event::{Event, Spanned, Style, events};
+use crate::source::{FileId, Span};
+
+/// Index of a node in its [`Document`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NodeId(u32);
+
+/// What a node is.
+pub enum Kind {
+    /// Text, not yet resolved to a type.
+    Scalar {
+        /// The text after YAML's own escapes.
+        value: Box<str>,
+        /// How it is written.
+        style: Style,
+    },
+    /// A list.
+    Sequence {
+        /// The items.
+        items: Vec<NodeId>,
+        /// Written as `[…]`.
+        flow: bool,
+    },
+    /// A mapping, keys in source order, `<<` not yet applied.
+    Mapping {
+        /// Key and value.
+        entries: Vec<(NodeId, NodeId)>,
+        /// Written as `{…}`.
+        flow: bool,
+    },
+    /// `*name`
+    Alias(NodeId),
+}
+
+/// One node of a document.
+pub struct Node {
+    /// Where it is written. Collections end with their last child, not at the next token.
+    pub span: Span,
+    /// An explicit tag as written: `!reset`, `!!str`.
+    pub tag: Option<Box<str>>,
+    /// What it is.
+    pub kind: Kind,
+    /// Whether `&name` stands on it.
+    pub anchored: bool,
+}
+
+/// One YAML document of a file.
+pub struct Document {
+    nodes: Vec<Node>,
+    root: NodeId,
+}
+
+impl Document {
+    /// The root node; an empty document has an empty plain scalar.
+    pub fn root(&self) -> NodeId {
+        self.root
+    }
+
+    /// A node.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0 as usize]
+    }
+
+    /// All nodes, in no promised order.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter()
+    }
+}
+
+/// Why a text is no YAML.
+#[derive(Debug, thiserror::Error)]
+#[error("{kind}")]
+pub struct YamlError {
+    /// What is wrong.
+    pub kind: YamlErrorKind,
+    /// Where.
+    pub span: Span,
+}
+
+/// The causes of a [`YamlError`]. No variant holds text of the file: it may be a password.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum YamlErrorKind {
+    /// The parser's own sentence.
+    #[error("not valid YAML: {0}")]
+    Syntax(String),
+    /// `*name` without `&name` before it.
+    #[error(
+        "an alias (`*…`) refers to an anchor that is not defined above it; quote the value if the `*` is part of it"
+    )]
+    UnknownAlias,
+    /// An anchor inside itself.
+    #[error("an anchor contains an alias to itself")]
+    RecursiveAlias,
+    /// More than 4 GiB.
+    #[error("the file is larger than 64 MiB, which is no Compose file")]
+    TooLarge,
+}
+
+const LARGEST_FILE: usize = 64 << 20;
+
+/// Parses all documents of a file.
+pub fn parse(file: FileId, text: &str) -> Result<Vec<Document>, YamlError> {
+    let span = |start: usize, end: usize| Span { file, start: start as u32, end: end as u32 };
+    if text.len() > LARGEST_FILE {
+        return Err(YamlError { kind: YamlErrorKind::TooLarge, span: span(0, 0) });
+    }
+    let mut builder =
+        Builder { file, text, nodes: Vec::new(), open: Vec::new(), anchors: HashMap::new(), root: None };
+    let mut documents = Vec::new();
+    for next in events(text) {
+        let Spanned { event, start, end } = next.map_err(|error| {
+            let width = text[error.offset..].chars().next().map_or(0, char::len_utf8);
+            YamlError {
+                kind: YamlErrorKind::Syntax(error.message),
+                span: span(error.offset, error.offset + width),
+            }
+        })?;
+        match event {
+            Event::DocumentStart => builder.anchors.clear(),
+            Event::DocumentEnd => {
+                let root = builder.root.take();
+                let nodes = std::mem::take(&mut builder.nodes);
+                if let Some(root) = root {
+                    documents.push(Document { nodes, root });
+                }
+            }
+            event => builder.take(event, span(start, end))?,
+        }
+    }
+    Ok(documents)
+}
+
+struct Builder<'a> {
+    file: FileId,
+    text: &'a str,
+    nodes: Vec<Node>,
+    open: Vec<Open>,
+    anchors: HashMap<usize, NodeId>,
+    root: Option<NodeId>,
+}
+
+/// A collection whose end has not been seen.
+struct Open {
+    id: NodeId,
+    anchor: usize,
+    key: Option<NodeId>,
+}
+
+impl Builder<'_> {
+    fn take(&mut self, event: Event, span: Span) -> Result<(), YamlError> {
+        match event {
+            Event::Scalar { value, style, anchor, tag } => {
+                let span = self.scalar_span(span, style);
+                let id =
+                    self.add(Node { span, tag, kind: Kind::Scalar { value, style }, anchored: anchor != 0 });
+                if anchor != 0 {
+                    self.anchors.insert(anchor, id);
+                }
+                self.attach(id, span.end);
+            }
+            Event::SequenceStart { flow, anchor, tag } => {
+                self.open(Kind::Sequence { items: Vec::new(), flow }, span, tag, anchor);
+            }
+            Event::MappingStart { flow, anchor, tag } => {
+                self.open(Kind::Mapping { entries: Vec::new(), flow }, span, tag, anchor);
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close(span),
+            Event::Alias(anchor) => {
+                let Some(target) = self.anchors.get(&anchor).copied() else {
+                    return Err(YamlError { kind: YamlErrorKind::UnknownAlias, span });
+                };
+                if self.open.iter().any(|open| open.anchor == anchor) {
+                    return Err(YamlError { kind: YamlErrorKind::RecursiveAlias, span });
+                }
+                let id = self.add(Node { span, tag: None, kind: Kind::Alias(target), anchored: false });
+                self.attach(id, span.end);
+            }
+            Event::UnknownAlias => return Err(YamlError { kind: YamlErrorKind::UnknownAlias, span }),
+            Event::DocumentStart | Event::DocumentEnd => {}
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, node: Node) -> NodeId {
+        self.nodes.push(node);
+        NodeId(self.nodes.len() as u32 - 1)
+    }
+
+    fn open(&mut self, kind: Kind, span: Span, tag: Option<Box<str>>, anchor: usize) {
+        let id = self.add(Node { span, tag, kind, anchored: anchor != 0 });
+        if anchor != 0 {
+            self.anchors.insert(anchor, id);
+        }
+        self.open.push(Open { id, anchor, key: None });
+    }
+
+    fn close(&mut self, end: Span) {
+        let Some(open) = self.open.pop() else { return };
+        let node = &mut self.nodes[open.id.0 as usize];
+        let flow = matches!(node.kind, Kind::Sequence { flow: true, .. } | Kind::Mapping { flow: true, .. });
+        // A block collection's end event sits at the next token; its last child's end is the truth,
+        // and `attach` has already set it.
+        if flow {
+            node.span.end = end.end;
+        }
+        let reached = node.span.end;
+        self.attach(open.id, reached);
+    }
+
+    fn attach(&mut self, id: NodeId, reached: u32) {
+        let Some(open) = self.open.last_mut() else {
+            self.root = Some(id);
+            return;
+        };
+        let parent = &mut self.nodes[open.id.0 as usize];
+        parent.span.end = parent.span.end.max(reached);
+        match &mut parent.kind {
+            Kind::Sequence { items, .. } => items.push(id),
+            Kind::Mapping { entries, .. } => match open.key.take() {
+                None => open.key = Some(id),
+                Some(key) => entries.push((key, id)),
+            },
+            Kind::Scalar { .. } | Kind::Alias(_) => {}
+        }
+    }
+
+    /// Block scalars come with trailing blank lines and indentation: cut those off.
+    fn scalar_span(&self, span: Span, style: Style) -> Span {
+        if !matches!(style, Style::Literal | Style::Folded) {
+            return span;
+        }
+        let written = self.text.get(span.start as usize..span.end as usize).unwrap_or_default();
+        Span { file: self.file, start: span.start, end: span.start + written.trim_end().len() as u32 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Sources;
+
+    fn parsed(text: &str) -> Result<Vec<Document>, YamlError> {
+        let mut sources = Sources::default();
+        let id = sources.add("t", text);
+        parse(id, text)
+    }
+
+    #[test]
+    fn a_nested_block_ends_with_its_last_child_so_that_edits_hit_only_it() {
+        let text = "a:\n  b: c\n\n\n# later\nd: e\n";
+        let documents = parsed(text).unwrap();
+        let document = &documents[0];
+        let Kind::Mapping { entries, .. } = &document.node(document.root()).kind else { panic!() };
+        let inner = document.node(entries[0].1).span;
+        assert_eq!(&text[inner.start as usize..inner.end as usize], "b: c");
+    }
+
+    #[test]
+    fn an_alias_bomb_costs_no_more_than_its_text() {
+        use std::fmt::Write as _;
+        let mut text = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x]\n");
+        for level in 1..30 {
+            let prior = format!("*a{}", level - 1);
+            writeln!(text, "a{level}: &a{level} [{}]", [prior.as_str(); 9].join(",")).unwrap();
+        }
+        let documents = parsed(&text).unwrap();
+        assert!(documents[0].nodes().count() < 500);
+    }
+
+    #[test]
+    fn a_hundred_kilobytes_of_brackets_are_refused_at_once() {
+        let error = parsed(&"[".repeat(100_000)).err().unwrap();
+        assert!(matches!(error.kind, YamlErrorKind::Syntax(_)));
+    }
+
+    #[test]
+    fn an_unquoted_password_that_looks_like_an_alias_is_not_echoed() {
+        let error = parsed("PASSWORD: *canary\n").err().unwrap();
+        assert_eq!(error.kind, YamlErrorKind::UnknownAlias);
+        assert!(!error.to_string().contains("canary"));
+    }
+}
