@@ -4,6 +4,12 @@
 //! Data flows down this list.
 
 pub mod compose;
+pub mod detect;
 pub mod files;
+pub mod gitignore;
+pub mod lint;
+pub mod plan;
+pub mod report;
+pub mod rules;
 pub mod source;
 pub mod yaml;

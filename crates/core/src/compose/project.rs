@@ -380,7 +380,6 @@ impl Reader<'_> {
         }
     }
 
-    #[allow(clippy::unused_self, reason = "reads like its neighbours")]
     fn map<'v>(&self, value: &'v Value, path: impl Fn() -> String) -> Result<Option<&'v Map>, LoadError> {
         match &value.data {
             Data::Null => Ok(None),

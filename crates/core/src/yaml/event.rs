@@ -113,5 +113,5 @@ fn syntax_error(text: &str, error: &ScanError) -> SyntaxError {
     let offset = marker
         .byte_offset()
         .unwrap_or_else(|| text.char_indices().nth(marker.index()).map_or(text.len(), |(at, _)| at));
-    SyntaxError { message: error.info().to_string(), offset: offset.min(text.len()) }
+    SyntaxError { message: error.info(), offset: offset.min(text.len()) }
 }

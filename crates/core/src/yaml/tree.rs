@@ -66,9 +66,33 @@ impl Document {
         &self.nodes[id.0 as usize]
     }
 
+    /// The spans of all scalars that are no keys: what an excerpt must not show unasked.
+    pub fn value_spans(&self) -> Vec<Span> {
+        let mut keys = vec![false; self.nodes.len()];
+        for node in &self.nodes {
+            if let Kind::Mapping { entries, .. } = &node.kind {
+                for (key, _) in entries {
+                    keys[key.0 as usize] = true;
+                }
+            }
+        }
+        let values = self.nodes.iter().zip(keys).filter(|(_, is_key)| !is_key).map(|(node, _)| node);
+        values
+            .filter(|node| matches!(node.kind, Kind::Scalar { .. } | Kind::Alias(_)))
+            .map(|node| node.span)
+            .collect()
+    }
+
     /// All nodes, in no promised order.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.nodes.iter()
+    }
+}
+
+// Files hold secrets: no Debug of the content.
+impl std::fmt::Debug for Document {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "a document of {} nodes", self.nodes.len())
     }
 }
 

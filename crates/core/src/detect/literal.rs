@@ -1,0 +1,97 @@
+//! Whether a value is written out, comes from outside, or is no secret at all.
+
+use crate::compose::template::{self, Piece};
+
+/// What a value in a secret's place is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Literal {
+    /// The secret itself, weak ones included.
+    Secret,
+    /// A variable gives it, wholly or in part.
+    FromOutside,
+    /// Empty, a truth value, a path, a placeholder: nothing to protect.
+    Harmless,
+}
+
+/// Judges a value before interpolation.
+pub fn literal(raw: &str) -> Literal {
+    if let Ok(pieces) = template::parse(raw)
+        && pieces.iter().any(|piece| matches!(piece, Piece::Variable { .. }))
+    {
+        return Literal::FromOutside;
+    }
+    let value = raw.trim();
+    if is_nothing(value) || is_path(value) || is_placeholder(value) {
+        Literal::Harmless
+    } else {
+        Literal::Secret
+    }
+}
+
+fn is_nothing(value: &str) -> bool {
+    let lower = value.to_ascii_lowercase();
+    matches!(
+        lower.as_str(),
+        "" | "true"
+            | "false"
+            | "yes"
+            | "no"
+            | "on"
+            | "off"
+            | "none"
+            | "null"
+            | "nil"
+            | "0"
+            | "1"
+            | "disabled"
+            | "enabled"
+            | "''"
+            | "\"\""
+    )
+}
+
+/// `/run/secrets/x`, `./x`, `~/x`, `C:\x`; a base64 text that happens to start with `/` has no second `/` soon.
+fn is_path(value: &str) -> bool {
+    if value.starts_with("./")
+        || value.starts_with("../")
+        || value.starts_with("~/")
+        || value.starts_with("file:")
+    {
+        return true;
+    }
+    value.starts_with('/')
+        && value.len() > 1
+        && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte))
+        && value[1..].contains('/')
+}
+
+/// `<your token>`, `{{ vault }}`, `%(pw)s`, `***`, `xxxx`
+fn is_placeholder(value: &str) -> bool {
+    let wrapped = |open: &str, close: &str| value.starts_with(open) && value.ends_with(close);
+    wrapped("<", ">")
+        || wrapped("{{", "}}")
+        || wrapped("%(", ")s")
+        || wrapped("[", "]")
+        || value.chars().all(|c| c == '*')
+        || (value.len() > 2 && value.chars().all(|c| matches!(c, 'x' | 'X')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weak_passwords_are_secrets() {
+        for value in ["postgres", "changeme", "1234", "a$$b", "/x+9zQ=="] {
+            assert_eq!(literal(value), Literal::Secret, "{value}");
+        }
+    }
+
+    #[test]
+    fn what_protects_nothing_is_left_alone() {
+        for value in ["", "true", "/run/secrets/db", "./db.txt", "<your key>", "{{ pw }}", "none", "xxxx"] {
+            assert_eq!(literal(value), Literal::Harmless, "{value}");
+        }
+        assert_eq!(literal("${PW:-x}"), Literal::FromOutside);
+    }
+}

@@ -1,0 +1,293 @@
+//! Names that stand for a secret, judged by whole words.
+
+/// Whether a variable's name says that its value is a secret: `POSTGRES_PASSWORD`, `apiToken`, `DBPASS`;
+/// not `PASSWORD_FILE`, `TOKEN_TTL` or `ALLOW_EMPTY_PASSWORD`.
+pub fn is_secret_name(name: &str) -> bool {
+    let words = words(name);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let Some((last, before)) = words.split_last() else { return false };
+    if HARMLESS_LAST.contains(last) || words.first().is_some_and(|first| HARMLESS_FIRST.contains(first)) {
+        return false;
+    }
+    if words
+        .iter()
+        .any(|word| SECRET_ANYWHERE.contains(word) || SECRET_ENDINGS.iter().any(|e| word.ends_with(e)))
+    {
+        return true;
+    }
+    if SECRET_LAST.contains(last) || (last.len() > 4 && last.ends_with("pass") && !NO_PASS.contains(last)) {
+        return true;
+    }
+    match (before.last(), *last) {
+        (Some(before), "key" | "keys") => KEY_OF.contains(before),
+        (Some(&"connection"), "string") => true,
+        _ => false,
+    }
+}
+
+/// Lower-case words of `SOME_NAME`, `some-name`, `someName`; numbers at the end of a word fall away.
+fn words(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut word = String::new();
+    let mut previous = ' ';
+    let mut rest = name.chars().peekable();
+    while let Some(character) = rest.next() {
+        let starts_word = character.is_uppercase()
+            && (previous.is_lowercase()
+                || (previous.is_uppercase() && rest.peek().is_some_and(|next| next.is_lowercase())));
+        if !character.is_alphanumeric() || starts_word {
+            words.push(std::mem::take(&mut word));
+        }
+        if character.is_alphanumeric() {
+            word.extend(character.to_lowercase());
+        }
+        previous = character;
+    }
+    words.push(word);
+    words
+        .into_iter()
+        .map(|word| word.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned())
+        .filter(|word| !word.is_empty())
+        .collect()
+}
+
+const SECRET_ANYWHERE: &[&str] = &[
+    "password",
+    "passwords",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "secret",
+    "secrets",
+    "token",
+    "tokens",
+    "apikey",
+    "credential",
+    "credentials",
+    "privatekey",
+];
+
+/// Words run together: `PGPASSWORD`, `CLIENTSECRET`.
+const SECRET_ENDINGS: &[&str] = &["password", "passwd", "secret", "apikey", "secretkey", "authtoken"];
+
+const SECRET_LAST: &[&str] = &["pass", "pw", "psk", "salt", "auth", "jwt", "cred", "creds"];
+
+/// What makes a `…_KEY` a secret one.
+const KEY_OF: &[&str] = &[
+    "api",
+    "app",
+    "access",
+    "account",
+    "admin",
+    "auth",
+    "cookie",
+    "encryption",
+    "encrypt",
+    "enc",
+    "fernet",
+    "hmac",
+    "jwt",
+    "license",
+    "master",
+    "private",
+    "root",
+    "secret",
+    "service",
+    "session",
+    "shared",
+    "signing",
+    "sign",
+    "storage",
+    "vault",
+    "webhook",
+    "write",
+];
+
+const NO_PASS: &[&str] = &["bypass", "compass", "underpass", "overpass", "surpass"];
+
+/// A last word that makes the value something else than the secret.
+const HARMLESS_LAST: &[&str] = &[
+    "file",
+    "files",
+    "path",
+    "paths",
+    "dir",
+    "directory",
+    "folder",
+    "name",
+    "names",
+    "id",
+    "ids",
+    "alias",
+    "url",
+    "uri",
+    "urls",
+    "endpoint",
+    "host",
+    "hostname",
+    "port",
+    "address",
+    "domain",
+    "ttl",
+    "age",
+    "length",
+    "len",
+    "size",
+    "count",
+    "min",
+    "max",
+    "limit",
+    "policy",
+    "version",
+    "public",
+    "provider",
+    "source",
+    "class",
+    "mechanism",
+    "mechanisms",
+    "realm",
+    "type",
+    "kind",
+    "algorithm",
+    "alg",
+    "algo",
+    "expiry",
+    "expiration",
+    "expire",
+    "expires",
+    "exp",
+    "duration",
+    "timeout",
+    "lifetime",
+    "validity",
+    "interval",
+    "seconds",
+    "minutes",
+    "hours",
+    "days",
+    "enabled",
+    "enable",
+    "disabled",
+    "disable",
+    "required",
+    "mode",
+    "method",
+    "methods",
+    "format",
+    "encoding",
+    "prefix",
+    "header",
+    "headers",
+    "field",
+    "column",
+    "hint",
+    "cost",
+    "rounds",
+    "iterations",
+    "user",
+    "username",
+    "login",
+    "email",
+    "issuer",
+    "audience",
+    "scope",
+    "scopes",
+    "region",
+    "backend",
+    "driver",
+    "engine",
+    "store",
+    "manager",
+    "location",
+    "mount",
+    "ref",
+    "label",
+    "strategy",
+    "attempts",
+    "retries",
+    "history",
+    "complexity",
+    "strength",
+    "reset",
+    "change",
+    "rotation",
+    "refresh",
+    "validator",
+    "encoder",
+    "hash",
+    "hashed",
+    "bits",
+    "check",
+    "command",
+    "cmd",
+    "template",
+    "title",
+    "placeholder",
+    "function",
+    "query",
+];
+
+/// A first word that makes the name a switch.
+const HARMLESS_FIRST: &[&str] = &[
+    "allow", "disable", "disallow", "enable", "has", "hide", "ignore", "is", "no", "public", "require",
+    "show", "skip", "use",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_secrets_are_seen() {
+        for name in [
+            "POSTGRES_PASSWORD",
+            "MYSQL_ROOT_PASSWORD",
+            "PGPASSWORD",
+            "DBPASS",
+            "DB_PASS",
+            "apiToken",
+            "API_KEY",
+            "AWS_SECRET_ACCESS_KEY",
+            "SECRET_KEY_BASE",
+            "JWT_SECRET",
+            "APP_KEY",
+            "FERNET_KEY",
+            "clientSecret",
+            "MYSQL_PWD",
+            "PASSWORD1",
+            "passwd",
+            "REDIS_AUTH",
+            "PASSWORD_SALT",
+            "ADMIN_PASS",
+        ] {
+            assert!(is_secret_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_only_mention_a_secret_are_left_alone() {
+        for name in [
+            "POSTGRES_PASSWORD_FILE",
+            "SECRET_NAME",
+            "AWS_ACCESS_KEY_ID",
+            "KMS_KEY_ALIAS",
+            "TOKEN_TTL",
+            "MAX_REFRESH_TOKEN_AGE",
+            "ALLOW_EMPTY_PASSWORD",
+            "PASSWORD_POLICY",
+            "COMPASS",
+            "BYPASS",
+            "PASSPORT",
+            "KEY",
+            "SORT_KEY",
+            "PUBLIC_KEY",
+            "GOPRIVATE",
+            "AUTHOR",
+            "MONKEY",
+            "TOKEN_PROVIDER",
+            "",
+        ] {
+            assert!(!is_secret_name(name), "{name}");
+        }
+    }
+}

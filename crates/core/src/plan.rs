@@ -1,0 +1,223 @@
+//! Who is to get which secret, where, as whom: the deliveries of a project.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::compose::{External, Grant, LoadError, Project, SecretDef, Service};
+use crate::files::join;
+use crate::source::Span;
+
+/// Whose defaults hold for owner and mode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compat {
+    /// 0400, owned by the user that the service runs as.
+    #[default]
+    Cosec,
+    /// 0444, owned by 0:0, as the engine does it.
+    Swarm,
+}
+
+/// All deliveries of a project, in file order.
+#[derive(Debug, Serialize)]
+pub struct Plan {
+    /// The project's name.
+    pub project: String,
+    /// What goes where.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// One secret for one service.
+#[derive(Clone, Debug, Serialize)]
+pub struct Delivery {
+    /// The service.
+    pub service: String,
+    /// The secret's name in the project.
+    pub secret: String,
+    /// The file's absolute path in the container.
+    pub target: String,
+    /// Who owns it.
+    pub owner: Owner,
+    /// Permission bits.
+    #[serde(serialize_with = "octal")]
+    pub mode: u32,
+    /// Where the value comes from.
+    pub source: ValueSource,
+    /// Where the grant is written.
+    #[serde(skip)]
+    pub span: Span,
+}
+
+/// Who owns a delivered file. What is `None` or by name, only the image can tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Owner {
+    /// `uid:` of the grant.
+    pub uid: Option<u32>,
+    /// `gid:` of the grant.
+    pub gid: Option<u32>,
+    /// The user the service runs as, which counts where the grant says nothing.
+    pub user: ServiceUser,
+}
+
+/// The user a service runs as, as far as the Compose file tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServiceUser {
+    /// Numbers.
+    Ids {
+        /// The user.
+        uid: u32,
+        /// The group, where one is given.
+        gid: Option<u32>,
+    },
+    /// `user: name` or `name:group`, to be looked up in the image's /etc/passwd.
+    Named(String),
+    /// The image's own.
+    Image,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ValueSource {
+    /// A file, relative to where the user stands.
+    File(String),
+    /// A variable of the environment or `.env`.
+    Environment(String),
+}
+
+impl fmt::Display for ValueSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ValueSource::File(path) => write!(f, "file {path}"),
+            ValueSource::Environment(name) => write!(f, "environment {name}"),
+        }
+    }
+}
+
+/// Makes the plan of a project.
+pub fn plan(project: &Project, compat: Compat) -> Result<Plan, LoadError> {
+    let mut deliveries: Vec<Delivery> = Vec::new();
+    for service in &project.services {
+        let first = deliveries.len();
+        for grant in &service.secrets {
+            let delivery = deliver(project, service, grant, compat)?;
+            if let Some(twin) = deliveries[first..].iter().find(|other| other.target == delivery.target) {
+                let message = format!(
+                    "the secrets `{}` and `{}` both go to {} in service `{}`; give one another `target:`",
+                    twin.secret, delivery.secret, delivery.target, delivery.service
+                );
+                return Err(LoadError::new(message, grant.span));
+            }
+            deliveries.push(delivery);
+        }
+    }
+    Ok(Plan { project: project.name.clone(), deliveries })
+}
+
+fn deliver(
+    project: &Project,
+    service: &Service,
+    grant: &Grant,
+    compat: Compat,
+) -> Result<Delivery, LoadError> {
+    let name = &grant.source.value;
+    let fail = |message: String| LoadError::new(message, grant.source.span);
+    let secret = project.secret(name).ok_or_else(|| {
+        fail(format!(
+            "service `{}` is granted the secret `{name}`, which the top-level `secrets:` does not define; define it or correct the name",
+            service.name
+        ))
+    })?;
+    let user = match &service.user {
+        None => ServiceUser::Image,
+        Some(user) => service_user(&user.value),
+    };
+    let (default_user, default_mode) = match compat {
+        Compat::Cosec => (user, 0o400),
+        Compat::Swarm => (ServiceUser::Ids { uid: 0, gid: Some(0) }, 0o444),
+    };
+    let id = |key: &str, text: &Option<crate::compose::Text>| match text {
+        None => Ok(None),
+        Some(text) => text.value.parse::<u32>().map(Some).map_err(|_| LoadError::new(format!(
+                "`{key}:` of the secret `{name}` must be a number; names are not known outside the image"
+            ), text.span)),
+    };
+    Ok(Delivery {
+        service: service.name.to_string(),
+        secret: name.to_string(),
+        target: target(grant)?,
+        owner: Owner { uid: id("uid", &grant.uid)?, gid: id("gid", &grant.gid)?, user: default_user },
+        // Type and set-id bits mean nothing on a secret; Swarm drops them too.
+        mode: grant.mode.map_or(default_mode, |(bits, _)| bits & 0o777),
+        source: source(project, secret)?,
+        span: grant.span,
+    })
+}
+
+fn target(grant: &Grant) -> Result<String, LoadError> {
+    let (written, span) = match &grant.target {
+        Some(target) if !target.value.is_empty() => (&*target.value, target.span),
+        _ => (&*grant.source.value, grant.source.span),
+    };
+    if written.split('/').any(|part| part == "..") {
+        let message = format!(
+            "the target of the secret `{}` leaves its directory with `..`; write an absolute path",
+            grant.source.value
+        );
+        return Err(LoadError::new(message, span));
+    }
+    let path = join("/run/secrets", written);
+    if path == "/" || path == "/run/secrets" || written.ends_with('/') {
+        let message =
+            format!("the target of the secret `{}` is a directory; name a file", grant.source.value);
+        return Err(LoadError::new(message, span));
+    }
+    Ok(path)
+}
+
+fn source(project: &Project, secret: &SecretDef) -> Result<ValueSource, LoadError> {
+    let name = &secret.name;
+    let fail = |message: String| LoadError::new(message, secret.name_span);
+    if secret.external == External::Yes {
+        return Err(fail(format!(
+            "the secret `{name}` is external, which only Swarm has; give it a `file:` in an override file for local use"
+        )));
+    }
+    if secret.driver.is_some() {
+        return Err(fail(format!(
+            "the secret `{name}` uses a driver, which only Swarm has; give it a `file:` in an override file for local use"
+        )));
+    }
+    match (&secret.file, &secret.environment) {
+        (Some(_), Some(_)) => {
+            Err(fail(format!("the secret `{name}` has both `file:` and `environment:`; keep one")))
+        }
+        (Some(file), None) if file.value.is_empty() => {
+            Err(fail(format!("`file:` of the secret `{name}` is empty; name the file that holds the value")))
+        }
+        (Some(file), None) => Ok(ValueSource::File(join(&project.directory, &file.value))),
+        (None, Some(variable)) => Ok(ValueSource::Environment(variable.value.to_string())),
+        (None, None) => {
+            Err(fail(format!("the secret `{name}` has no source; give it a `file:` or an `environment:`")))
+        }
+    }
+}
+
+fn service_user(user: &str) -> ServiceUser {
+    let (name, group) = match user.split_once(':') {
+        Some((name, group)) => (name, Some(group)),
+        None => (user, None),
+    };
+    match (name.parse(), group.map(str::parse)) {
+        (Ok(uid), None) => ServiceUser::Ids { uid, gid: None },
+        (Ok(uid), Some(Ok(gid))) => ServiceUser::Ids { uid, gid: Some(gid) },
+        _ if name.is_empty() => ServiceUser::Image,
+        _ => ServiceUser::Named(user.to_owned()),
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn octal<S: serde::Serializer>(mode: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&format!("{mode:04o}"))
+}

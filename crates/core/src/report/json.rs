@@ -1,0 +1,140 @@
+//! `--format json`, version 1: a contract with scripts.
+
+use serde::Serialize;
+
+use crate::lint::Outcome;
+use crate::rules::{Confidence, Finding, FixKind, Severity};
+use crate::source::{Sources, Span};
+
+/// The whole report.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Always 1; a change that breaks readers raises it.
+    pub version: u32,
+    /// What was found, file by file, in file order.
+    pub findings: Vec<JsonFinding>,
+    /// What could not be checked, and why.
+    pub not_checked: Vec<JsonNotChecked>,
+}
+
+/// A finding.
+#[derive(Debug, Serialize)]
+pub struct JsonFinding {
+    /// The rule's id.
+    pub rule: &'static str,
+    /// `error`, `warning`, `info`
+    pub severity: Severity,
+    /// `high`, `medium`, `low`
+    pub confidence: Confidence,
+    /// What is wrong.
+    pub message: String,
+    /// Where.
+    #[serde(flatten)]
+    pub place: JsonPlace,
+    /// The place in the project.
+    pub path: String,
+    /// Other places.
+    pub related: Vec<JsonRelated>,
+    /// Whether `cosec fix` can mend it.
+    pub fix: Option<FixKind>,
+    /// What to do.
+    pub help: String,
+    /// The same for the same finding wherever its lines have moved; made of names, never of a value.
+    pub fingerprint: String,
+}
+
+/// A place: lines and columns from 1, columns in Unicode scalar values, the end exclusive.
+#[derive(Debug, Serialize)]
+pub struct JsonPlace {
+    /// The file as given.
+    pub file: String,
+    /// First line.
+    pub line: u32,
+    /// First column.
+    pub column: u32,
+    /// Last line.
+    pub end_line: u32,
+    /// One past the last column.
+    pub end_column: u32,
+}
+
+/// Another place.
+#[derive(Debug, Serialize)]
+pub struct JsonRelated {
+    /// Where.
+    #[serde(flatten)]
+    pub place: JsonPlace,
+    /// What is there.
+    pub message: String,
+}
+
+/// Something that could not be checked.
+#[derive(Debug, Serialize)]
+pub struct JsonNotChecked {
+    /// The file as given.
+    pub file: String,
+    /// The rule's id; `*` for all.
+    pub rule: &'static str,
+    /// Why.
+    pub reason: String,
+}
+
+impl Report {
+    /// The report of several files.
+    pub fn new(outcomes: &[Outcome]) -> Self {
+        let mut report = Report { version: 1, findings: Vec::new(), not_checked: Vec::new() };
+        for outcome in outcomes {
+            report
+                .findings
+                .extend(outcome.findings.iter().map(|finding| json_finding(&outcome.sources, finding)));
+            report.not_checked.extend(outcome.not_checked.iter().map(|entry| JsonNotChecked {
+                file: outcome.path.clone(),
+                rule: entry.rule,
+                reason: entry.reason.clone(),
+            }));
+        }
+        report
+    }
+}
+
+fn json_finding(sources: &Sources, finding: &Finding) -> JsonFinding {
+    JsonFinding {
+        rule: finding.rule,
+        severity: finding.severity,
+        confidence: finding.confidence,
+        message: finding.message.clone(),
+        place: place(sources, finding.span),
+        path: finding.path.clone(),
+        related: finding
+            .related
+            .iter()
+            .map(|related| JsonRelated {
+                place: place(sources, related.span),
+                message: related.message.clone(),
+            })
+            .collect(),
+        fix: finding.fix,
+        help: finding.help.clone(),
+        fingerprint: fingerprint(finding.rule, sources.file(finding.span.file).path(), &finding.path),
+    }
+}
+
+fn place(sources: &Sources, span: Span) -> JsonPlace {
+    let (start, end) = sources.range(span);
+    JsonPlace {
+        file: sources.file(span.file).path().to_owned(),
+        line: start.line,
+        column: start.column,
+        end_line: end.line,
+        end_column: end.column,
+    }
+}
+
+/// FNV-1a over rule, file and path: stable across releases and platforms, and free of values.
+fn fingerprint(rule: &str, file: &str, path: &str) -> String {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    for byte in [rule, file, path].join("\0").bytes() {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    format!("{hash:016x}")
+}

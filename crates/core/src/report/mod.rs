@@ -1,0 +1,8 @@
+//! Findings as text and as JSON. No format ever holds a secret's value.
+
+mod json;
+mod mask;
+mod text;
+
+pub use json::{JsonFinding, JsonNotChecked, JsonPlace, Report};
+pub use text::{Colour, render_failure, render_finding, summary};

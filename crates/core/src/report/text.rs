@@ -1,0 +1,138 @@
+//! Findings for people.
+
+use std::borrow::Cow;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+
+use super::mask::masked_line;
+use crate::compose::LoadError;
+use crate::lint::{Failure, Outcome};
+use crate::rules::{Finding, Severity, by_id};
+use crate::source::Span;
+
+/// Whether the output may be coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colour {
+    /// Escape sequences and links.
+    Yes,
+    /// Plain text.
+    No,
+}
+
+fn renderer(colour: Colour) -> Renderer {
+    match colour {
+        Colour::Yes => Renderer::styled(),
+        Colour::No => Renderer::plain(),
+    }
+}
+
+/// One finding with a masked excerpt.
+pub fn render_finding(outcome: &Outcome, finding: &Finding, colour: Colour) -> String {
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Info => Level::INFO,
+    };
+    let mut title = level.clone().primary_title(finding.message.as_str()).id(finding.rule);
+    if colour == Colour::Yes
+        && let Some(rule) = by_id(finding.rule)
+    {
+        title = title.id_url(rule.url());
+    }
+    let mut group = Group::with_title(title);
+    group = excerpt(group, outcome, finding, finding.span, &finding.label, AnnotationKind::Primary);
+    for related in &finding.related {
+        group = excerpt(group, outcome, finding, related.span, &related.message, AnnotationKind::Context);
+    }
+    if !finding.help.is_empty() {
+        group = group.element(Level::HELP.message(finding.help.as_str()));
+    }
+    renderer(colour).render(&[group])
+}
+
+fn excerpt<'a>(
+    group: Group<'a>,
+    outcome: &'a Outcome,
+    finding: &'a Finding,
+    span: Span,
+    label: &'a str,
+    kind: AnnotationKind,
+) -> Group<'a> {
+    place(group, outcome, Some(finding), span, label, kind)
+}
+
+fn place<'a>(
+    group: Group<'a>,
+    outcome: &'a Outcome,
+    finding: Option<&'a Finding>,
+    span: Span,
+    label: &'a str,
+    kind: AnnotationKind,
+) -> Group<'a> {
+    let file = outcome.sources.file(span.file);
+    let start = file.position(span.start);
+    let line = masked_line(outcome, finding, span);
+    let range = line.range(span);
+    let origin = Origin::path(file.path()).line(start.line as usize).char_column(start.column as usize);
+    let snippet = Snippet::source(Cow::Owned(line.text))
+        .line_start(start.line as usize)
+        .annotation(kind.span(range).label(label));
+    group.element(origin).element(snippet)
+}
+
+/// Why a file could not be checked.
+pub fn render_failure(outcome: &Outcome, failure: &Failure, colour: Colour) -> String {
+    let group = match failure {
+        Failure::Read(error) => {
+            let message = format!("{}: cannot read the file: {error}", outcome.path);
+            Group::with_title(Level::ERROR.primary_title(message))
+        }
+        Failure::Load(error) => load_error(outcome, error),
+    };
+    renderer(colour).render(&[group])
+}
+
+fn load_error<'a>(outcome: &'a Outcome, error: &'a LoadError) -> Group<'a> {
+    let mut group = Group::with_title(Level::ERROR.primary_title(error.message.as_str()));
+    group = place(group, outcome, None, error.span, "here", AnnotationKind::Primary);
+    if let Some((span, label)) = error.related {
+        group = place(group, outcome, None, span, label, AnnotationKind::Context);
+    }
+    group
+}
+
+/// The last line: how many of what.
+pub fn summary(outcomes: &[Outcome]) -> String {
+    let findings = || outcomes.iter().flat_map(|outcome| &outcome.findings);
+    let count = |severity| findings().filter(|finding| finding.severity == severity).count();
+    let mut parts = Vec::new();
+    for (severity, one, many) in [
+        (Severity::Error, "error", "errors"),
+        (Severity::Warning, "warning", "warnings"),
+        (Severity::Info, "info", "infos"),
+    ] {
+        match count(severity) {
+            0 => {}
+            1 => parts.push(format!("1 {one}")),
+            number => parts.push(format!("{number} {many}")),
+        }
+    }
+    let files = match outcomes.len() {
+        1 => "1 file".to_owned(),
+        number => format!("{number} files"),
+    };
+    let fixable = findings().filter(|finding| finding.fix.is_some()).count();
+    let unread = outcomes.iter().filter(|outcome| outcome.error.is_some()).count();
+    let mut line = if parts.is_empty() {
+        format!("nothing found in {files}")
+    } else {
+        format!("{} in {files}", parts.join(", "))
+    };
+    if fixable > 0 {
+        line.push_str(&format!("; `cosec fix` knows what to do about {fixable}"));
+    }
+    if unread > 0 {
+        line.push_str(&format!("; {unread} could not be read"));
+    }
+    line
+}

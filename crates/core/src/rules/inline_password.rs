@@ -1,0 +1,73 @@
+use super::rule::rule;
+use super::{Confidence, Context, Finding, Findings, FixKind};
+use crate::compose::EnvVar;
+use crate::detect::{Literal, is_secret_name, literal};
+
+rule! {
+    /// # inline-password
+    ///
+    /// A variable that is named like a secret has its value written in the Compose file.
+    ///
+    /// ## Why is this bad
+    ///
+    /// The file is committed, copied, pasted and shown on screens. The value also becomes part of the
+    /// container's environment: `docker inspect` prints it, child processes inherit it, crash reports
+    /// send it.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml bad
+    /// services:
+    ///   db:
+    ///     image: postgres:17
+    ///     environment:
+    ///       POSTGRES_PASSWORD: hunter2
+    /// ```
+    ///
+    /// Use instead a secret, and the image's `_FILE` variable:
+    ///
+    /// ```yaml good
+    /// services:
+    ///   db:
+    ///     image: postgres:17
+    ///     environment:
+    ///       POSTGRES_PASSWORD_FILE: /run/secrets/db_password
+    ///     secrets: [db_password]
+    /// secrets:
+    ///   db_password:
+    ///     file: ./secrets/db_password # .gitignore
+    /// ```
+    ///
+    /// Values that protect nothing (empty, `true`, a path, `<placeholder>`) are not reported.
+    INLINE_PASSWORD = "inline-password", "a secret's value is written in the Compose file", Error, Regular, needs Text, check
+}
+
+fn check(context: &Context<'_>, findings: &mut Findings) {
+    for service in &context.project.services {
+        let path = format!("services.{}.environment", service.name);
+        service.environment.iter().for_each(|variable| check_variable(variable, &path, findings));
+        if let Some(build) = &service.build {
+            let path = format!("services.{}.build.args", service.name);
+            build.args.iter().for_each(|variable| check_variable(variable, &path, findings));
+        }
+    }
+}
+
+fn check_variable(variable: &EnvVar, path: &str, findings: &mut Findings) {
+    let name = &variable.name.value;
+    let Some(value) = &variable.value else { return };
+    if !is_secret_name(name) || literal(&value.raw) != Literal::Secret {
+        return;
+    }
+    let message =
+        format!("the value of {name} is written in the file; everyone who can read the file has it");
+    let mut finding = Finding::new(&INLINE_PASSWORD, value.span, format!("{path}.{name}"), message)
+        .confidence(Confidence::High)
+        .label("a literal secret")
+        .help(format!(
+            "put it in a file that git ignores, grant that as a secret, and set {name}_FILE if the image reads it"
+        ))
+        .show(variable.name.span);
+    finding.fix = Some(FixKind::Unsafe);
+    findings.push(finding);
+}

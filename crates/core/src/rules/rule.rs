@@ -1,0 +1,77 @@
+//! What a rule is.
+
+use super::context::{Context, Findings};
+use super::finding::Severity;
+
+/// Who wants to hear of a rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Persona {
+    /// Everybody.
+    #[default]
+    Regular,
+    /// Those who want it stricter than most.
+    Pedantic,
+    /// Those who look for everything and sort out by hand.
+    Auditor,
+}
+
+/// What a rule must look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// The Compose file's text.
+    Text,
+    /// Other files.
+    Files,
+    /// Git.
+    Git,
+}
+
+/// A rule.
+pub struct Rule {
+    /// Its name, kebab-case: what people write in `# cosec: ignore[…]`.
+    pub id: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// The severity of its usual finding.
+    pub severity: Severity,
+    /// Who hears of it.
+    pub persona: Persona,
+    /// What it looks at.
+    pub needs: Needs,
+    /// Its doc comment, line by line as written; [`Rule::markdown`] is for reading.
+    pub page: &'static str,
+    /// Looks at a project.
+    pub check: fn(&Context<'_>, &mut Findings),
+}
+
+impl Rule {
+    /// The page in Markdown.
+    pub fn markdown(&self) -> String {
+        self.page.lines().flat_map(|line| [line.strip_prefix(' ').unwrap_or(line), "\n"]).collect()
+    }
+
+    /// Where its page stands on the web.
+    pub fn url(&self) -> String {
+        format!("{}/blob/main/docs/rules/{}.md", env!("CARGO_PKG_REPOSITORY"), self.id)
+    }
+}
+
+/// Declares a rule: the doc comment is the rule's page, word for word.
+macro_rules! rule {
+    (
+        $(#[doc = $line:literal])+
+        $name:ident = $id:literal, $summary:literal, $severity:ident, $persona:ident, needs $needs:ident, $check:path
+    ) => {
+        $(#[doc = $line])+
+        pub(super) static $name: $crate::rules::Rule = $crate::rules::Rule {
+            id: $id,
+            summary: $summary,
+            severity: $crate::rules::Severity::$severity,
+            persona: $crate::rules::Persona::$persona,
+            needs: $crate::rules::Needs::$needs,
+            page: concat!($($line, "\n"),+),
+            check: $check,
+        };
+    };
+}
+pub(super) use rule;

@@ -1,0 +1,88 @@
+use super::rule::rule;
+use super::{Context, Finding, Findings};
+use crate::compose::Grant;
+
+rule! {
+    /// # secret-undefined
+    ///
+    /// A service is granted a secret that no top-level `secrets:` entry defines.
+    ///
+    /// ## Why is this bad
+    ///
+    /// Compose and Swarm refuse the project. Most often it is a slip of the pen in one of two places.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml bad
+    /// services:
+    ///   db:
+    ///     image: postgres:17
+    ///     secrets: [db_pasword]
+    /// secrets:
+    ///   db_password:
+    ///     file: ./secrets/db_password # .gitignore
+    /// ```
+    ///
+    /// Use instead the name that is defined:
+    ///
+    /// ```yaml good
+    /// services:
+    ///   db:
+    ///     image: postgres:17
+    ///     secrets: [db_password]
+    /// secrets:
+    ///   db_password:
+    ///     file: ./secrets/db_password # .gitignore
+    /// ```
+    SECRET_UNDEFINED = "secret-undefined", "a service is granted a secret that is not defined", Error, Regular, needs Text, check
+}
+
+fn check(context: &Context<'_>, findings: &mut Findings) {
+    for service in &context.project.services {
+        let granted = service.secrets.iter().map(|grant| (grant, "secrets"));
+        let built =
+            service.build.iter().flat_map(|build| &build.secrets).map(|grant| (grant, "build.secrets"));
+        for (grant, key) in granted.chain(built) {
+            let path = format!("services.{}.{key}.{}", service.name, grant.source.value);
+            check_grant(context, grant, path, findings);
+        }
+    }
+}
+
+fn check_grant(context: &Context<'_>, grant: &Grant, path: String, findings: &mut Findings) {
+    let name = &grant.source.value;
+    let defined = &context.project.secrets;
+    if defined.iter().any(|secret| secret.name == *name) {
+        return;
+    }
+    let message = format!("the secret `{name}` is granted here but defined nowhere");
+    let near = defined.iter().min_by_key(|secret| distance(&secret.name, name));
+    let near = near.filter(|secret| distance(&secret.name, name) <= name.len() / 3);
+    let help = match near {
+        Some(secret) => format!("did you mean `{}`?", secret.name),
+        None => format!("add `{name}:` with `file:` or `environment:` under the top-level `secrets:`"),
+    };
+    let mut finding = Finding::new(&SECRET_UNDEFINED, grant.source.span, path, message)
+        .label("not defined")
+        .help(help)
+        .show(grant.source.span);
+    if let Some(secret) = near {
+        finding = finding.related(secret.name_span, "a secret with a similar name").show(secret.name_span);
+    }
+    findings.push(finding);
+}
+
+/// Levenshtein's distance.
+fn distance(left: &str, right: &str) -> usize {
+    let mut row: Vec<usize> = (0..=right.chars().count()).collect();
+    for (at, a) in left.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = at + 1;
+        for (column, b) in right.chars().enumerate() {
+            let replaced = diagonal + usize::from(a != b);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}

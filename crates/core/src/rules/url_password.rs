@@ -1,0 +1,57 @@
+use super::rule::rule;
+use super::{Confidence, Context, Finding, Findings};
+use crate::detect::url_passwords;
+
+rule! {
+    /// # url-password
+    ///
+    /// A URL in the Compose file holds a password: `scheme://user:password@host`.
+    ///
+    /// ## Why is this bad
+    ///
+    /// It is a password in the file like any other, and it hides well: connection strings are copied
+    /// into logs, error messages and bug reports whole.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml bad
+    /// services:
+    ///   app:
+    ///     image: app
+    ///     environment:
+    ///       DATABASE_URL: postgres://app:hunter2@db/app
+    /// ```
+    ///
+    /// Use instead a variable, or let the application read the password from a secret:
+    ///
+    /// ```yaml good
+    /// services:
+    ///   app:
+    ///     image: app
+    ///     environment:
+    ///       DATABASE_URL: postgres://app:${DB_PASSWORD:?set it}@db/app
+    /// ```
+    URL_PASSWORD = "url-password", "a URL holds a password", Error, Regular, needs Text, check
+}
+
+fn check(context: &Context<'_>, findings: &mut Findings) {
+    context.scalars(|path, value| {
+        let Some(text) = value.to_text() else { return };
+        for range in url_passwords(&text.raw) {
+            let scheme = text.raw[..range.start].rfind("://").map_or(range.start, |at| at + 3);
+            let span = context.sources.within(value.span, &text.raw, range);
+            let before = context.sources.within(value.span, &text.raw, 0..scheme);
+            let finding = Finding::new(
+                &URL_PASSWORD,
+                span,
+                path,
+                "a URL holds its password in plain text; connection strings end up in logs whole",
+            )
+            .confidence(Confidence::High)
+            .label("the password in the URL")
+            .help("take the password from a variable, or from a secret that the application reads");
+            let shown = before.end <= span.start && !text.raw[..scheme - 3].contains("://");
+            findings.push(if shown { finding.show(before) } else { finding });
+        }
+    });
+}
