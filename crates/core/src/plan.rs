@@ -137,12 +137,15 @@ fn deliver(
         Compat::Cosec => (user, 0o400),
         Compat::Swarm => (ServiceUser::Ids { uid: 0, gid: Some(0) }, 0o444),
     };
-    let id = |key: &str, text: &Option<crate::compose::Text>| match text {
+    let id =
+        |key: &str, text: &Option<crate::compose::Text>| {
+            match text {
         None => Ok(None),
         Some(text) => text.value.parse::<u32>().map(Some).map_err(|_| LoadError::new(format!(
                 "`{key}:` of the secret `{name}` must be a number; names are not known outside the image"
             ), text.span)),
-    };
+    }
+        };
     Ok(Delivery {
         service: service.name.to_string(),
         secret: name.to_string(),

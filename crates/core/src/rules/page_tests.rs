@@ -28,7 +28,6 @@ fn examples(page: &str, kind: &str) -> Vec<String> {
         .skip(1)
         .filter_map(|rest| rest.split_once("```"))
         .map(|(example, _)| example.to_owned())
-        })
         .collect()
 }
 
