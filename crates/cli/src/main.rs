@@ -1,1 +1,41 @@
-fn main() {}
+//! The `cosec` command.
+
+mod args;
+mod atomic;
+mod commands;
+mod deliver;
+mod disk;
+mod docker;
+mod failure;
+mod git;
+mod project;
+mod runtime;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match &cli.command {
+        Command::Lint(args) => commands::lint::run(args),
+        Command::Plan(args) => commands::plan::run(&cli.project, args),
+        Command::Explain(args) => commands::explain::run(args),
+        Command::Up(args) => commands::up::run(&cli, args),
+        Command::Down(args) => commands::down::run(&cli, args),
+        Command::Run(args) => commands::run::run(&cli, args),
+        Command::Audit(args) => commands::audit::run(&cli.project, args),
+        Command::Supervisor => return cosec_fuse::supervisor_main(),
+        Command::Worker => return cosec_fuse::worker_main(),
+    };
+    match result {
+        Ok(code) => code,
+        Err(failure) => {
+            failure.print();
+            failure.exit_code()
+        }
+    }
+}

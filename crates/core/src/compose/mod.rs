@@ -11,5 +11,5 @@ mod value;
 pub use decode::{DecodeError, DecodeErrorKind, decode};
 pub use environment::{Binding, BindingOrigin, Environment};
 pub use load::{Interpolation, LoadError, LoadOptions, Loaded, load_text};
-pub use project::{Build, EnvFile, EnvVar, External, Grant, Project, SecretDef, Service};
+pub use project::{Build, EnvFile, EnvVar, External, Grant, Project, SecretDef, Service, default_name};
 pub use value::{Data, Map, MapEntry, Mark, Part, PartKind, Text, Value};

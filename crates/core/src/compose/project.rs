@@ -162,7 +162,7 @@ impl Project {
 }
 
 /// Compose's name for a project that has none: the directory's, lower case, other characters dropped.
-pub(crate) fn default_name(directory: &str) -> String {
+pub fn default_name(directory: &str) -> String {
     let lower = directory.to_lowercase();
     let kept: String = lower
         .chars()

@@ -1,6 +1,8 @@
 //! One line of a file without the values in it. Deny by default: whatever is a value and is not allowed
 //! by name shows as `***`, whatever its length.
 
+use std::ops::Range;
+
 use crate::lint::Outcome;
 use crate::rules::Finding;
 use crate::source::Span;
@@ -11,29 +13,42 @@ pub(super) const MASK: &str = "***";
 /// A line that may be shown.
 pub(super) struct MaskedLine {
     pub(super) text: String,
-    /// Original byte offset in the file and offset in `text` of each piece, in order.
-    pieces: Vec<(usize, usize)>,
+    pieces: Vec<Piece>,
+}
+
+/// A run of the original line, shown or hidden as one.
+struct Piece {
+    /// Byte range in the file.
+    original: Range<usize>,
+    /// Byte range in the masked text.
+    moved: Range<usize>,
+    hidden: bool,
 }
 
 impl MaskedLine {
-    /// Where an offset of the file has gone.
-    fn moved(&self, offset: usize) -> usize {
-        let at = self.pieces.partition_point(|(original, _)| *original <= offset);
-        match at.checked_sub(1).and_then(|at| self.pieces.get(at)) {
-            Some((original, moved)) => {
-                let limit = self.pieces.get(at).map_or(self.text.len(), |(_, next)| *next);
-                (moved + offset - original).min(limit)
+    /// A span of the file as a range of the masked text. What is hidden is covered as a whole.
+    pub(super) fn range(&self, span: Span) -> Range<usize> {
+        let (start, end) = (span.start as usize, span.end as usize);
+        let mut covered: Option<Range<usize>> = None;
+        for piece in &self.pieces {
+            let from = start.max(piece.original.start);
+            let to = end.min(piece.original.end);
+            if from > to || (from == to && start != end) {
+                continue;
             }
-            None => 0,
+            let moved = if piece.hidden {
+                piece.moved.clone()
+            } else {
+                let offset = |at: usize| piece.moved.start + (at - piece.original.start);
+                offset(from)..offset(to)
+            };
+            covered = Some(covered.map_or(moved.clone(), |before| before.start..moved.end));
         }
-    }
-
-    /// A span of the file as a range of the masked text; never empty where the text is not.
-    pub(super) fn range(&self, span: Span) -> std::ops::Range<usize> {
-        let start = self.moved(span.start as usize);
-        let end = self.moved(span.end as usize).max(start);
-        let floor = |at: usize| (0..=at).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0);
-        floor(start)..floor(end)
+        let range = covered.unwrap_or(self.text.len()..self.text.len());
+        // A character that is not safe to show became a longer one: keep to its boundary.
+        let floor =
+            |at: usize| (0..=at.min(self.text.len())).rev().find(|at| self.text.is_char_boundary(*at));
+        floor(range.start).unwrap_or(0)..floor(range.end).unwrap_or(0)
     }
 }
 
@@ -82,21 +97,24 @@ pub(super) fn masked_line(outcome: &Outcome, finding: Option<&Finding>, span: Sp
 
 fn build(line: &str, start: usize, hidden: &[bool]) -> MaskedLine {
     let mut masked = MaskedLine { text: String::new(), pieces: Vec::new() };
-    let mut was_hidden = None;
     for (at, character) in line.char_indices() {
-        if was_hidden != Some(hidden[at]) {
-            masked.pieces.push((start + at, masked.text.len()));
+        let here = start + at;
+        if masked.pieces.last().is_none_or(|piece| piece.hidden != hidden[at]) {
+            let moved = masked.text.len();
+            masked.pieces.push(Piece { original: here..here, moved: moved..moved, hidden: hidden[at] });
             if hidden[at] {
                 masked.text.push_str(MASK);
             }
-            was_hidden = Some(hidden[at]);
         }
         if !hidden[at] {
             // Control and direction characters would let a file draw on the terminal.
             masked.text.push(if is_safe(character) { character } else { '\u{fffd}' });
         }
+        if let Some(piece) = masked.pieces.last_mut() {
+            piece.original.end = here + character.len_utf8();
+            piece.moved.end = masked.text.len();
+        }
     }
-    masked.pieces.push((start + line.len(), masked.text.len()));
     masked
 }
 

@@ -73,11 +73,15 @@ fn place<'a>(
     let start = file.position(span.start);
     let line = masked_line(outcome, finding, span);
     let range = line.range(span);
+    let column = line.text[..range.start].chars().count() + 1;
+    let mut snippet = Snippet::source(Cow::Owned(line.text)).line_start(start.line as usize);
+    if column == start.column as usize {
+        snippet = snippet.path(file.path());
+        return group.element(snippet.annotation(kind.span(range).label(label)));
+    }
+    // A value masked before it has moved it: say the true column.
     let origin = Origin::path(file.path()).line(start.line as usize).char_column(start.column as usize);
-    let snippet = Snippet::source(Cow::Owned(line.text))
-        .line_start(start.line as usize)
-        .annotation(kind.span(range).label(label));
-    group.element(origin).element(snippet)
+    group.element(origin).element(snippet.annotation(kind.span(range).label(label)))
 }
 
 /// Why a file could not be checked.

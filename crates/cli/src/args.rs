@@ -1,0 +1,225 @@
+//! The command line. Project options stand before the subcommand, as in `docker compose`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The hidden subcommand of a mount's supervisor.
+pub(crate) const SUPERVISOR: &str = "__supervisor";
+/// The hidden subcommand of a mount's worker.
+pub(crate) const WORKER: &str = "__worker";
+
+/// Secrets for Docker Compose projects: kept out of the YAML, the environment, git and the disk.
+#[derive(Parser)]
+#[command(name = "cosec", version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) project: ProjectArgs,
+
+    /// Say what is done; twice says more. Never says a value
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Which project, in Compose's own words.
+#[derive(Args)]
+pub(crate) struct ProjectArgs {
+    /// Compose configuration files
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: Vec<PathBuf>,
+
+    /// Project name
+    #[arg(short, long, value_name = "NAME", env = "COMPOSE_PROJECT_NAME", hide_env_values = true)]
+    pub(crate) project_name: Option<String>,
+
+    /// Directory that relative paths start from [default: that of the first file]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) project_directory: Option<PathBuf>,
+
+    /// Env files to use in place of .env
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Vec<PathBuf>,
+
+    /// Profiles to enable
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) profile: Vec<String>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Check Compose files for secrets that leak
+    Lint(LintArgs),
+    /// Show who gets which secret, where and as whom
+    Plan(PlanArgs),
+    /// Show a rule's page
+    Explain(ExplainArgs),
+    /// `docker compose up`, with secrets served as files that only their service can read
+    Up(UpArgs),
+    /// `docker compose down`, then take the secrets away
+    Down(PassedArgs),
+    /// Run a local command with a service's secrets in /run/secrets, without Docker
+    Run(RunArgs),
+    /// Show who opened which secret
+    Audit(AuditArgs),
+    #[command(name = SUPERVISOR, hide = true)]
+    Supervisor,
+    #[command(name = WORKER, hide = true)]
+    Worker,
+}
+
+#[derive(Args)]
+pub(crate) struct LintArgs {
+    /// Files, or directories to search for Compose files; `-` is standard input
+    #[arg(value_name = "PATH", default_value = ".")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// How to report
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: LintFormat,
+
+    /// Which rules: everybody's, stricter ones too, or all
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) persona: Persona,
+
+    /// The least severity that makes the exit code 1
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) fail_on: FailOn,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LintFormat {
+    /// For people, with masked excerpts
+    #[default]
+    Text,
+    /// For programs, version 1
+    Json,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Persona {
+    #[default]
+    Regular,
+    Pedantic,
+    Auditor,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub(crate) enum FailOn {
+    Error,
+    #[default]
+    Warning,
+    Info,
+}
+
+#[derive(Args)]
+pub(crate) struct PlanArgs {
+    /// How to report
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: PlanFormat,
+
+    #[command(flatten)]
+    pub(crate) compat: CompatArgs,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub(crate) enum PlanFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Args)]
+pub(crate) struct CompatArgs {
+    /// Defaults for owner and mode: the service's user and 0400, or Swarm's 0:0 and 0444
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) compat: Compat,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Compat {
+    #[default]
+    Cosec,
+    Swarm,
+}
+
+#[derive(Args)]
+pub(crate) struct ExplainArgs {
+    /// The rule's id
+    #[arg(value_name = "RULE")]
+    pub(crate) rule: String,
+}
+
+#[derive(Args)]
+pub(crate) struct UpArgs {
+    /// Serve a secret's file even if git would commit it
+    #[arg(long)]
+    pub(crate) allow_unignored: bool,
+
+    #[command(flatten)]
+    pub(crate) compat: CompatArgs,
+
+    /// Passed on to `docker compose up`
+    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) args: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct PassedArgs {
+    /// Passed on to `docker compose`
+    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) args: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    /// The service whose secrets the command gets [default: the only one that has any]
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) service: Option<String>,
+
+    /// Serve a secret's file even if git would commit it
+    #[arg(long)]
+    pub(crate) allow_unignored: bool,
+
+    /// The command
+    #[arg(value_name = "CMD", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) command: Vec<std::ffi::OsString>,
+}
+
+#[derive(Args)]
+pub(crate) struct AuditArgs {
+    /// Print the lines as they are stored
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl From<Persona> for cosec_core::rules::Persona {
+    fn from(persona: Persona) -> Self {
+        match persona {
+            Persona::Regular => Self::Regular,
+            Persona::Pedantic => Self::Pedantic,
+            Persona::Auditor => Self::Auditor,
+        }
+    }
+}
+
+impl From<FailOn> for cosec_core::rules::Severity {
+    fn from(fail_on: FailOn) -> Self {
+        match fail_on {
+            FailOn::Error => Self::Error,
+            FailOn::Warning => Self::Warning,
+            FailOn::Info => Self::Info,
+        }
+    }
+}
+
+impl From<Compat> for cosec_core::plan::Compat {
+    fn from(compat: Compat) -> Self {
+        match compat {
+            Compat::Cosec => Self::Cosec,
+            Compat::Swarm => Self::Swarm,
+        }
+    }
+}

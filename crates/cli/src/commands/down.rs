@@ -1,0 +1,22 @@
+//! `cosec down`
+
+use std::process::ExitCode;
+
+use super::up::{stop, wait};
+use crate::args::{Cli, PassedArgs};
+use crate::docker::Docker;
+use crate::failure::Failure;
+use crate::project;
+use crate::runtime::Runtime;
+
+pub(crate) fn run(cli: &Cli, args: &PassedArgs) -> Result<ExitCode, Failure> {
+    let loaded = project::load(&cli.project)?;
+    let docker = Docker::find()?;
+    let mut command = docker.compose(&loaded.compose_options(&cli.project, None));
+    command.arg("down").args(&args.args);
+    let code = wait(cli, &mut command)?;
+    if code == ExitCode::SUCCESS {
+        stop(cli, &Runtime::of(&loaded.project.name, false)?)?;
+    }
+    Ok(code)
+}

@@ -1,0 +1,9 @@
+//! One file per subcommand.
+
+pub(crate) mod audit;
+pub(crate) mod down;
+pub(crate) mod explain;
+pub(crate) mod lint;
+pub(crate) mod plan;
+pub(crate) mod run;
+pub(crate) mod up;

@@ -1,0 +1,65 @@
+//! `cosec plan`
+
+use std::process::ExitCode;
+
+use anstream::println;
+use cosec_core::plan::{Delivery, Plan, ServiceUser, plan};
+
+use crate::args::{PlanArgs, PlanFormat, ProjectArgs};
+use crate::failure::Failure;
+use crate::project;
+
+pub(crate) fn run(project: &ProjectArgs, args: &PlanArgs) -> Result<ExitCode, Failure> {
+    let mut loaded = project::load(project)?;
+    let plan = plan(&loaded.project, args.compat.compat.into()).map_err(|error| loaded.show(error))?;
+    match args.format {
+        PlanFormat::Text => print_text(&plan),
+        PlanFormat::Json => {
+            let text = serde_json::to_string_pretty(&plan)
+                .map_err(|error| Failure::Cannot(format!("cannot write the plan: {error}")))?;
+            println!("{text}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_text(plan: &Plan) {
+    if plan.deliveries.is_empty() {
+        println!("project {}: no service is granted a secret", plan.project);
+        return;
+    }
+    let mut rows = vec![["SERVICE", "SECRET", "TARGET", "OWNER", "MODE", "SOURCE"].map(str::to_owned)];
+    rows.extend(plan.deliveries.iter().map(|delivery| {
+        [
+            delivery.service.clone(),
+            delivery.secret.clone(),
+            delivery.target.clone(),
+            owner(delivery),
+            format!("{:04o}", delivery.mode),
+            delivery.source.to_string(),
+        ]
+    }));
+    let widths: Vec<usize> = (0..6)
+        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default())
+        .collect();
+    for row in &rows {
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}", width = *width)).collect();
+        println!("{}", cells.join("  ").trim_end());
+    }
+}
+
+/// `1000:1000`, `app`, `image's user`: what the file says, before an image is asked.
+fn owner(delivery: &Delivery) -> String {
+    let number = |id: Option<u32>| id.map(|id| id.to_string());
+    let (user, group) = match &delivery.owner.user {
+        ServiceUser::Ids { uid, gid } => (Some(uid.to_string()), number(*gid)),
+        ServiceUser::Named(name) => (Some(name.clone()), None),
+        ServiceUser::Image => (None, None),
+    };
+    let user = number(delivery.owner.uid).or(user).unwrap_or_else(|| "image's user".to_owned());
+    match number(delivery.owner.gid).or(group) {
+        Some(group) => format!("{user}:{group}"),
+        None => user,
+    }
+}

@@ -1,0 +1,139 @@
+//! From the plan to what the file system serves: policy first, then sources, owners, values.
+
+use std::path::{Path, PathBuf};
+
+use cosec_core::compose::Environment;
+use cosec_core::files::{Answer, FileSystem, GitState};
+use cosec_core::gitignore;
+use cosec_core::plan::{Delivery, ValueSource};
+use cosec_fuse::{AuditSpec, FileSpec, HeldValues, Source, Spec};
+
+use crate::disk::Disk;
+use crate::failure::Failure;
+use crate::project::Loaded;
+
+/// The engine's own limit for a secret.
+pub(crate) const LARGEST_SECRET: u64 = 512_000;
+
+/// Numeric owner of a delivered file.
+#[derive(Clone, Copy)]
+pub(crate) struct Ids {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+}
+
+/// Refuses what git would commit. All of it at once, so that one look mends all.
+pub(crate) fn check_policy(
+    loaded: &Loaded,
+    deliveries: &[Delivery],
+    allow_unignored: bool,
+) -> Result<(), Failure> {
+    if allow_unignored {
+        return Ok(());
+    }
+    let disk = Disk::default();
+    let mut refusals: Vec<String> = Vec::new();
+    for delivery in deliveries {
+        let ValueSource::File(path) = &delivery.source else { continue };
+        let written = loaded.project.secret(&delivery.secret).and_then(|secret| secret.file.as_ref());
+        let written = written.map_or(path.as_str(), |file| &*file.value);
+        let refusal = match disk.git(path) {
+            Answer::Known(GitState::Ignored | GitState::NoRepository) => continue,
+            Answer::Known(state) => {
+                let what = if state == GitState::Tracked { "git tracks" } else { "git does not ignore" };
+                let advice = gitignore::advice(&loaded.project.directory, written, state);
+                format!("{what} {path}, the file of the secret `{}`\n  {advice}", delivery.secret)
+            }
+            Answer::NotChecked(reason) => format!(
+                "whether git would commit {path}, the file of the secret `{}`, is not known: {reason}",
+                delivery.secret
+            ),
+        };
+        if !refusals.contains(&refusal) {
+            refusals.push(refusal);
+        }
+    }
+    if refusals.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Refused(format!(
+        "refusing to serve what git would commit\n{}\nor pass --allow-unignored",
+        refusals.join("\n")
+    )))
+}
+
+/// What the file system serves: one file for each delivery, and the values that come from no file.
+pub(crate) struct Served {
+    pub(crate) spec: Spec,
+    pub(crate) held: HeldValues,
+}
+
+/// Builds the file system's specification. `ids` tells each delivery's owner.
+pub(crate) fn serve(
+    loaded: &Loaded,
+    deliveries: &[Delivery],
+    audit: PathBuf,
+    mut ids: impl FnMut(&Delivery) -> Result<Ids, Failure>,
+) -> Result<Served, Failure> {
+    let mut values: Vec<zeroize::Zeroizing<Vec<u8>>> = Vec::new();
+    let mut files = Vec::new();
+    for delivery in deliveries {
+        let Ids { uid, gid } = ids(delivery)?;
+        let source = match &delivery.source {
+            ValueSource::File(path) => {
+                let path = absolute(Path::new(path));
+                cosec_fuse::check_source(&path, LARGEST_SECRET).map_err(|error| {
+                    Failure::Cannot(format!("the file of the secret `{}`: {error}", delivery.secret))
+                })?;
+                Source::File(path)
+            }
+            ValueSource::Environment(name) => {
+                values.push(value_of(&loaded.environment, name, &delivery.secret)?);
+                Source::Held(values.len() - 1)
+            }
+        };
+        files.push(FileSpec {
+            path: path_in_mount(delivery),
+            service: delivery.service.clone(),
+            secret: delivery.secret.clone(),
+            uid,
+            gid,
+            mode: delivery.mode,
+            source,
+        });
+    }
+    let held = HeldValues::seal(&values)
+        .map_err(|error| Failure::Cannot(format!("cannot keep the values in memory: {error}")))?;
+    let spec = Spec {
+        project: loaded.project.name.clone(),
+        files,
+        audit: AuditSpec { path: audit, ..AuditSpec::default() },
+        max_size: LARGEST_SECRET,
+    };
+    Ok(Served { spec, held })
+}
+
+fn value_of(
+    environment: &Environment,
+    name: &str,
+    secret: &str,
+) -> Result<zeroize::Zeroizing<Vec<u8>>, Failure> {
+    let binding = environment.get(name).ok_or_else(|| {
+        Failure::Cannot(format!(
+            "the secret `{secret}` comes from the environment variable {name}, which is not set; set it, or write it in .env"
+        ))
+    })?;
+    if binding.value.len() as u64 > LARGEST_SECRET {
+        return Err(Failure::Cannot(format!("the secret `{secret}` is larger than {LARGEST_SECRET} bytes")));
+    }
+    Ok(zeroize::Zeroizing::new(binding.value.as_bytes().to_vec()))
+}
+
+/// A delivery's file below the mount point: the service, then the target.
+pub(crate) fn path_in_mount(delivery: &Delivery) -> String {
+    format!("{}{}", delivery.service, delivery.target)
+}
+
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}

@@ -1,0 +1,59 @@
+//! Core's [`FileSystem`], answered from disk and git.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+
+use cosec_core::files::{Answer, FileKind, FileSystem, GitState, ReadError};
+
+use crate::git;
+
+/// Larger is no Compose file; it also keeps `/dev/zero` from filling memory.
+const LARGEST: u64 = 64 << 20;
+
+/// The disk, with git's answers remembered.
+#[derive(Default)]
+pub(crate) struct Disk {
+    git: RefCell<HashMap<String, Answer<GitState>>>,
+}
+
+impl FileSystem for Disk {
+    fn read(&self, path: &str) -> Result<String, ReadError> {
+        read(Path::new(path))
+    }
+
+    fn kind(&self, path: &str) -> Answer<FileKind> {
+        Answer::Known(match std::fs::metadata(path) {
+            Ok(facts) if facts.is_file() => FileKind::File,
+            Ok(facts) if facts.is_dir() => FileKind::Directory,
+            Err(error) if error.kind() == ErrorKind::NotFound => FileKind::Missing,
+            Ok(_) | Err(_) => FileKind::Other,
+        })
+    }
+
+    fn git(&self, path: &str) -> Answer<GitState> {
+        *self.git.borrow_mut().entry(path.to_owned()).or_insert_with(|| git::state(Path::new(path)))
+    }
+
+    fn home(&self) -> Option<String> {
+        std::env::var("HOME").ok()
+    }
+}
+
+fn read(path: &Path) -> Result<String, ReadError> {
+    let other = |error: std::io::Error| match error.kind() {
+        ErrorKind::NotFound => ReadError::Missing,
+        _ => ReadError::Other(error.to_string()),
+    };
+    let facts = std::fs::metadata(path).map_err(other)?;
+    if facts.is_dir() {
+        return Err(ReadError::Other("it is a directory".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).map_err(other)?.take(LARGEST + 1).read_to_end(&mut bytes).map_err(other)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(ReadError::Other("it is larger than 64 MiB".to_owned()));
+    }
+    String::from_utf8(bytes).map_err(|_| ReadError::NotText)
+}

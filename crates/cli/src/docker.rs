@@ -1,0 +1,90 @@
+//! Docker, through its own command line: contexts, SSH and TLS come for free.
+
+use std::ffi::OsString;
+use std::process::{Command, Output, Stdio};
+
+use crate::failure::Failure;
+
+/// The `docker` program with a working Compose and an engine behind it.
+pub(crate) struct Docker {
+    program: OsString,
+}
+
+impl Docker {
+    /// Finds the program and makes sure that Compose and the engine answer.
+    pub(crate) fn find() -> Result<Self, Failure> {
+        let program = std::env::var_os("COSEC_DOCKER").unwrap_or_else(|| "docker".into());
+        let docker = Docker { program };
+        let version = docker.output(&["compose", "version", "--short"]).map_err(|error| {
+            Failure::Cannot(format!(
+                "cannot run {}: {error}; install Docker with its Compose plugin, or use `cosec run`, which needs neither",
+                docker.program.display()
+            ))
+        })?;
+        if !version.status.success() {
+            return Err(Failure::Cannot(
+                "`docker compose` does not work; install Docker's Compose plugin (version 2.24.4 or newer)"
+                    .to_owned(),
+            ));
+        }
+        let engine = docker.output(&["version", "--format", "{{.Server.Version}}"]);
+        match engine {
+            Ok(output) if output.status.success() => Ok(docker),
+            _ => Err(Failure::Cannot(
+                "no Docker engine answers; start it, or set DOCKER_HOST or `docker context use`".to_owned(),
+            )),
+        }
+    }
+
+    /// `docker compose OPTIONS…`, to be completed.
+    pub(crate) fn compose(&self, options: &[OsString]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("compose").args(options);
+        command
+    }
+
+    /// The image's USER; `None` if the engine does not have the image.
+    pub(crate) fn image_user(&self, image: &str) -> Result<Option<String>, Failure> {
+        let output = self.run(&["image", "inspect", "--format", "{{json .Config.User}}", image])?;
+        if !output.status.success() {
+            return Ok(None);
+        }
+        let user = String::from_utf8_lossy(&output.stdout).trim().trim_matches('"').to_owned();
+        Ok(Some(user))
+    }
+
+    /// A file of an image, by way of a container that is never started.
+    pub(crate) fn image_file(&self, image: &str, path: &str) -> Result<Option<String>, Failure> {
+        let created = self.run(&["create", "--entrypoint", "/", image, "cosec"])?;
+        if !created.status.success() {
+            return Ok(None);
+        }
+        let container = String::from_utf8_lossy(&created.stdout).trim().to_owned();
+        let archive = self.run(&["cp", "--follow-link", &format!("{container}:{path}"), "-"]);
+        let _ = self.run(&["rm", "--force", &container]);
+        let archive = archive?;
+        Ok(archive.status.success().then(|| first_file(&archive.stdout)).flatten())
+    }
+
+    fn run(&self, arguments: &[&str]) -> Result<Output, Failure> {
+        self.output(arguments).map_err(|error| Failure::Cannot(format!("cannot run docker: {error}")))
+    }
+
+    fn output(&self, arguments: &[&str]) -> std::io::Result<Output> {
+        Command::new(&self.program).args(arguments).stdin(Stdio::null()).output()
+    }
+}
+
+/// The content of the first regular file of a tar archive.
+fn first_file(archive: &[u8]) -> Option<String> {
+    let mut rest = archive;
+    while let Some((header, after)) = rest.split_at_checked(512) {
+        let size = std::str::from_utf8(header.get(124..135)?).ok()?.trim_matches(['\0', ' ']);
+        let size = usize::from_str_radix(size, 8).ok()?;
+        if matches!(header.get(156)?, b'0' | 0) {
+            return Some(String::from_utf8_lossy(after.get(..size)?).into_owned());
+        }
+        rest = after.get(size.div_ceil(512) * 512..)?;
+    }
+    None
+}

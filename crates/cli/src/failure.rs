@@ -1,0 +1,37 @@
+//! How a command ends badly: one clear sentence, and an exit code.
+
+use std::process::ExitCode;
+
+use anstream::eprintln;
+
+/// Why a command did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// A rule of cosec's own forbids it. Exit code 1, like a finding.
+    #[error("{0}")]
+    Refused(String),
+    /// Wrong use, a broken file, a missing tool. Exit code 2.
+    #[error("{0}")]
+    Cannot(String),
+    /// Already shown with its excerpt. Exit code 2.
+    #[error("{0}")]
+    Shown(String),
+}
+
+impl Failure {
+    /// Tells the user.
+    pub(crate) fn print(&self) {
+        match self {
+            Failure::Refused(message) | Failure::Cannot(message) => eprintln!("cosec: {message}"),
+            Failure::Shown(excerpt) => eprintln!("{excerpt}"),
+        }
+    }
+
+    /// 1 for a refusal, 2 for everything else.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Failure::Refused(_) => ExitCode::from(1),
+            Failure::Cannot(_) | Failure::Shown(_) => ExitCode::from(2),
+        }
+    }
+}

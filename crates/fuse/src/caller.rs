@@ -1,0 +1,108 @@
+//! Who asks, from the request and /proc, and whether a file's mode lets them.
+
+use std::fs;
+
+/// Who asks. What /proc does not tell is left empty.
+#[derive(Debug, Default)]
+pub(crate) struct Caller {
+    pub(crate) pid: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    groups: Vec<u32>,
+    /// May read what the mode forbids: CAP_DAC_OVERRIDE or CAP_DAC_READ_SEARCH, in our own user namespace.
+    overrides: bool,
+    pub(crate) exe: Option<String>,
+    pub(crate) container: Option<String>,
+}
+
+const CAP_DAC_OVERRIDE: u64 = 1 << 1;
+const CAP_DAC_READ_SEARCH: u64 = 1 << 2;
+
+impl Caller {
+    pub(crate) fn of(pid: u32, uid: u32, gid: u32) -> Self {
+        let mut caller = Caller { pid, uid, gid, ..Caller::default() };
+        let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else { return caller };
+        let mut capabilities = 0;
+        for line in status.lines() {
+            if let Some(groups) = line.strip_prefix("Groups:") {
+                caller.groups = groups.split_whitespace().filter_map(|group| group.parse().ok()).collect();
+            } else if let Some(mask) = line.strip_prefix("CapEff:") {
+                capabilities = u64::from_str_radix(mask.trim(), 16).unwrap_or(0);
+            }
+        }
+        // A capability counts only where it was given: root of a user namespace is nobody here.
+        caller.overrides =
+            capabilities & (CAP_DAC_OVERRIDE | CAP_DAC_READ_SEARCH) != 0 && same_user_namespace(pid);
+        caller.exe = fs::read_link(format!("/proc/{pid}/exe"))
+            .map(|path| path.display().to_string())
+            .or_else(|_| fs::read_to_string(format!("/proc/{pid}/comm")).map(|comm| comm.trim().to_owned()))
+            .ok();
+        caller.container =
+            fs::read_to_string(format!("/proc/{pid}/cgroup")).ok().as_deref().and_then(container_id);
+        caller
+    }
+
+    /// Whether a file of this owner and mode may be read; if not, why.
+    pub(crate) fn may_read(&self, uid: u32, gid: u32, mode: u32) -> Result<(), String> {
+        let bit = if self.uid == uid {
+            0o400
+        } else if self.gid == gid || self.groups.contains(&gid) {
+            0o040
+        } else {
+            0o004
+        };
+        if mode & bit != 0 || self.overrides {
+            return Ok(());
+        }
+        Err(format!("mode {mode:04o} of {uid}:{gid} does not let {}:{} read", self.uid, self.gid))
+    }
+}
+
+fn same_user_namespace(pid: u32) -> bool {
+    match (fs::read_link(format!("/proc/{pid}/ns/user")), fs::read_link("/proc/self/ns/user")) {
+        (Ok(theirs), Ok(ours)) => theirs == ours,
+        _ => false,
+    }
+}
+
+/// The 64 hexadecimal digits in a cgroup path: Docker's, containerd's and podman's container id.
+fn container_id(cgroup: &str) -> Option<String> {
+    let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    cgroup
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .find(|part| part.len() == 64 && part.bytes().all(is_hex))
+        .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owner_group_and_others_get_what_the_mode_says() {
+        let caller = |uid, gid, groups: &[u32], overrides| Caller {
+            uid,
+            gid,
+            groups: groups.to_vec(),
+            overrides,
+            ..Caller::default()
+        };
+        let reads = |caller: Caller, mode| caller.may_read(1000, 50, mode).is_ok();
+        assert!(reads(caller(1000, 1, &[], false), 0o400));
+        assert!(!reads(caller(1000, 50, &[], false), 0o044), "the owner's own bits count first");
+        assert!(reads(caller(7, 50, &[], false), 0o440));
+        assert!(reads(caller(7, 7, &[50], false), 0o440));
+        assert!(!reads(caller(7, 7, &[], false), 0o440));
+        assert!(reads(caller(7, 7, &[], false), 0o444));
+        assert!(!reads(caller(0, 0, &[], false), 0o400), "root without capabilities is one of the others");
+        assert!(reads(caller(0, 0, &[], true), 0o400));
+    }
+
+    #[test]
+    fn a_container_is_known_by_its_cgroup() {
+        let id = "a".repeat(64);
+        assert_eq!(container_id(&format!("0::/system.slice/docker-{id}.scope\n")), Some(id.clone()));
+        assert_eq!(container_id(&format!("0::/docker/{id}\n")), Some(id));
+        assert_eq!(container_id("0::/user.slice\n"), None);
+    }
+}

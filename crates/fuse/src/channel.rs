@@ -1,0 +1,153 @@
+//! One JSON object a line over a Unix socket, with descriptors beside it where a message brings some.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, recvmsg, sendmsg,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Why a message did not go through.
+#[derive(Debug, thiserror::Error)]
+pub enum ChannelError {
+    /// The other side is gone.
+    #[error("the other side has closed the connection")]
+    Closed,
+    /// The system said no.
+    #[error("the connection failed: {0}")]
+    Io(#[from] std::io::Error),
+    /// Not what was agreed.
+    #[error("the other side does not speak this version's language: {0}")]
+    Language(#[from] serde_json::Error),
+    /// The other side said no.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Descriptors a message can bring at most.
+const MOST_DESCRIPTORS: usize = 2;
+
+/// A message larger than this is a mistake.
+const LARGEST: usize = 64 << 20;
+
+/// One end.
+pub(crate) struct Channel {
+    stream: UnixStream,
+    rest: Vec<u8>,
+    descriptors: Vec<OwnedFd>,
+}
+
+impl Channel {
+    pub(crate) fn new(stream: UnixStream) -> Self {
+        Channel { stream, rest: Vec::new(), descriptors: Vec::new() }
+    }
+
+    /// How long to wait for the other side; `None` is for ever.
+    pub(crate) fn patience(&self, patience: Option<Duration>) -> Result<(), ChannelError> {
+        self.stream.set_read_timeout(patience)?;
+        self.stream.set_write_timeout(patience)?;
+        Ok(())
+    }
+
+    pub(crate) fn send(
+        &self,
+        message: &impl Serialize,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<(), ChannelError> {
+        let mut bytes = serde_json::to_vec(message)?;
+        bytes.push(b'\n');
+        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        if !descriptors.is_empty() {
+            ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
+        }
+        let mut sent = 0;
+        while sent < bytes.len() {
+            let part = [IoSlice::new(&bytes[sent..])];
+            match sendmsg(&self.stream, &part, &mut ancillary, SendFlags::NOSIGNAL) {
+                Ok(count) => sent += count,
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(rustix::io::Errno::PIPE | rustix::io::Errno::CONNRESET) => {
+                    return Err(ChannelError::Closed);
+                }
+                Err(error) => return Err(std::io::Error::from(error).into()),
+            }
+            // Descriptors go with the first byte and must not go twice.
+            ancillary.clear();
+        }
+        Ok(())
+    }
+
+    pub(crate) fn receive<T: DeserializeOwned>(&mut self) -> Result<T, ChannelError> {
+        loop {
+            if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.rest.drain(..=end).collect();
+                return Ok(serde_json::from_slice(&line)?);
+            }
+            if self.rest.len() > LARGEST {
+                return Err(std::io::Error::other("the message is too large").into());
+            }
+            if self.fill()? == 0 {
+                return Err(ChannelError::Closed);
+            }
+        }
+    }
+
+    fn fill(&mut self) -> Result<usize, ChannelError> {
+        let mut bytes = vec![0; 64 * 1024];
+        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let count = loop {
+            let mut part = [IoSliceMut::new(&mut bytes)];
+            match recvmsg(&self.stream, &mut part, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
+                Err(rustix::io::Errno::INTR) => {}
+                result => break result.map_err(std::io::Error::from)?.bytes,
+            }
+        };
+        for message in ancillary.drain() {
+            if let RecvAncillaryMessage::ScmRights(received) = message {
+                self.descriptors.extend(received);
+            }
+        }
+        self.rest.extend_from_slice(&bytes[..count]);
+        Ok(count)
+    }
+
+    /// The descriptors that came with the messages so far, in order.
+    pub(crate) fn take_descriptors(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.descriptors)
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_larger_than_a_socket_buffer_arrive_whole_with_their_descriptors() {
+        let (left, right) = UnixStream::pair().unwrap();
+        let (left, mut right) = (Channel::new(left), Channel::new(right));
+        let long = "x".repeat(3 << 20);
+        let sender = std::thread::spawn(move || {
+            let null = std::fs::File::open("/dev/null").unwrap();
+            left.send(&long, &[null.as_fd()]).unwrap();
+            left.send(&"two", &[]).unwrap();
+        });
+        assert_eq!(right.receive::<String>().unwrap().len(), 3 << 20);
+        assert_eq!(right.take_descriptors().len(), 1);
+        assert_eq!(right.receive::<String>().unwrap(), "two");
+        sender.join().unwrap();
+        assert!(matches!(right.receive::<String>(), Err(ChannelError::Closed)));
+    }
+}

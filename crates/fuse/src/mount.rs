@@ -1,0 +1,236 @@
+//! Mounting and unmounting: by mount(2) where we may, by fusermount3 where we may not.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io::IoSliceMut;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, UnmountFlags};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketFlags, SocketType, recvmsg,
+    socketpair,
+};
+
+use crate::spec::MountKind;
+
+/// Why nothing was mounted. One sentence each, with what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum MountError {
+    /// No /dev/fuse.
+    #[error(
+        "there is no /dev/fuse; load the module with `modprobe fuse`, or give the container --device /dev/fuse"
+    )]
+    NoDevice,
+    /// /dev/fuse may not be opened.
+    #[error("/dev/fuse may not be opened by this user; its mode should be 0666")]
+    DevicePermission,
+    /// mount(2) said no.
+    #[error("this user may not mount; run as root, or install fuse3 for fusermount3")]
+    Permission,
+    /// No directory there.
+    #[error("the mount point {} is no directory", .0.display())]
+    NoDirectory(PathBuf),
+    /// Something is mounted there.
+    #[error("something is mounted at {} already; unmount it with `umount -l {}`", .0.display(), .0.display())]
+    Busy(PathBuf),
+    /// A FUSE mount whose server is gone.
+    #[error("a mount whose server is gone is in the way at {}; unmount it with `umount -l {}`", .0.display(), .0.display())]
+    Stale(PathBuf),
+    /// fusermount3 does not let others in.
+    #[error(
+        "containers could not see the secrets: /etc/fuse.conf lacks the line `user_allow_other`; add it, or run as root"
+    )]
+    NoAllowOther,
+    /// fusermount3 is missing.
+    #[error("fusermount3 is missing; install the package fuse3")]
+    NoFusermount,
+    /// Anything else.
+    #[error("cannot mount at {}: {cause}", .path.display())]
+    Other {
+        /// The mount point.
+        path: PathBuf,
+        /// The system's or fusermount3's word.
+        cause: String,
+    },
+}
+
+/// Mounts and gives the connection to the kernel. The first request on it, INIT, is not read yet.
+pub(crate) fn mount(point: &Path, kind: MountKind) -> Result<OwnedFd, MountError> {
+    if is_mounted(point) {
+        let dead = matches!(rustix::fs::stat(point), Err(Errno::NOTCONN));
+        return Err(if dead {
+            MountError::Stale(point.to_owned())
+        } else {
+            MountError::Busy(point.to_owned())
+        });
+    }
+    if !point.is_dir() {
+        return Err(MountError::NoDirectory(point.to_owned()));
+    }
+    if kind == MountKind::Private || rustix::process::geteuid().is_root() {
+        direct(point)
+    } else {
+        by_fusermount(point)
+    }
+}
+
+fn direct(point: &Path) -> Result<OwnedFd, MountError> {
+    let device = rustix::fs::open("/dev/fuse", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
+    let device = device.map_err(|error| match error {
+        Errno::NOENT | Errno::NODEV | Errno::NXIO => MountError::NoDevice,
+        Errno::ACCESS | Errno::PERM => MountError::DevicePermission,
+        error => other(point, error),
+    })?;
+    // No default_permissions: denied opens must reach us to be written down.
+    let options = format!(
+        "fd={},rootmode=40000,user_id={},group_id={},allow_other",
+        device.as_raw_fd(),
+        rustix::process::geteuid().as_raw(),
+        rustix::process::getegid().as_raw()
+    );
+    let options = CString::new(options).map_err(|error| other(point, error))?;
+    let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    rustix::mount::mount("cosec", point, "fuse.cosec", flags, Some(options.as_c_str())).map_err(|error| {
+        match error {
+            Errno::PERM | Errno::ACCESS => MountError::Permission,
+            Errno::NODEV => MountError::NoDevice,
+            error => other(point, error),
+        }
+    })?;
+    Ok(device)
+}
+
+/// fusermount3 mounts for us and sends the connection through a socket.
+fn by_fusermount(point: &Path) -> Result<OwnedFd, MountError> {
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+        .map_err(|error| other(point, error))?;
+    // The program must inherit its end, under the number that it is told.
+    rustix::io::fcntl_setfd(&theirs, rustix::io::FdFlags::empty()).map_err(|error| other(point, error))?;
+    let output = Command::new("fusermount3")
+        .args(["-o", "ro,nosuid,nodev,noexec,allow_other,fsname=cosec,subtype=cosec", "--"])
+        .arg(point)
+        .env("_FUSE_COMMFD", theirs.as_raw_fd().to_string())
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => MountError::NoFusermount,
+            _ => other(point, error),
+        })?;
+    drop(theirs);
+    if !output.status.success() {
+        let cause = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(if cause.contains("user_allow_other") {
+            MountError::NoAllowOther
+        } else if cause.contains("No such file") && cause.contains("/dev/fuse") {
+            MountError::NoDevice
+        } else {
+            other(point, cause)
+        });
+    }
+    let mut byte = [0];
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    recvmsg(&ours, &mut [IoSliceMut::new(&mut byte)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)
+        .map_err(|error| other(point, error))?;
+    let received = ancillary.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+        _ => None,
+    });
+    received.ok_or_else(|| other(point, "fusermount3 sent no descriptor"))
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "callers hand over errors of several types")]
+fn other(path: &Path, cause: impl ToString) -> MountError {
+    MountError::Other { path: path.to_owned(), cause: cause.to_string() }
+}
+
+/// Whether something is mounted at a path. Asks the mount table, so that a dead mount cannot hang it.
+pub fn is_mounted(point: &Path) -> bool {
+    let Ok(table) = std::fs::read("/proc/self/mountinfo") else { return false };
+    let wanted = point.as_os_str().as_bytes();
+    table.split(|byte| *byte == b'\n').any(|line| {
+        let field = line.split(|byte| *byte == b' ').nth(4);
+        field.is_some_and(|field| unescape(field) == wanted)
+    })
+}
+
+/// `\040` and its like back to bytes.
+fn unescape(field: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((first, after)) = rest.split_first() {
+        let code = after.get(..3).filter(|_| *first == b'\\').and_then(|code| std::str::from_utf8(code).ok());
+        match code.and_then(|code| u8::from_str_radix(code, 8).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[3..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    bytes
+}
+
+/// Unmounts; lazily where readers are left. Nothing mounted there is no error.
+pub fn umount(point: &Path) -> Result<(), MountError> {
+    if !is_mounted(point) {
+        return Ok(());
+    }
+    let direct = rustix::mount::unmount(point, UnmountFlags::NOFOLLOW).or_else(|error| match error {
+        Errno::PERM => Err(error),
+        _ => rustix::mount::unmount(point, UnmountFlags::NOFOLLOW | UnmountFlags::DETACH),
+    });
+    match direct {
+        Ok(()) | Err(Errno::INVAL) => Ok(()),
+        Err(Errno::PERM) => {
+            let status = Command::new("fusermount3")
+                .args(["-u", "-z", "--"])
+                .arg(point)
+                .stderr(Stdio::null())
+                .status();
+            match status {
+                Ok(status) if status.success() || !is_mounted(point) => Ok(()),
+                Ok(_) => Err(other(point, "fusermount3 could not unmount it")),
+                Err(_) => Err(MountError::NoFusermount),
+            }
+        }
+        Err(error) => Err(other(point, error)),
+    }
+}
+
+/// Reads the INIT request, the kernel's first word on a new connection; it is sent once.
+pub(crate) fn read_init(connection: &OwnedFd) -> std::io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut device = File::from(connection.try_clone()?);
+    // The kernel wants room for its largest request, whatever comes.
+    let mut request = vec![0; 128 * 1024];
+    let length = loop {
+        match device.read(&mut request) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            result => break result?,
+        }
+    };
+    request.truncate(length);
+    Ok(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mount_points_with_spaces_are_recognised() {
+        assert_eq!(unescape(br"/a\040b\134c"), b"/a b\\c");
+        assert!(is_mounted(Path::new("/proc")));
+        assert!(!is_mounted(Path::new("/nowhere")));
+    }
+}

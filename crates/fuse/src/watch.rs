@@ -1,0 +1,50 @@
+//! Watches the directories of the sources, so that old content is let go when it is replaced and not only
+//! when somebody next opens the file.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+
+use crate::snapshot::Snapshots;
+use crate::spec::Source;
+
+/// Editors write in several steps; one look after the last of them is enough.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// Starts watching. Where the kernel has no watches left, opens still see every change.
+pub(crate) fn start(snapshots: &Arc<Snapshots>) -> Result<Option<RecommendedWatcher>, notify::Error> {
+    // A watch on the file itself would be lost with the first rename over it.
+    let directories: BTreeSet<&Path> = snapshots
+        .spec()
+        .files
+        .iter()
+        .filter_map(|file| match &file.source {
+            Source::File(path) => path.parent(),
+            Source::Held(_) => None,
+        })
+        .collect();
+    if directories.is_empty() {
+        return Ok(None);
+    }
+    let (sender, receiver) = mpsc::channel();
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        // Our own reads are events too; looking again because of them would never end.
+        if event.is_ok_and(|event| !event.kind.is_access()) {
+            let _ = sender.send(());
+        }
+    })?;
+    for directory in directories {
+        watcher.watch(directory, RecursiveMode::NonRecursive)?;
+    }
+    let snapshots = Arc::clone(snapshots);
+    std::thread::spawn(move || {
+        while receiver.recv().is_ok() {
+            while receiver.recv_timeout(SETTLE).is_ok() {}
+            snapshots.refresh_all();
+        }
+    });
+    Ok(Some(watcher))
+}
