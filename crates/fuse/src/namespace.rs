@@ -9,7 +9,10 @@ use rustix::io::Errno;
 use rustix::mount::{
     MountFlags, MountPropagationFlags, mount, mount_bind, mount_bind_recursive, mount_change,
 };
-use rustix::thread::{UnshareFlags, unshare_unsafe};
+use rustix::thread::{
+    CapabilitySet, UnshareFlags, capabilities, clear_ambient_capability_set,
+    configure_capability_in_ambient_set, set_capabilities, unshare_unsafe,
+};
 
 /// Why the namespace could not be made. One sentence each, with what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -46,8 +49,25 @@ pub fn enter_private() -> Result<(), NamespaceError> {
         write("/proc/self/uid_map", format!("{0} {0} 1", uid.as_raw()))?;
         write("/proc/self/gid_map", format!("{0} {0} 1", gid.as_raw()))?;
     }
+    if !uid.is_root() {
+        keep_mount_right().map_err(|error| NamespaceError::Refused(error.into()))?;
+    }
     let private = MountPropagationFlags::REC | MountPropagationFlags::PRIVATE;
     mount_change("/", private).map_err(|error| failed(Path::new("/"), error))
+}
+
+/// Whoever is not root loses its rights in the namespace with the next exec, and the supervisor is started
+/// by one. The ambient set lets it keep the one it mounts with.
+fn keep_mount_right() -> Result<(), Errno> {
+    let mut sets = capabilities(None)?;
+    sets.inheritable |= CapabilitySet::SYS_ADMIN;
+    set_capabilities(None, sets)?;
+    configure_capability_in_ambient_set(CapabilitySet::SYS_ADMIN, true)
+}
+
+/// What is started from here on has no rights in the namespace but a user's own.
+pub fn drop_mount_right() -> Result<(), NamespaceError> {
+    clear_ambient_capability_set().map_err(|error| NamespaceError::Refused(error.into()))
 }
 
 /// Makes `target` ready to be a mount point: a directory, or a file. What is missing below /run is made

@@ -50,6 +50,7 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<ExitCode, Failure> {
     })
     .map_err(|error| cannot(&error))?;
     let result = place(&mount_point, &deliveries)
+        .and_then(|()| namespace::drop_mount_right().map_err(|error| Failure::Cannot(error.to_string())))
         .and_then(|()| {
             note(cli, 1, || format!("{} files of service `{service}` in {SECRETS}", deliveries.len()));
             Command::new(&args.command[0]).args(&args.command[1..]).spawn().map_err(|error| {
