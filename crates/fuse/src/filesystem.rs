@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fuser::{
     AccessFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo,
-    InitFlags, KernelConfig, LockOwner, OpenAccMode, OpenFlags, ReplyAttr, ReplyData, ReplyDirectory,
-    ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyXattr, Request,
+    InitFlags, KernelConfig, LockOwner, Notifier, OpenAccMode, OpenFlags, ReplyAttr, ReplyData,
+    ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyXattr, Request,
 };
 
 use crate::audit::{Audit, Outcome};
@@ -20,19 +21,43 @@ use crate::tree::{Node, Tree};
 /// Attributes are never cached: after a rotation `stat` shows the new size at once.
 const TTL: Duration = Duration::ZERO;
 
+/// The smallest page there is: of larger ones its multiples are the only beginnings that matter.
+const PAGE: u64 = 4096;
+
 pub(crate) struct SecretFs {
     tree: Tree,
     snapshots: Arc<Snapshots>,
     audit: Audit,
     started: SystemTime,
     open: Mutex<HashMap<u64, Arc<Snapshot>>>,
+    /// The kernel's ear, once the session has one.
+    notifier: Arc<OnceLock<Notifier>>,
+    /// The size of each file that the kernel knows at least.
+    known_sizes: Vec<AtomicU64>,
+    /// Files whose pages the kernel is to forget.
+    forget: Sender<INodeNo>,
     /// Starts at another number in each worker, so that no handle of an earlier one is taken for ours.
     next_handle: AtomicU64,
 }
 
 impl SecretFs {
     pub(crate) fn new(tree: Tree, snapshots: Arc<Snapshots>, audit: Audit, worker: u64) -> Self {
+        let notifier: Arc<OnceLock<Notifier>> = Arc::default();
+        let (forget, to_forget) = channel();
+        let ear = Arc::clone(&notifier);
+        // In a thread of its own: the kernel waits for reads in flight, which the session's threads answer.
+        std::thread::spawn(move || {
+            for inode in to_forget {
+                if let Some(notifier) = ear.get() {
+                    let _ = notifier.inval_inode(inode, 0, 0);
+                }
+            }
+        });
+        let known_sizes = snapshots.spec().files.iter().map(|_| AtomicU64::new(0)).collect();
         SecretFs {
+            notifier,
+            known_sizes,
+            forget,
             tree,
             snapshots,
             audit,
@@ -40,6 +65,11 @@ impl SecretFs {
             open: Mutex::new(HashMap::new()),
             next_handle: AtomicU64::new((worker << 32) + 1),
         }
+    }
+
+    /// Where the session's notifier is to be put.
+    pub(crate) fn notifier(&self) -> Arc<OnceLock<Notifier>> {
+        Arc::clone(&self.notifier)
     }
 
     fn attributes(&self, inode: u64) -> Option<FileAttr> {
@@ -69,6 +99,9 @@ impl SecretFs {
             attributes.uid = file.uid;
             attributes.gid = file.gid;
             attributes.size = snapshot.bytes.len() as u64;
+            if let Some(known) = self.known_sizes.get(*index) {
+                known.store(attributes.size, Ordering::Relaxed);
+            }
             attributes.blocks = attributes.size.div_ceil(512);
             attributes.mtime = snapshot.loaded;
             attributes.ctime = snapshot.loaded;
@@ -108,6 +141,20 @@ impl SecretFs {
         Ok(current.snapshot)
     }
 
+    /// An open through a bind mount of the file asks for no attributes, and splice(2) and sendfile(2) stop at
+    /// the size that the kernel remembers. Storing a byte at the new end lets it grow; a size that is too
+    /// large corrects itself at the first short read.
+    fn tell_size(&self, inode: INodeNo, snapshot: &Snapshot) {
+        let (Ok(index), Some(notifier)) = (self.file(inode), self.notifier.get()) else { return };
+        let bytes = snapshot.bytes.expose();
+        let size = bytes.len() as u64;
+        let known = self.known_sizes.get(index).map_or(0, |known| known.swap(size, Ordering::Relaxed));
+        let Some(last) = bytes.last().filter(|_| size > known) else { return };
+        // The kernel takes a page that begins with the stored byte for a whole one; any other it reads anew.
+        let byte = if (size - 1).is_multiple_of(PAGE) { *last } else { 0 };
+        let _ = notifier.store(inode, size - 1, &[byte]);
+    }
+
     fn opened(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Snapshot>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -139,6 +186,7 @@ impl Filesystem for SecretFs {
     fn open(&self, request: &Request, inode: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         match self.open_file(request, inode, flags) {
             Ok(snapshot) => {
+                self.tell_size(inode, &snapshot);
                 let handle = self.next_handle.fetch_add(1, Ordering::Relaxed);
                 self.opened().insert(handle, snapshot);
                 // DIRECT_IO keeps the content out of the kernel's page cache.
@@ -189,7 +237,7 @@ impl Filesystem for SecretFs {
     fn release(
         &self,
         _request: &Request,
-        _inode: INodeNo,
+        inode: INodeNo,
         handle: FileHandle,
         _flags: OpenFlags,
         _lock_owner: Option<LockOwner>,
@@ -198,6 +246,8 @@ impl Filesystem for SecretFs {
     ) {
         self.opened().remove(&handle.0);
         reply.ok();
+        // splice(2) and sendfile(2) read through the page cache even with DIRECT_IO: empty it.
+        let _ = self.forget.send(inode);
     }
 
     fn readdir(

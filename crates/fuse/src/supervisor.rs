@@ -59,6 +59,8 @@ pub(crate) const SOCKET: &str = "control.sock";
 const QUICK: Duration = Duration::from_secs(1);
 /// So many quick deaths in a row, and the supervisor gives up.
 const MOST_QUICK_DEATHS: u32 = 20;
+/// How often a worker is started until one lives.
+const MOST_STARTS: u32 = 5;
 /// How long a worker may take until it serves.
 const START_PATIENCE: Duration = Duration::from_secs(20);
 /// How long a client or a worker may take for its part of a conversation.
@@ -160,7 +162,18 @@ impl Supervisor {
         Ok((supervisor, listener))
     }
 
+    /// A worker that says why it cannot serve has the last word; one that dies on the way is tried again.
     fn start_worker(&mut self) -> Result<Worker, Box<dyn std::error::Error>> {
+        for _ in 1..MOST_STARTS {
+            match self.try_to_start_worker()? {
+                Ok(worker) => return Ok(worker),
+                Err(error) => log(&format!("a worker died while it started: {error}")),
+            }
+        }
+        Ok(self.try_to_start_worker()??)
+    }
+
+    fn try_to_start_worker(&mut self) -> Result<Result<Worker, ChannelError>, Box<dyn std::error::Error>> {
         let (ours, theirs) = UnixStream::pair()?;
         let mut child = Command::new("/proc/self/exe")
             .arg0("cosec")
@@ -181,15 +194,15 @@ impl Supervisor {
             Ok(Report::Ready) => {
                 channel.patience(Some(TALK_PATIENCE))?;
                 self.started += 1;
-                return Ok(Worker { child, channel, since: Instant::now() });
+                return Ok(Ok(Worker { child, channel, since: Instant::now() }));
             }
-            Ok(Report::Failed(reason)) => reason,
-            Ok(Report::Files(_)) => "the worker answered what it was not asked".to_owned(),
-            Err(error) => format!("the worker did not start: {error}"),
+            Ok(Report::Failed(reason)) => Err(reason.into()),
+            Ok(Report::Files(_)) => Err("the worker answered what it was not asked".into()),
+            Err(error) => Ok(Err(error)),
         };
         let _ = child.kill();
         let _ = child.wait();
-        Err(failure.into())
+        failure
     }
 
     fn run(

@@ -134,7 +134,9 @@ fn take_over(
     let mut config = Config::default();
     // One thread may wait for a slow disk while the other answers.
     config.n_threads = Some(2);
+    let notifier = fs.notifier();
     let session = Session::from_fd(fs, stand_in, SessionACL::All, config)?;
+    let _ = notifier.set(session.notifier());
     let mut answer = vec![0; 4096];
     let length = kernel.read(&mut answer)?;
     let mut device = std::fs::File::from(connection.try_clone()?);

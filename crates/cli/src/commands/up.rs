@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 
 use cosec_core::gitignore::shell_word;
 use cosec_core::plan::{Delivery, Plan, ServiceUser, plan};
-use cosec_fuse::{Client, MountKind, Server, StartOptions};
+use cosec_fuse::{Client, MountKind, Running, Server, StartOptions};
 
 use crate::args::{Cli, SUPERVISOR, UpArgs, WORKER};
 use crate::deliver::{self, Ids, Served};
@@ -34,16 +34,16 @@ pub(crate) fn run(cli: &Cli, args: &UpArgs) -> Result<ExitCode, Failure> {
     let result = write_override(&runtime, &plan, &mount.id)
         .and_then(|()| compose_up(cli, &docker, &loaded, Some(&runtime), &args.args));
     let succeeded = matches!(&result, Ok(code) if *code == ExitCode::SUCCESS);
-    if mount.ours && !(detached && succeeded) {
+    if mount.ours.is_some() && !(detached && succeeded) {
         stop(cli, &runtime)?;
     }
     result
 }
 
-/// A mount, and whether this command started it.
+/// A mount, and the server if this command started it. An attached server ends with this value.
 struct Mount {
     id: String,
-    ours: bool,
+    ours: Option<Running>,
 }
 
 /// Starts the server, or gives a running one the new plan without any reader noticing.
@@ -56,7 +56,7 @@ fn start(cli: &Cli, runtime: &Runtime, served: Served, detached: bool) -> Result
         })?;
         let status = client.status().map_err(|error| Failure::Cannot(error.to_string()))?;
         note(cli, 1, || format!("serving {files} files at {} as before", runtime.mount_point().display()));
-        return Ok(Mount { id: mount_id(status.supervisor_pid), ours: false });
+        return Ok(Mount { id: mount_id(status.supervisor_pid), ours: None });
     }
     let mount_point = runtime.make_mount_point()?;
     let running = Server::start(StartOptions {
@@ -74,7 +74,7 @@ fn start(cli: &Cli, runtime: &Runtime, served: Served, detached: bool) -> Result
         Failure::Cannot(error.to_string())
     })?;
     note(cli, 1, || format!("serving {files} files at {}", mount_point.display()));
-    Ok(Mount { id: mount_id(running.supervisor_pid()), ours: true })
+    Ok(Mount { id: mount_id(running.supervisor_pid()), ours: Some(running) })
 }
 
 /// Containers keep the mount they were made with: another supervisor is another mount, and Compose must

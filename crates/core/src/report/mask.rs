@@ -86,7 +86,7 @@ pub(super) fn masked_line(outcome: &Outcome, finding: Option<&Finding>, span: Sp
     // Comments are nobody's to show. Behind the last value a ` #` can be nothing else.
     let last_value = values
         .iter()
-        .filter(|other| on_this_file(other))
+        .filter(|other| on_this_file(other) && (other.start as usize) < end)
         .map(|other| (other.end as usize).clamp(start, end))
         .max()
         .unwrap_or(start);

@@ -1,0 +1,218 @@
+//! `cosec lint` as its users meet it: what it prints, how it ends, what it never prints.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod rig;
+
+use rig::{Project, canary};
+
+fn lint(text: &str, arguments: &[&str]) -> rig::Ran {
+    let project = Project::new();
+    project.write("compose.yaml", text);
+    project.cosec(&[&["lint"], arguments].concat())
+}
+
+#[test]
+fn findings_are_shown_with_the_place_and_without_the_value() {
+    let project = Project::new();
+    project.write(
+        "compose.yaml",
+        "services:\n  db:\n    image: postgres:17\n    environment:\n      POSTGRES_PASSWORD: hunter2 # hunter2\n      - x\n",
+    );
+    project.cosec(&["lint"]).fails(2, &["not valid YAML", "compose.yaml:6"]);
+    project.write(
+        "compose.yaml",
+        "services:\n  db:\n    image: postgres:17\n    environment:\n      POSTGRES_PASSWORD: hunter2 # hunter2\n    secrets: [db_pasword]\nsecrets:\n  db_password:\n    file: ./db_password.txt\n",
+    );
+    let ran = project.cosec(&["lint"]);
+    assert_eq!(ran.code, 1);
+    insta::assert_snapshot!(ran.stdout, @"
+    error[inline-password]: the value of POSTGRES_PASSWORD is written in the file; everyone who can read the file has it
+     --> compose.yaml:5:26
+      |
+    5 |       POSTGRES_PASSWORD: ***
+      |                          ^^^ a literal secret
+      |
+      = help: put it in a file that git ignores, grant that as a secret, and set POSTGRES_PASSWORD_FILE if the image reads it
+
+    error[secret-undefined]: the secret `db_pasword` is granted here but defined nowhere
+     --> compose.yaml:6:15
+      |
+    6 |     secrets: [db_pasword]
+      |               ^^^^^^^^^^ not defined
+      |
+     ::: compose.yaml:8:3
+      |
+    8 |   db_password:
+      |   ----------- a secret with a similar name
+      |
+      = help: did you mean `db_password`?
+
+    error[secret-file-not-ignored]: git does not ignore the file of the secret `db_password`: `git add .` would commit it
+     --> compose.yaml:9:11
+      |
+    9 |     file: ./db_password.txt
+      |           ^^^^^^^^^^^^^^^^^ not ignored by git
+      |
+      = help: run: echo /db_password.txt >> .gitignore
+
+    3 errors in 1 file; `cosec fix` knows what to do about 2
+    `cosec explain inline-password` says why and what to do instead
+    ");
+}
+
+#[test]
+fn json_has_exactly_the_promised_shape() {
+    let ran =
+        lint("services:\n  é:\n    environment: [\"🙂=1\", API_TOKEN=hunter2]\n", &["--format", "json"]);
+    assert_eq!(ran.code, 1);
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(report["version"], 1);
+    assert_eq!(report["not_checked"], serde_json::json!([]));
+    let finding = &report["findings"][0];
+    assert_eq!(finding["rule"], "inline-password");
+    assert_eq!(
+        (&finding["line"], &finding["column"], &finding["end_column"]),
+        (&3.into(), &36.into(), &43.into())
+    );
+    assert_eq!(finding["path"], "services.é.environment.API_TOKEN");
+    for key in [
+        "severity",
+        "confidence",
+        "message",
+        "file",
+        "line",
+        "column",
+        "end_line",
+        "end_column",
+        "related",
+        "fix",
+        "fingerprint",
+    ] {
+        assert!(finding.get(key).is_some(), "{key}");
+    }
+    assert!(!ran.stdout.contains("hunter2"));
+}
+
+#[test]
+fn exit_codes_are_0_1_and_2_as_scripts_expect() {
+    assert_eq!(lint("services: {a: {image: x}}", &[]).code, 0);
+    let bad = "services: {a: {environment: {DB_PASSWORD: x1}}}";
+    assert_eq!(lint(bad, &[]).code, 1);
+    assert_eq!(lint(bad, &["--fail-on", "error"]).code, 1);
+    assert_eq!(lint("a: [", &[]).code, 2);
+    assert_eq!(lint("services: {}", &["--nonsense"]).code, 2);
+    assert_eq!(lint("services: {}", &["gone.yaml"]).code, 2);
+}
+
+#[test]
+fn hostile_text_is_refused_fast_and_in_one_sentence() {
+    use std::fmt::Write as _;
+    let mut bomb = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x]\n");
+    for level in 1..30 {
+        let prior = format!("*a{}", level - 1);
+        writeln!(bomb, "a{level}: &a{level} [{}]", [prior.as_str(); 9].join(",")).unwrap();
+    }
+    let deep = "[".repeat(100_000);
+    for (text, words) in [
+        (bomb.as_str(), "alias bomb"),
+        (deep.as_str(), "not valid YAML"),
+        ("PASSWORD: *canary", "alias"),
+        ("", "empty"),
+        ("just text", "mapping"),
+        ("services: {a: 1}", "must be a mapping"),
+    ] {
+        let start = std::time::Instant::now();
+        let ran = lint(text, &[]).fails(2, &[words]);
+        assert!(ran.stderr.lines().count() < 12, "{}", ran.stderr);
+        assert!(!ran.stderr.contains("canary"));
+        assert!(start.elapsed() < std::time::Duration::from_secs(5));
+    }
+    let project = Project::new();
+    project.write("compose.yaml", b"services: {a: {image: \xff}}");
+    project.cosec(&["lint"]).fails(2, &["not UTF-8"]);
+    std::fs::remove_file(project.path("compose.yaml")).unwrap();
+    project.cosec(&["lint"]).fails(2, &["no Compose file in .; name one"]);
+}
+
+#[test]
+fn a_terminal_cannot_be_drawn_on_by_a_file() {
+    let ran = lint("services: {\"a\\e[31m\\u202e\": {environment: {PASSWORD: hunter2}}}", &[]);
+    assert!(!ran.stdout.contains('\u{1b}') && !ran.stdout.contains('\u{202e}'), "{:?}", ran.stdout);
+}
+
+#[test]
+fn standard_input_and_directories_are_linted() {
+    let project = Project::new();
+    project.write("a/compose.yaml", "services: {a: {environment: {PASSWORD: hunter2}}}");
+    project.write("b/docker-compose.prod.yml", "services: {a: {environment: {PASSWORD: hunter2}}}");
+    project.write("b/values.yaml", "password: hunter2");
+    project.write("ignored/compose.yaml", "services: {a: {environment: {PASSWORD: hunter2}}}");
+    project.write(".gitignore", "/ignored/\n");
+    let ran = project.cosec(&["lint", "--format", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let files: Vec<&str> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| finding["file"].as_str().unwrap())
+        .collect();
+    assert_eq!(files, ["a/compose.yaml", "b/docker-compose.prod.yml"]);
+    let mut command = project.command(&["lint", "-"]);
+    let file = std::fs::File::open(project.path("a/compose.yaml")).unwrap();
+    let ran = rig::finish(command.stdin(file));
+    assert!(ran.stdout.contains("<stdin>:1:"), "{}", ran.stdout);
+}
+
+#[test]
+fn no_output_ever_holds_a_value() {
+    let value = canary();
+    let texts = [
+        format!(
+            "services: {{a: {{environment: {{DB_PASSWORD: {value}, X: {value}, U: \"pg://u:{value}@h/{value}\"}}}}}}"
+        ),
+        format!(
+            "services:\n  a:\n    environment:\n      - API_TOKEN={value}\n      - U=https://{value}:x@h # {value}\n"
+        ),
+        format!(
+            "services:\n  a:\n    environment:\n      A: ${{PW:-{value}}} {value}\n      SECRET_KEY: |\n        {value}\n        {value}\n"
+        ),
+        format!("services:\n  a:\n    environment:\n      PASSWORD: {value}\n   bad: {value}: {value}\n"),
+        format!("services:\n  a:\n    environment:\n      PASSWORD: *{value}\n"),
+        format!("services:\n  a:\n    environment: {{PASSWORD: \"{value}\n"),
+        format!(
+            "services:\n  a:\n    secrets: [{{source: s, mode: {value}}}]\n    build: {{args: [TOKEN={value}]}}\n"
+        ),
+        format!("services:\n  a: {value}\n"),
+        format!("{value}\n"),
+    ];
+    for text in texts {
+        for arguments in [&[][..], &["--format", "json"], &["--persona", "auditor"]] {
+            let ran = lint(&text, arguments);
+            assert_ne!(ran.code, 0, "{text}");
+            assert!(!ran.stdout.contains(&value), "{text}\ngave\n{}", ran.stdout);
+            assert!(!ran.stderr.contains(&value), "{text}\ngave\n{}", ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn git_is_asked_without_running_what_a_repository_wants_run() {
+    let project = Project::new();
+    project.write("secrets/pw", "value");
+    project.write("compose.yaml", "services: {a: {secrets: [pw]}}\nsecrets: {pw: {file: ./secrets/pw}}");
+    let proof = project.path("ran");
+    project.write("monitor", format!("#!/bin/sh\ntouch {}\n", proof.display()));
+    std::process::Command::new("chmod").arg("+x").arg(project.path("monitor")).status().unwrap();
+    project.git(&["config", "core.fsmonitor", &project.path("monitor").display().to_string()]);
+    project.cosec(&["lint"]).succeeds();
+    assert!(!proof.exists(), "the repository's fsmonitor command ran");
+}
+
+#[test]
+fn every_rule_explains_itself() {
+    let project = Project::new();
+    let page = project.cosec(&["explain", "inline-password"]).succeeds().stdout;
+    assert!(page.starts_with("# inline-password\n") && page.contains("## Why is this bad"));
+    project.cosec(&["explain", "nonsense"]).fails(2, &["no rule `nonsense`", "inline-password"]);
+}

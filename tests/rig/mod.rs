@@ -1,0 +1,392 @@
+//! What the end-to-end tests stand on: projects in git repositories of their own, the real program, a real
+//! Docker engine, and a search for canaries in every place where a value could end up.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::collections::HashSet;
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// A project directory that is a git repository, with runtime and state directories of its own.
+pub struct Project {
+    root: tempfile::TempDir,
+    pub docker_host: Option<String>,
+    /// Compose's name for it; empty where the file or the directory is to decide.
+    pub name: String,
+}
+
+/// What a command printed and how it ended.
+pub struct Ran {
+    pub stdout: String,
+    pub stderr: String,
+    pub code: i32,
+}
+
+impl Ran {
+    pub fn of(output: &Output) -> Ran {
+        Ran {
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            code: output.status.code().unwrap_or(-1),
+        }
+    }
+
+    #[track_caller]
+    pub fn succeeds(self) -> Ran {
+        assert_eq!(self.code, 0, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Ends with `code`, and standard error says each of `words`.
+    #[track_caller]
+    pub fn fails(self, code: i32, words: &[&str]) -> Ran {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        for word in words {
+            assert!(self.stderr.contains(word), "`{word}` is not in:\n{}", self.stderr);
+        }
+        self
+    }
+}
+
+impl Project {
+    /// A project in a git repository in which git ignores /secrets/.
+    pub fn new() -> Project {
+        let project = Project::without_git();
+        project.git(&["init", "--quiet", "."]);
+        project.write(".gitignore", "/secrets/\n");
+        project
+    }
+
+    pub fn without_git() -> Project {
+        let root = tempfile::Builder::new().prefix("cosec-test-").tempdir().unwrap();
+        for directory in ["project/secrets", "runtime", "state"] {
+            fs::create_dir_all(root.path().join(directory)).unwrap();
+        }
+        Project { root, docker_host: None, name: String::new() }
+    }
+
+    pub fn directory(&self) -> PathBuf {
+        self.root.path().join("project")
+    }
+
+    pub fn runtime(&self) -> PathBuf {
+        self.root.path().join("runtime")
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.root.path().join("state")
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    /// Replaces a file as careful programs do: a new one, renamed over the old.
+    pub fn replace(&self, name: &str, text: &str) {
+        self.write(&format!("{name}.new"), text);
+        fs::rename(self.path(&format!("{name}.new")), self.path(name)).unwrap();
+    }
+
+    pub fn git(&self, arguments: &[&str]) {
+        let output = Command::new("git")
+            .args(["-c", "user.name=t", "-c", "user.email=t@example.invalid"])
+            .args(arguments)
+            .current_dir(self.directory())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// The program, in the project's directory, with nothing of the test's own environment that matters.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cosec"));
+        command
+            .args(arguments)
+            .current_dir(self.directory())
+            .env("XDG_RUNTIME_DIR", self.runtime())
+            .env("XDG_STATE_HOME", self.state())
+            .env_remove("COMPOSE_FILE")
+            .env_remove("COMPOSE_PROJECT_NAME")
+            .stdin(Stdio::null());
+        match &self.docker_host {
+            Some(host) => command.env("DOCKER_HOST", host),
+            None => command.env("DOCKER_HOST", "unix:///nowhere/docker.sock"),
+        };
+        if !self.name.is_empty() {
+            command.env("COMPOSE_PROJECT_NAME", &self.name);
+        }
+        command
+    }
+
+    pub fn cosec(&self, arguments: &[&str]) -> Ran {
+        finish(&mut self.command(arguments))
+    }
+
+    /// Docker itself, on the project.
+    pub fn docker(&self, arguments: &[&str]) -> Ran {
+        let mut command = Command::new("docker");
+        command.args(arguments).current_dir(self.directory()).stdin(Stdio::null());
+        if let Some(host) = &self.docker_host {
+            command.env("DOCKER_HOST", host);
+        }
+        if !self.name.is_empty() {
+            command.env("COMPOSE_PROJECT_NAME", &self.name);
+        }
+        finish(&mut command)
+    }
+
+    /// The audit trail's lines of all of the project's runs.
+    pub fn audit(&self) -> String {
+        let mut text = String::new();
+        for file in files_below(&self.state()) {
+            text.push_str(&fs::read_to_string(file).unwrap_or_default());
+        }
+        text
+    }
+
+    /// Nothing mounted, nothing in the runtime directory, no server.
+    #[track_caller]
+    pub fn assert_nothing_left(&self) {
+        let runtime = self.runtime().display().to_string();
+        let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        assert!(!table.contains(&runtime), "still mounted");
+        let left: Vec<PathBuf> = files_below(&self.runtime());
+        assert!(left.is_empty(), "left behind: {left:?}");
+        assert!(fs::read_dir(self.runtime()).unwrap().next().is_none(), "a directory is left behind");
+    }
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        // A failed test must not leave a mount behind, or the directory could not be removed.
+        let runtime = self.runtime().display().to_string();
+        let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        for point in table
+            .lines()
+            .filter_map(|line| line.split(' ').nth(4))
+            .filter(|point| point.starts_with(&runtime))
+        {
+            let _ = Command::new("umount").args(["-l", point]).status();
+        }
+    }
+}
+
+/// Runs a command to its end, which must come within a minute.
+pub fn finish(command: &mut Command) -> Ran {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let id = child.id();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let waiter = std::thread::spawn(move || {
+        let output = child.wait_with_output().unwrap();
+        let _ = sender.send(());
+        output
+    });
+    if receiver.recv_timeout(Duration::from_secs(60)).is_err() {
+        let _ = Command::new("kill").args(["-9", &id.to_string()]).status();
+        panic!("{command:?} does not end");
+    }
+    Ran::of(&waiter.join().unwrap())
+}
+
+/// Waits until something is so.
+#[track_caller]
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(30), "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A value that stands nowhere else.
+pub fn canary() -> String {
+    let mut bytes = [0; 12];
+    std::io::Read::read_exact(&mut fs::File::open("/dev/urandom").unwrap(), &mut bytes).unwrap();
+    bytes.iter().fold("canary-".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+/// All files below a directory, links and special files left out.
+pub fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![directory.to_owned()];
+    let mut seen = HashSet::new();
+    while let Some(directory) = open.pop() {
+        if !seen.insert(directory.clone()) {
+            continue;
+        }
+        for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+            let Ok(kind) = entry.file_type() else { continue };
+            if kind.is_dir() {
+                open.push(entry.path());
+            } else if kind.is_file() || kind.is_socket() {
+                found.push(entry.path());
+            }
+        }
+    }
+    found
+}
+
+/// No file below `directory` holds `canary`, but for those below `except`.
+#[track_caller]
+pub fn assert_absent_below(directory: &Path, except: &[&Path], canary: &str) {
+    for file in files_below(directory) {
+        if except.iter().any(|except| file.starts_with(except)) {
+            continue;
+        }
+        let bytes = fs::read(&file).unwrap_or_default();
+        let found = bytes.windows(canary.len()).any(|window| window == canary.as_bytes());
+        assert!(!found, "the canary is in {}", file.display());
+    }
+}
+
+/// No process whose command line has one of `names` shows `canary` in its arguments or environment.
+#[track_caller]
+pub fn assert_absent_in_processes(names: &[&str], canary: &str) -> usize {
+    let mut looked_at = 0;
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let read = |file: &str| fs::read(entry.path().join(file)).unwrap_or_default();
+        let arguments = read("cmdline");
+        let text = String::from_utf8_lossy(&arguments).replace('\0', " ");
+        if !names.iter().any(|name| text.contains(name)) {
+            continue;
+        }
+        looked_at += 1;
+        for file in ["cmdline", "environ"] {
+            let bytes = read(file);
+            let found = bytes.windows(canary.len()).any(|window| window == canary.as_bytes());
+            assert!(!found, "the canary is in {file} of {text}");
+        }
+    }
+    looked_at
+}
+
+/// Pids of processes started with exactly these words.
+pub fn processes(words: &str) -> Vec<u32> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse() else { continue };
+        let arguments = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        if String::from_utf8_lossy(&arguments).replace('\0', " ").trim() == words {
+            found.push(pid);
+        }
+    }
+    found
+}
+
+/// The children of a process.
+pub fn children(pid: u32) -> Vec<u32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+/// A dockerd of our own, ended by process id.
+pub struct Engine {
+    child: Child,
+    pub directory: tempfile::TempDir,
+}
+
+impl Engine {
+    /// Starts it and makes the images; the reason if it cannot be.
+    pub fn start() -> Result<Engine, String> {
+        if !fs::exists("/usr/sbin/dockerd").unwrap_or(false)
+            && !fs::exists("/usr/bin/dockerd").unwrap_or(false)
+        {
+            return Err("there is no dockerd here; run `cargo xtask setup` as root".to_owned());
+        }
+        let directory = tempfile::Builder::new().prefix("cosec-engine-").tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let log = fs::File::create(at("log")).unwrap();
+        let child = Command::new("dockerd")
+            .arg("--data-root")
+            .arg(at("data"))
+            .arg("--exec-root")
+            .arg(at("exec"))
+            .arg("--pidfile")
+            .arg(at("pid"))
+            .arg("--host")
+            .arg(format!("unix://{}", at("docker.sock").display()))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .map_err(|error| format!("dockerd does not start: {error}"))?;
+        let engine = Engine { child, directory };
+        let start = Instant::now();
+        while !engine.docker(&["version"]).status.success() {
+            if start.elapsed() > Duration::from_secs(60) {
+                let log = fs::read_to_string(engine.directory.path().join("log")).unwrap_or_default();
+                return Err(format!(
+                    "dockerd does not answer; its last words: {}",
+                    log.lines().last().unwrap_or("")
+                ));
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        engine.make_images();
+        Ok(engine)
+    }
+
+    pub fn host(&self) -> String {
+        format!("unix://{}", self.directory.path().join("docker.sock").display())
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    pub fn docker(&self, arguments: &[&str]) -> Output {
+        Command::new("docker").args(arguments).env("DOCKER_HOST", self.host()).output().unwrap()
+    }
+
+    /// `cosec-test` runs as root, `cosec-test:app` as user app (1000:1000): busybox and two users.
+    fn make_images(&self) {
+        let root = self.directory.path().join("image");
+        for directory in ["bin", "etc", "tmp"] {
+            fs::create_dir_all(root.join(directory)).unwrap();
+        }
+        fs::set_permissions(root.join("tmp"), fs::Permissions::from_mode(0o1777)).unwrap();
+        fs::copy("/bin/busybox", root.join("bin/busybox"))
+            .expect("busybox-static is installed by xtask setup");
+        for applet in ["sh", "cat", "ls", "id", "stat", "sleep", "echo", "touch", "test", "wc", "kill", "env"]
+        {
+            std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).unwrap();
+        }
+        let users = "root:x:0:0::/:/bin/sh\napp:x:1000:1000::/:/bin/sh\nother:x:1001:1001::/:/bin/sh\n";
+        fs::write(root.join("etc/passwd"), users).unwrap();
+        let archive = self.directory.path().join("image.tar");
+        let packed =
+            Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&archive).arg(".").status().unwrap();
+        assert!(packed.success());
+        let archive = archive.display().to_string();
+        for arguments in [
+            &["import", &archive, "cosec-test"][..],
+            &["import", "--change", "USER app", &archive, "cosec-test:app"][..],
+        ] {
+            let output = self.docker(arguments);
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // SIGTERM lets dockerd end its containerd and unmount.
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let start = Instant::now();
+        while self.child.try_wait().ok().flatten().is_none() {
+            if start.elapsed() > Duration::from_secs(20) {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}

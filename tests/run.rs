@@ -1,0 +1,374 @@
+//! `cosec run`: secrets for a local process, and the file system's promises without Docker.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod rig;
+
+use std::process::{Command, Stdio};
+
+use rig::{Project, Ran, canary, finish, until};
+
+const COMPOSE: &str = "name: demo\nservices:\n  db:\n    image: x\n    secrets: [pw]\nsecrets:\n  pw:\n    file: ./secrets/pw\n";
+
+fn project(value: &str) -> Project {
+    let project = Project::new();
+    project.write("secrets/pw", value);
+    project.write("compose.yaml", COMPOSE);
+    project
+}
+
+fn shell(project: &Project, script: &str) -> Ran {
+    project.cosec(&["run", "--", "sh", "-c", script])
+}
+
+#[test]
+fn a_local_command_reads_its_secret_as_a_0400_file_and_nothing_is_left() {
+    let project = project("value");
+    let seen = shell(&project, "stat -c '%a %u %s' /run/secrets/pw; cat /run/secrets/pw").succeeds();
+    assert_eq!(seen.stdout, "400 0 5\nvalue");
+    project.assert_nothing_left();
+    assert!(!std::fs::exists("/run/secrets/pw").unwrap(), "the host sees nothing");
+}
+
+#[test]
+fn the_exit_code_and_signals_of_the_command_are_passed_on() {
+    let project = project("value");
+    assert_eq!(shell(&project, "exit 7").code, 7);
+    assert_eq!(shell(&project, "kill -TERM $$").code, 143);
+    let mut child = project.command(&[
+        "run",
+        "--",
+        "sh",
+        "-c",
+        "trap 'exit 5' TERM; echo ready; while :; do sleep 0.1; done",
+    ]);
+    let mut child = child.stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = [0; 6];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut line).unwrap();
+    Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(5));
+    project.assert_nothing_left();
+}
+
+#[test]
+fn an_ordinary_user_needs_no_root() {
+    let project = project("value");
+    let user = Command::new("id").args(["-u", "nobody"]).output().unwrap();
+    let uid = String::from_utf8_lossy(&user.stdout).trim().to_owned();
+    let root = project.directory().parent().unwrap().to_owned();
+    assert!(Command::new("chown").args(["-R", &uid]).arg(&root).status().unwrap().success());
+    // The program must be reachable for that user, wherever the target directory lies.
+    let program = root.join("cosec");
+    std::fs::copy(env!("CARGO_BIN_EXE_cosec"), &program).unwrap();
+    let device = std::fs::metadata("/dev/fuse").unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::mode(&device.permissions());
+    Command::new("chmod").args(["0666", "/dev/fuse"]).status().unwrap();
+    let ran = finish(
+        Command::new("setpriv")
+            .args(["--reuid", &uid, "--regid", &uid, "--clear-groups"])
+            .arg(&program)
+            .args([
+                "run",
+                "--",
+                "sh",
+                "-c",
+                "stat -c '%a %u' /run/secrets/pw; cat /run/secrets/pw; grep CapEff /proc/self/status",
+            ])
+            .current_dir(project.directory())
+            .env("XDG_RUNTIME_DIR", project.runtime())
+            .env("XDG_STATE_HOME", project.state())
+            .env("HOME", &root),
+    );
+    Command::new("chmod").args([&format!("{:o}", mode & 0o777), "/dev/fuse"]).status().unwrap();
+    let ran = ran.succeeds();
+    assert_eq!(ran.stdout, format!("400 {uid}\nvalueCapEff:\t0000000000000000\n"));
+    project.assert_nothing_left();
+}
+
+#[test]
+fn another_user_and_root_without_capabilities_are_refused_and_written_down() {
+    let project = project("value");
+    let script = "setpriv --reuid 4242 --clear-groups cat /run/secrets/pw; echo $?; \
+                  setpriv --bounding-set -all --inh-caps -all --reuid 0 true; \
+                  cat /run/secrets/pw";
+    let seen = shell(&project, script).succeeds();
+    assert_eq!(seen.stdout, "1\nvalue");
+    assert!(seen.stderr.contains("Permission denied"), "{}", seen.stderr);
+    let audit = project.audit();
+    let outcomes: Vec<serde_json::Value> =
+        audit.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(outcomes.len(), 2, "{audit}");
+    assert_eq!((&outcomes[0]["outcome"], &outcomes[0]["uid"]), (&"denied".into(), &4242.into()));
+    assert_eq!((&outcomes[1]["outcome"], &outcomes[1]["version"]), (&"allowed".into(), &1.into()));
+    for line in &outcomes {
+        let keys: Vec<&String> = line.as_object().unwrap().keys().collect();
+        let expected = [
+            "time",
+            "project",
+            "service",
+            "secret",
+            "version",
+            "container",
+            "pid",
+            "uid",
+            "gid",
+            "exe",
+            "outcome",
+            "reason",
+        ];
+        assert_eq!(keys, expected);
+    }
+}
+
+#[test]
+fn a_rotated_file_is_seen_at_the_next_open_and_an_open_one_keeps_its_content() {
+    let project = project("one");
+    let script = "exec 3</run/secrets/pw; cat /run/secrets/pw; printf two > secrets/n; mv secrets/n secrets/pw; \
+                  cat /run/secrets/pw; printf three > secrets/pw; cat /run/secrets/pw; cat <&3; stat -c %s /run/secrets/pw";
+    assert_eq!(shell(&project, script).succeeds().stdout, "onetwothreeone5\n");
+    let versions: Vec<u64> = project
+        .audit()
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["version"].as_u64().unwrap())
+        .collect();
+    assert_eq!(versions, [1, 1, 2, 3]);
+}
+
+#[test]
+fn a_source_that_vanishes_keeps_its_last_content() {
+    let project = project("last");
+    let script = "rm secrets/pw; cat /run/secrets/pw; mkdir secrets/pw; cat /run/secrets/pw";
+    assert_eq!(shell(&project, script).succeeds().stdout, "lastlast");
+    assert!(project.audit().contains("does not exist"), "{}", project.audit());
+}
+
+#[test]
+fn every_way_of_writing_is_refused() {
+    let project = project("value");
+    let script = "cd /run/secrets; for try in 'echo x > pw' 'echo x >> pw' 'rm -f pw' 'mkdir d' 'mv pw q' 'chmod 777 pw' \
+                  'chown 1 pw' 'touch pw' 'ln -s pw l' 'truncate -s 0 pw' 'touch n'; do \
+                  sh -c \"$try\" 2>&1 | grep -q 'Read-only file system' || echo \"$try\"; done";
+    assert_eq!(shell(&project, script).succeeds().stdout, "");
+}
+
+#[test]
+fn no_read_fails_while_the_worker_is_killed_again_and_again() {
+    let value = canary();
+    let project = project(&value);
+    let script = format!(
+        "n=0; while [ ! -e {0}/stop ]; do [ \"$(cat /run/secrets/pw)\" = {value} ] || exit 9; n=$((n+1)); done; echo $n",
+        project.directory().display()
+    );
+    let mut command = project.command(&["run", "--", "sh", "-c", &script]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let cosec = child.id();
+    let worker = || {
+        rig::children(cosec).into_iter().flat_map(rig::children).find(|pid| {
+            std::fs::read_to_string(format!("/proc/{pid}/cmdline"))
+                .is_ok_and(|line| line.contains("__worker"))
+        })
+    };
+    until("the worker runs", || worker().is_some());
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let mut killed = std::collections::BTreeSet::new();
+    while killed.len() < 25 {
+        if let Some(pid) = worker().filter(|pid| !killed.contains(pid)) {
+            Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
+            killed.insert(pid);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(60));
+    }
+    project.write("stop", "");
+    let ran = Ran::of(&child.wait_with_output().unwrap()).succeeds();
+    let reads: u32 = ran.stdout.trim().parse().unwrap();
+    assert!(reads > 50, "{reads} reads");
+    project.assert_nothing_left();
+}
+
+#[test]
+fn the_value_is_in_no_process_log_or_runtime_file() {
+    let (value, variable) = (canary(), canary());
+    let project = project(&value);
+    project
+        .write("compose.yaml", COMPOSE.replace("[pw]", "[pw, token]") + "  token:\n    environment: TOKEN\n");
+    project.write(".env", format!("TOKEN={variable}\n"));
+    let mut command = project.command(&[
+        "-vv",
+        "run",
+        "--",
+        "sh",
+        "-c",
+        "cat /run/secrets/pw /run/secrets/token >/dev/null; echo ready; exec sleep 30",
+    ]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = [0; 6];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut line).unwrap();
+    for canary in [&value, &variable] {
+        assert!(rig::assert_absent_in_processes(&["cosec"], canary) >= 3);
+        rig::assert_absent_below(&project.runtime(), &[], canary);
+        rig::assert_absent_below(&project.state(), &[], canary);
+    }
+    // Whoever is not root cannot look into the worker's memory, and its dumps are off.
+    let workers = rig::children(child.id()).into_iter().flat_map(rig::children);
+    let mut seen = 0;
+    for pid in workers {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        if !status.contains("Name:\tcosec") && !status.contains("Name:\texe") {
+            continue;
+        }
+        seen += 1;
+        let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:")).unwrap();
+        assert_ne!(locked.trim(), "0 kB", "{status}");
+        assert!(status.contains("NoNewPrivs:\t1"));
+        let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+        assert!(
+            limits.lines().any(|line| line.starts_with("Max core file size") && line.contains(" 0 ")),
+            "{limits}"
+        );
+    }
+    assert_eq!(seen, 1);
+    Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    let said = Ran::of(&child.wait_with_output().unwrap());
+    assert!(!said.stderr.contains(&value) && !said.stderr.contains(&variable));
+}
+
+#[test]
+fn a_killed_run_leaves_nothing_mounted_and_no_server() {
+    let project = project("value");
+    let mut command = project.command(&["run", "--", "sh", "-c", "echo ready; exec sleep 300"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = [0; 6];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut line).unwrap();
+    let family: Vec<u32> = rig::children(child.id())
+        .into_iter()
+        .flat_map(|pid| [vec![pid], rig::children(pid)].concat())
+        .collect();
+    let servers: Vec<u32> = family
+        .into_iter()
+        .filter(|pid| {
+            std::fs::read_to_string(format!("/proc/{pid}/cmdline"))
+                .is_ok_and(|line| line.contains("cosec\0__"))
+        })
+        .collect();
+    assert_eq!(servers.len(), 2);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    until("the servers are gone", || {
+        servers.iter().all(|pid| {
+            !std::fs::exists(format!("/proc/{pid}/cmdline")).unwrap()
+                || std::fs::read(format!("/proc/{pid}/cmdline")).unwrap().is_empty()
+        })
+    });
+    let _ = Command::new("pkill").args(["-f", "sleep 300"]).status();
+}
+
+#[test]
+fn a_source_that_is_no_readable_file_is_named_with_what_to_do() {
+    let project = project("value");
+    let secret = project.path("secrets/pw");
+    let try_with = |words: &[&str]| {
+        shell(&project, "true").fails(2, words);
+        project.assert_nothing_left();
+    };
+    std::fs::remove_file(&secret).unwrap();
+    try_with(&["`pw`", "does not exist; create it"]);
+    std::fs::create_dir(&secret).unwrap();
+    try_with(&["is a directory; name a file"]);
+    std::fs::remove_dir(&secret).unwrap();
+    assert!(Command::new("mkfifo").arg(&secret).status().unwrap().success());
+    try_with(&["no regular file (a FIFO"]);
+    std::fs::remove_file(&secret).unwrap();
+    std::os::unix::fs::symlink(&secret, &secret).unwrap();
+    try_with(&["loop of symbolic links"]);
+    std::fs::remove_file(&secret).unwrap();
+    std::fs::write(&secret, vec![b'x'; 512_001]).unwrap();
+    try_with(&["larger than 512000 bytes"]);
+}
+
+#[test]
+fn a_project_that_cannot_be_served_is_told_why_in_one_sentence() {
+    let project = project("value");
+    let with = |text: &str, words: &[&str]| {
+        project.write("compose.yaml", text);
+        shell(&project, "true").fails(2, words);
+        project.assert_nothing_left();
+    };
+    with(&COMPOSE.replace("[pw]", "[pww]"), &["compose.yaml:5:", "`pww`", "does not define"]);
+    with(&COMPOSE.replace("file: ./secrets/pw", "external: true"), &["external, which only Swarm has"]);
+    with(&COMPOSE.replace("file: ./secrets/pw", "file: \"\""), &["is empty; name the file"]);
+    with(&COMPOSE.replace("[pw]", "[{source: pw, target: ../x}]"), &["leaves its directory"]);
+    with(
+        &COMPOSE.replace("[pw]", "[pw, {source: pw, target: /run/secrets/pw}]"),
+        &["both go to /run/secrets/pw"],
+    );
+    with(
+        &COMPOSE.replace("[pw]", "[{source: pw, target: /no/such/place}]"),
+        &["/no/such/place does not exist here"],
+    );
+    with("services: {db: {image: x}}", &["no service of the project is granted a secret"]);
+    with("services: [", &["not valid YAML"]);
+    with("- just a list", &["`services:` at its top"]);
+    project.write("compose.yaml", COMPOSE);
+    project.cosec(&["run", "--service", "nobody", "--", "true"]).fails(2, &["no service `nobody`"]);
+    project.cosec(&["run", "--", "/no/such/program"]).fails(2, &["cannot run /no/such/program"]);
+    project.cosec(&["-f", "gone.yaml", "run", "--", "true"]).fails(2, &["no file gone.yaml", "-f"]);
+    project.assert_nothing_left();
+}
+
+#[test]
+fn without_fuse_or_docker_one_sentence_says_what_to_install() {
+    let project = project("value");
+    project.cosec(&["up"]).fails(2, &["no Docker engine answers; start it"]);
+    let mut command = project.command(&["up"]);
+    finish(command.env("COSEC_DOCKER", "/no/docker")).fails(2, &["cannot run /no/docker", "cosec run"]);
+    // A mount namespace in which /dev/fuse is hidden.
+    let script = format!(
+        "mount -t tmpfs x /dev && mknod -m 666 /dev/null c 1 3 && exec {} run -- true",
+        env!("CARGO_BIN_EXE_cosec")
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", &script]).current_dir(project.directory());
+    command.env("XDG_RUNTIME_DIR", project.runtime()).env("XDG_STATE_HOME", project.state());
+    finish(&mut command).fails(2, &["no /dev/fuse; load the module"]);
+    project.assert_nothing_left();
+}
+
+#[test]
+fn a_secret_that_git_would_commit_is_refused_and_the_advice_helps() {
+    let project = project("value");
+    project.write(".gitignore", "");
+    let refused =
+        shell(&project, "true").fails(1, &["git does not ignore secrets/pw", "or pass --allow-unignored"]);
+    let advice =
+        refused.stderr.lines().find_map(|line| line.trim().strip_prefix("run: ")).unwrap().to_owned();
+    assert!(
+        Command::new("sh").args(["-c", &advice]).current_dir(project.directory()).status().unwrap().success()
+    );
+    shell(&project, "true").succeeds();
+    project.git(&["add", "-f", "secrets/pw"]);
+    let refused = shell(&project, "true").fails(1, &["git tracks secrets/pw", "change the secret"]);
+    let advice = refused.stderr.lines().find_map(|line| line.trim().strip_prefix("run: ")).unwrap();
+    let advice = advice.split(" (then").next().unwrap().to_owned();
+    assert!(
+        Command::new("sh").args(["-c", &advice]).current_dir(project.directory()).status().unwrap().success()
+    );
+    shell(&project, "true").succeeds();
+    project.cosec(&["run", "--allow-unignored", "--", "true"]).succeeds();
+}
+
+#[test]
+fn outside_a_git_repository_files_are_served() {
+    let project = Project::without_git();
+    project.write("secrets/pw", "value");
+    project.write("compose.yaml", COMPOSE);
+    assert_eq!(shell(&project, "cat /run/secrets/pw").succeeds().stdout, "value");
+}
+
+#[test]
+fn binary_and_empty_secrets_arrive_byte_for_byte() {
+    let project = project("");
+    assert_eq!(shell(&project, "wc -c < /run/secrets/pw").succeeds().stdout.trim(), "0");
+    let bytes: Vec<u8> = (0..=255).cycle().take(300_000).collect();
+    project.write("secrets/pw", &bytes);
+    shell(&project, "cmp /run/secrets/pw secrets/pw").succeeds();
+}
