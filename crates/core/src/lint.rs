@@ -3,7 +3,7 @@
 use crate::compose::{Environment, Interpolation, LoadError, LoadOptions, Loaded, load_text};
 use crate::files::{FileSystem, ReadError, parent};
 use crate::rules::{self, Context, Finding, Findings, NotChecked, Persona};
-use crate::source::Sources;
+use crate::source::{Position, Sources};
 use crate::yaml::Document;
 
 /// How to lint.
@@ -28,6 +28,16 @@ pub struct Outcome {
     pub not_checked: Vec<NotChecked>,
     /// Why the file could not be read as a project. Nothing was checked then.
     pub error: Option<Failure>,
+}
+
+impl Outcome {
+    /// Where the text is that kept the file from being read.
+    pub fn error_place(&self) -> Option<(Position, Position)> {
+        match &self.error {
+            Some(Failure::Load(error)) => Some(self.sources.range(error.span)),
+            Some(Failure::Read(_)) | None => None,
+        }
+    }
 }
 
 /// Why nothing of a file could be checked.
