@@ -56,7 +56,7 @@ fn findings_are_shown_with_the_place_and_without_the_value() {
       |
       = help: run: echo /db_password.txt >> .gitignore
 
-    3 errors in 1 file; `cosec fix` knows what to do about 2
+    3 errors in 1 file
     `cosec explain inline-password` says why and what to do instead
     ");
 }

@@ -1,4 +1,5 @@
 // The list beside the editor.
+import { inline } from "./markdown";
 import type { Finding, Report } from "./protocol";
 
 const WORDS: Record<Finding["severity"], string> = { error: "Error", warning: "Warning", info: "Info" };
@@ -27,11 +28,13 @@ function item(finding: Finding, actions: Actions): HTMLLIElement {
     textContent: WORDS[finding.severity],
   });
   const line = Object.assign(document.createElement("span"), { className: "line", textContent: `line ${finding.line}` });
-  const message = Object.assign(document.createElement("span"), { className: "message", textContent: finding.message });
+  const message = Object.assign(document.createElement("span"), { className: "message" });
+  inline(message, finding.message);
   jump.append(severity, line, message);
   jump.addEventListener("click", () => actions.show(finding));
 
-  const help = Object.assign(document.createElement("p"), { className: "help", textContent: finding.help });
+  const help = Object.assign(document.createElement("p"), { className: "help" });
+  inline(help, finding.help);
   const rule = Object.assign(document.createElement("button"), { type: "button", className: "rule", textContent: finding.rule });
   rule.setAttribute("aria-label", `Explain ${finding.rule}`);
   rule.addEventListener("click", () => actions.explain(finding.rule));

@@ -23,7 +23,8 @@ export function render(markdown: string): DocumentFragment {
   return fragment;
 }
 
-function inline(parent: HTMLElement, text: string): void {
+/** `code` and **bold** in one line. */
+export function inline(parent: HTMLElement, text: string): void {
   for (const part of text.split(/(`[^`]+`|\*\*[^*]+\*\*)/)) {
     if (part.startsWith("`")) parent.append(Object.assign(document.createElement("code"), { textContent: part.slice(1, -1) }));
     else if (part.startsWith("**")) parent.append(Object.assign(document.createElement("strong"), { textContent: part.slice(2, -2) }));

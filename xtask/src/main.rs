@@ -1,1 +1,49 @@
-fn main() {}
+//! `cargo xtask …`: what people do by hand in this repository. One file per subcommand.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person")]
+
+mod demo;
+mod setup;
+mod shell;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  demo    shows the main job on a WordPress + MySQL project
+  test    sets up and runs all checks and tests
+  setup   installs what the tests need
+  web     builds the browser page into web/dist
+  docs    writes docs/rules from the rules";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments.as_slice() {
+        ["demo"] => demo::run(),
+        ["test"] => test::run(),
+        ["setup"] => setup::run(),
+        ["web"] => test::web(),
+        ["docs"] => docs(),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The same test that finds stale pages writes them.
+fn docs() -> Result<()> {
+    let mut command = shell::cargo(&["test", "--quiet", "--package", "cosec-core", "--lib", "rule_pages"]);
+    shell::run(command.env("COSEC_WRITE_DOCS", "1"))
+}

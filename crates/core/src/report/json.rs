@@ -35,7 +35,7 @@ pub struct JsonFinding {
     pub path: String,
     /// Other places.
     pub related: Vec<JsonRelated>,
-    /// Whether `cosec fix` can mend it.
+    /// What a fix would change; null where cosec has none.
     pub fix: Option<FixKind>,
     /// What to do.
     pub help: String,

@@ -125,16 +125,12 @@ pub fn summary(outcomes: &[Outcome]) -> String {
         1 => "1 file".to_owned(),
         number => format!("{number} files"),
     };
-    let fixable = findings().filter(|finding| finding.fix.is_some()).count();
     let unread = outcomes.iter().filter(|outcome| outcome.error.is_some()).count();
     let mut line = if parts.is_empty() {
         format!("nothing found in {files}")
     } else {
         format!("{} in {files}", parts.join(", "))
     };
-    if fixable > 0 {
-        line.push_str(&format!("; `cosec fix` knows what to do about {fixable}"));
-    }
     if unread > 0 {
         line.push_str(&format!("; {unread} could not be read"));
     }

@@ -38,7 +38,7 @@ pub enum Confidence {
     High,
 }
 
-/// Whether `cosec fix` can mend it.
+/// What a fix would change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FixKind {
@@ -78,7 +78,7 @@ pub struct Finding {
     pub path: String,
     /// Other places.
     pub related: Vec<Related>,
-    /// What `cosec fix` can do about it.
+    /// What a fix would change; `None` where cosec has none.
     pub fix: Option<FixKind>,
     /// Parts of the excerpt that may be shown. Every other scalar value in it is masked.
     pub shown: Vec<Span>,

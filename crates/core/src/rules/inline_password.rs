@@ -1,7 +1,8 @@
 use super::rule::rule;
-use super::{Confidence, Context, Finding, Findings, FixKind};
+use super::{Confidence, Context, Finding, Findings};
 use crate::compose::EnvVar;
 use crate::detect::{Literal, is_secret_name, literal};
+use crate::source::Span;
 
 rule! {
     /// # inline-password
@@ -61,13 +62,15 @@ fn check_variable(variable: &EnvVar, path: &str, findings: &mut Findings) {
     }
     let message =
         format!("the value of {name} is written in the file; everyone who can read the file has it");
-    let mut finding = Finding::new(&INLINE_PASSWORD, value.span, format!("{path}.{name}"), message)
+    // `NAME=` of a list's line is one piece.
+    let listed = value.span.start == variable.name.span.end + 1;
+    let shown_end = if listed { value.span.start } else { variable.name.span.end };
+    let finding = Finding::new(&INLINE_PASSWORD, value.span, format!("{path}.{name}"), message)
         .confidence(Confidence::High)
         .label("a literal secret")
         .help(format!(
             "put it in a file that git ignores, grant that as a secret, and set {name}_FILE if the image reads it"
         ))
-        .show(variable.name.span);
-    finding.fix = Some(FixKind::Unsafe);
+        .show(Span { end: shown_end, ..variable.name.span });
     findings.push(finding);
 }

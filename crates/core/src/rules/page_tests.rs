@@ -49,3 +49,23 @@ fn every_bad_example_is_found_and_every_good_one_is_clean() {
         }
     }
 }
+
+/// docs/rules holds each rule's page word for word; `cargo xtask docs` writes them.
+#[test]
+fn rule_pages_in_the_documentation_are_the_rules_own() {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/rules");
+    let write = std::env::var_os("COSEC_WRITE_DOCS").is_some();
+    let index: String = std::iter::once("# Rules\n\nWritten by `cargo xtask docs` from the rules themselves.\n\n| Rule | Severity | What |\n| --- | --- | --- |\n".to_owned())
+        .chain(ALL.iter().map(|rule| format!("| [{0}]({0}.md) | {1} | {2} |\n", rule.id, rule.severity, rule.summary)))
+        .collect();
+    let pages = ALL.iter().map(|rule| (format!("{}.md", rule.id), rule.markdown()));
+    for (name, page) in pages.chain([("README.md".to_owned(), index)]) {
+        let path = directory.join(&name);
+        if write {
+            std::fs::create_dir_all(&directory).unwrap();
+            std::fs::write(&path, &page).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(written == page, "{name} is stale: run `cargo xtask docs`");
+    }
+}

@@ -1,5 +1,5 @@
 use super::rule::rule;
-use super::{Confidence, Context, Finding, Findings, FixKind};
+use super::{Confidence, Context, Finding, Findings};
 use crate::compose::Value;
 use crate::compose::template::{self, Operator, Piece};
 use crate::detect::{Literal, is_secret_name, literal};
@@ -89,7 +89,12 @@ fn visit(
             if operator.end == span.start {
                 finding = finding.show(operator);
             }
-            finding.fix = Some(FixKind::Unsafe);
+            // `NAME=` of a list's line.
+            if let Some(slot) =
+                slot.filter(|slot| text.strip_prefix(slot).is_some_and(|rest| rest.starts_with('=')))
+            {
+                finding = finding.show(context.sources.within(value.span, text, 0..slot.len() + 1));
+            }
             findings.push(finding);
         } else {
             visit(context, path, slot, value, text, &fallback.pieces, findings);

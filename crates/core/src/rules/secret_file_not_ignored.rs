@@ -1,5 +1,5 @@
 use super::rule::rule;
-use super::{Context, Finding, Findings, FixKind};
+use super::{Context, Finding, Findings};
 use crate::files::{Answer, GitState, join};
 use crate::gitignore;
 
@@ -68,7 +68,7 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
                 "not ignored by git",
             ),
         };
-        let mut finding = Finding::new(
+        let finding = Finding::new(
             &SECRET_FILE_NOT_IGNORED,
             file.span,
             format!("secrets.{}.file", secret.name),
@@ -77,7 +77,6 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
         .label(label)
         .help(advice)
         .show(file.span);
-        finding.fix = (state == GitState::Untracked).then_some(FixKind::Safe);
         findings.push(finding);
     }
 }
