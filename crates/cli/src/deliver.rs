@@ -35,13 +35,11 @@ pub(crate) fn check_policy(
     let mut refusals: Vec<String> = Vec::new();
     for delivery in deliveries {
         let ValueSource::File(path) = &delivery.source else { continue };
-        let written = loaded.project.secret(&delivery.secret).and_then(|secret| secret.file.as_ref());
-        let written = written.map_or(path.as_str(), |file| &*file.value);
         let refusal = match disk.git(path) {
             Answer::Known(GitState::Ignored | GitState::NoRepository) => continue,
             Answer::Known(state) => {
                 let what = if state == GitState::Tracked { "git tracks" } else { "git does not ignore" };
-                let advice = gitignore::advice(&loaded.project.directory, written, state);
+                let advice = gitignore::advice(&loaded.project.directory, path, state);
                 format!("{what} {path}, the file of the secret `{}`\n  {advice}", delivery.secret)
             }
             Answer::NotChecked(reason) => format!(

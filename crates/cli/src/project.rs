@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use cosec_core::compose::template::Missing;
-use cosec_core::compose::{Binding, BindingOrigin};
-use cosec_core::compose::{Environment, Interpolation, LoadError, LoadOptions, Project, dotenv};
-use cosec_core::files::{self, FileSystem, ReadError};
-use cosec_core::lint::{Failure as LintFailure, Outcome};
+use cosec_core::compose::{Environment, Interpolation, LoadError, LoadRequest, Project, add_env_file};
+use cosec_core::files::{self, FILE_NAMES, FileSystem, OVERRIDE_NAMES, ReadError};
+use cosec_core::lint::Outcome;
 use cosec_core::report;
 
 use crate::args::ProjectArgs;
@@ -27,67 +26,81 @@ pub(crate) struct Loaded {
     outcome: Outcome,
 }
 
-/// Compose's own order.
-const NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
-const OVERRIDES: [&str; 4] = [
-    "compose.override.yaml",
-    "compose.override.yml",
-    "docker-compose.override.yml",
-    "docker-compose.override.yaml",
-];
-
-/// Loads the project as `docker compose` would.
-pub(crate) fn load(args: &ProjectArgs) -> Result<Loaded, Failure> {
-    let file = find(args)?;
-    let directory = match &args.project_directory {
-        Some(directory) => directory.clone(),
-        None => file.parent().map(Path::to_owned).unwrap_or_default(),
-    };
+/// Loads the project as `docker compose` would. `services` are named on the command line, which enables
+/// them whatever their profiles say.
+pub(crate) fn load(args: &ProjectArgs, services: &[String]) -> Result<Loaded, Failure> {
     let disk = Disk::default();
-    let mut outcome = Outcome { path: file.display().to_string(), ..Outcome::default() };
-    let environment = environment(args, &directory, &disk, &mut outcome)?;
-    let name = match &args.project_name {
-        Some(name) => Some(name.clone()),
-        None => environment.get("COMPOSE_PROJECT_NAME").map(|binding| binding.value.to_string()),
+    let mut outcome = Outcome::default();
+    let start = args.project_directory.clone().unwrap_or_default();
+    let process = process_environment();
+    // `.env` of the project directory may itself name the files.
+    let named = match args.file.as_slice() {
+        [] => variable_files(&process),
+        files => files.to_vec(),
     };
-    let text = disk.read(&outcome.path).map_err(|error| match error {
-        ReadError::Missing => Failure::Cannot(format!(
-            "there is no file {}; name the Compose file with -f, or change to its directory",
-            file.display()
-        )),
-        error => Failure::Cannot(format!("cannot read {}: {error}", file.display())),
-    })?;
-    let id = outcome.sources.add(outcome.path.clone(), text);
-    let absolute_directory = absolute(&directory);
-    let directory_text = directory.display().to_string();
-    let options = LoadOptions {
+    let found = if named.is_empty() { discover(&start) } else { named.clone() };
+    let directory = match (&args.project_directory, found.first()) {
+        (Some(directory), _) => directory.clone(),
+        (None, Some(file)) => file.parent().map(Path::to_owned).unwrap_or_default(),
+        (None, None) => PathBuf::new(),
+    };
+    let environment = environment(args, &directory, &disk, &mut outcome, process)?;
+    let files = match variable_files(&environment) {
+        files if named.is_empty() && !files.is_empty() => {
+            files.iter().map(|file| directory.join(file)).collect()
+        }
+        _ => found,
+    };
+    if files.is_empty() {
+        return Err(Failure::Cannot(
+            "there is no compose.yaml here or above; change to the project's directory, or name the file with -f"
+                .to_owned(),
+        ));
+    }
+    if files.iter().any(|file| file.as_os_str() == "-") {
+        return Err(Failure::Cannot(
+            "standard input cannot be a project here; name a file with -f".to_owned(),
+        ));
+    }
+    let variable = |name: &str| environment.get(name).map(|binding| binding.value.to_string());
+    let name = args.project_name.clone().or_else(|| variable("COMPOSE_PROJECT_NAME"));
+    let mut profiles = args.profile.clone();
+    if profiles.is_empty() {
+        profiles = variable("COMPOSE_PROFILES")
+            .unwrap_or_default()
+            .split(',')
+            .map(|name| name.trim().to_owned())
+            .collect();
+    }
+    let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    outcome.path.clone_from(&names[0]);
+    let request = LoadRequest {
+        files: &names,
+        directory: &directory.display().to_string(),
         environment: &environment,
         interpolation: Interpolation::Strict,
         name: name.as_deref(),
-        directory: &directory_text,
+        profiles: &profiles,
+        services,
     };
-    let mut loaded = match cosec_core::compose::load_text(&outcome.sources, id, &options) {
-        Ok(loaded) => loaded,
-        Err(error) => return Err(shown(&mut outcome, error)),
+    let loaded = cosec_core::compose::load(&disk, &mut outcome.sources, &mut outcome.documents, &request);
+    let mut project = match loaded {
+        Ok(loaded) => loaded.project,
+        Err(error) => return Err(shown(&outcome, &error)),
     };
-    outcome.documents = loaded.documents;
-    if loaded.project.name.is_empty() {
+    let absolute_directory = absolute(&directory);
+    if project.name.is_empty() {
         let last = absolute_directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        loaded.project.name = cosec_core::compose::default_name(&last);
+        project.name = cosec_core::compose::default_name(&last);
     }
-    Ok(Loaded {
-        project: loaded.project,
-        files: vec![absolute(&file)],
-        directory: absolute_directory,
-        environment,
-        outcome,
-    })
+    let files = files.iter().map(|file| absolute(file)).collect();
+    Ok(Loaded { project, files, directory: absolute_directory, environment, outcome })
 }
 
 impl Loaded {
     /// An error of a later step, shown in the file.
-    pub(crate) fn show(&mut self, error: LoadError) -> Failure {
-        shown(&mut self.outcome, error)
+    pub(crate) fn show(&self, error: &LoadError) -> Failure {
+        shown(&self.outcome, error)
     }
 
     /// The options that make `docker compose` read the same project, `more` files after the user's own.
@@ -106,9 +119,8 @@ impl Loaded {
     }
 }
 
-fn shown(outcome: &mut Outcome, error: LoadError) -> Failure {
-    let failure = LintFailure::Load(error);
-    Failure::Shown(report::render_failure(outcome, &failure, colour()))
+fn shown(outcome: &Outcome, error: &LoadError) -> Failure {
+    Failure::Shown(report::render_error(outcome, error, colour()))
 }
 
 /// Colour for standard error, as the terminal and the user's environment want it.
@@ -119,65 +131,58 @@ pub(crate) fn colour() -> report::Colour {
     }
 }
 
-fn find(args: &ProjectArgs) -> Result<PathBuf, Failure> {
-    let files = match args.file.as_slice() {
-        [] => from_variable().unwrap_or_default(),
-        files => files.to_vec(),
-    };
-    match files.as_slice() {
-        [file] => return Ok(file.clone()),
-        [] => {}
-        _ => {
-            return Err(Failure::Cannot(
-                "several Compose files are not supported yet; merge them with `docker compose config`"
-                    .to_owned(),
-            ));
-        }
+/// The file that Compose finds from `start` upwards, and its override file.
+fn discover(start: &Path) -> Vec<PathBuf> {
+    for (steps, directory) in absolute(start).ancestors().enumerate() {
+        let shown = (0..steps).fold(start.to_owned(), |path, _| path.join(".."));
+        let there = |name: &&&str| directory.join(**name).is_file();
+        let Some(name) = FILE_NAMES.iter().find(there) else { continue };
+        let over = OVERRIDE_NAMES.iter().find(there);
+        return std::iter::once(name).chain(over).map(|name| shown.join(name)).collect();
     }
-    let start = match &args.project_directory {
-        Some(directory) => directory.clone(),
-        None => PathBuf::new(),
-    };
-    let absolute_start = absolute(&start);
-    for (steps, directory) in absolute_start.ancestors().enumerate() {
-        let shown = (0..steps).fold(start.clone(), |path, _| path.join(".."));
-        let Some(name) = NAMES.iter().find(|name| directory.join(name).is_file()) else { continue };
-        if let Some(second) = OVERRIDES.iter().find(|name| directory.join(name).is_file()) {
-            return Err(Failure::Cannot(format!(
-                "{} is merged by Compose, which is not supported yet; name the one file to use with -f",
-                shown.join(second).display()
-            )));
-        }
-        return Ok(shown.join(name));
-    }
-    Err(Failure::Cannot(
-        "there is no compose.yaml here or above; change to the project's directory, or name the file with -f"
-            .to_owned(),
-    ))
+    Vec::new()
 }
 
-fn from_variable() -> Option<Vec<PathBuf>> {
-    let value = std::env::var("COMPOSE_FILE").ok().filter(|value| !value.is_empty())?;
-    let separator = std::env::var("COMPOSE_PATH_SEPARATOR").ok().filter(|separator| !separator.is_empty());
-    Some(value.split(separator.as_deref().unwrap_or(":")).map(PathBuf::from).collect())
+/// COMPOSE_FILE, split as Compose splits it.
+fn variable_files(environment: &Environment) -> Vec<PathBuf> {
+    let variable = |name: &str| {
+        environment.get(name).map(|binding| binding.value.to_string()).filter(|value| !value.is_empty())
+    };
+    let separator = variable("COMPOSE_PATH_SEPARATOR").unwrap_or_else(|| ":".to_owned());
+    variable("COMPOSE_FILE")
+        .map(|files| files.split(&separator).map(PathBuf::from).collect())
+        .unwrap_or_default()
 }
 
-/// The process environment, then `--env-file` (the last one wins), else `.env` of the project directory.
+fn process_environment() -> Environment {
+    let variables = std::env::vars_os();
+    Environment::from_process(
+        variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+    )
+}
+
+/// The process environment, then `--env-file` or COMPOSE_ENV_FILES (the last one wins), else `.env` of the
+/// project directory.
 fn environment(
     args: &ProjectArgs,
     directory: &Path,
     disk: &Disk,
     outcome: &mut Outcome,
+    mut environment: Environment,
 ) -> Result<Environment, Failure> {
-    let variables = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let mut environment = Environment::from_process(variables);
-    let disabled =
-        std::env::var("COMPOSE_DISABLE_ENV_FILE").is_ok_and(|value| value == "1" || value == "true");
-    let (paths, required) = match args.env_file.as_slice() {
-        [] if disabled => (vec![], false),
-        [] => (vec![directory.join(".env")], false),
-        files => (files.iter().rev().cloned().collect(), true),
+    let variable =
+        |name: &str| environment.get(name).map(|binding| binding.value.to_string()).unwrap_or_default();
+    let disabled = matches!(variable("COMPOSE_DISABLE_ENV_FILE").as_str(), "1" | "true" | "TRUE" | "True");
+    let from_variable = variable("COMPOSE_ENV_FILES");
+    let mut named = args.env_file.clone();
+    if named.is_empty() {
+        named = from_variable.split(',').filter(|file| !file.is_empty()).map(PathBuf::from).collect();
+    }
+    let required = !named.is_empty();
+    let paths: Vec<PathBuf> = match named.is_empty() {
+        true if disabled => vec![],
+        true => vec![directory.join(".env")],
+        false => named.into_iter().rev().collect(),
     };
     for path in paths {
         let shown_path = path.display().to_string();
@@ -189,17 +194,8 @@ fn environment(
             }
         };
         let id = outcome.sources.add(shown_path, text);
-        let entries = dotenv::parse(id, outcome.sources.file(id).text(), &environment, Missing::Refuse);
-        let entries = entries.map_err(|error| {
-            let (start, _) = outcome.sources.range(error.span);
-            Failure::Cannot(format!("{}:{}: {error}", outcome.sources.file(id).path(), start.line))
-        })?;
-        for entry in entries {
-            if let Some(value) = entry.value {
-                let origin = BindingOrigin::File(entry.value_span);
-                environment.set_default(entry.name, Binding { value, origin });
-            }
-        }
+        add_env_file(&outcome.sources, id, &mut environment, Missing::Refuse)
+            .map_err(|error| shown(outcome, &error))?;
     }
     Ok(environment)
 }

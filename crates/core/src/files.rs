@@ -98,6 +98,18 @@ impl FileSystem for MemoryFiles {
     }
 }
 
+/// The names under which Compose finds a project's file, in its order.
+pub const FILE_NAMES: [&str; 4] =
+    ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+
+/// The names of files that Compose merges into it unasked.
+pub const OVERRIDE_NAMES: [&str; 4] = [
+    "compose.override.yml",
+    "compose.override.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+];
+
 /// Joins `path` onto directory `base`, and cleans the result as far as text allows: `a/./b/../c` is
 /// `a/c`. An absolute `path` stands alone.
 pub fn join(base: &str, path: &str) -> String {

@@ -11,16 +11,24 @@ pub struct IgnoreLine {
     pub line: String,
 }
 
-/// The line that covers `file`, a path relative to `directory`: in the directory's own .gitignore, or in
-/// that beside the file where the file lies elsewhere.
+/// The line that covers `file`, for the .gitignore of `directory` if the file lies in it, else for one beside
+/// the file. Both paths start from where the user stands.
 pub fn covering(directory: &str, file: &str) -> IgnoreLine {
-    let inside = join("", file);
-    if inside.starts_with("../") || inside.starts_with('/') {
-        let path = join(directory, file);
-        let gitignore = join(parent(&path), ".gitignore");
-        return IgnoreLine { gitignore, line: format!("/{}", escape(file_name(&path))) };
+    let (directory, file) = (join("", directory), join("", file));
+    let inside = if directory == "." {
+        Some(file.as_str()).filter(|file| !file.starts_with("../") && !file.starts_with('/'))
+    } else {
+        file.strip_prefix(&directory).and_then(|rest| rest.strip_prefix('/'))
+    };
+    match inside {
+        Some(inside) => {
+            IgnoreLine { gitignore: join(&directory, ".gitignore"), line: format!("/{}", escape(inside)) }
+        }
+        None => IgnoreLine {
+            gitignore: join(parent(&file), ".gitignore"),
+            line: format!("/{}", escape(file_name(&file))),
+        },
     }
-    IgnoreLine { gitignore: join(directory, ".gitignore"), line: format!("/{}", escape(&inside)) }
 }
 
 /// What to do about a secret's file that git does not ignore, as a command to copy.
@@ -29,7 +37,7 @@ pub fn advice(directory: &str, file: &str, state: GitState) -> String {
     let append = format!("echo {} >> {}", shell_word(&line), shell_word(&gitignore));
     match state {
         GitState::Tracked => {
-            let path = shell_word(&join(directory, file));
+            let path = shell_word(&join("", file));
             format!("run: git rm --cached {path} && {append} (then change the secret: the history keeps it)")
         }
         _ => format!("run: {append}"),
@@ -64,7 +72,10 @@ mod tests {
     #[test]
     fn the_command_that_we_tell_to_copy_covers_the_file() {
         assert_eq!(advice("", "./s/pw", GitState::Untracked), "run: echo /s/pw >> .gitignore");
-        assert_eq!(advice("app", "../pw", GitState::Untracked), "run: echo /pw >> .gitignore");
-        assert_eq!(advice("app", "my pw*", GitState::Untracked), r"run: echo '/my pw\*' >> app/.gitignore");
+        assert_eq!(advice("app", "pw", GitState::Untracked), "run: echo /pw >> .gitignore");
+        assert_eq!(
+            advice("app", "app/my pw*", GitState::Untracked),
+            r"run: echo '/my pw\*' >> app/.gitignore"
+        );
     }
 }

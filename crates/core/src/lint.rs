@@ -1,7 +1,7 @@
 //! Lints one Compose file with all rules.
 
-use crate::compose::{Environment, Interpolation, LoadError, LoadOptions, Loaded, load_text};
-use crate::files::{FileSystem, ReadError, parent};
+use crate::compose::{Environment, Interpolation, LoadError, LoadRequest, Loaded, load};
+use crate::files::{FILE_NAMES, FileSystem, OVERRIDE_NAMES, file_name, join, parent};
 use crate::rules::{self, Context, Finding, Findings, NotChecked, Persona};
 use crate::source::{Position, Sources};
 use crate::yaml::Document;
@@ -27,37 +27,26 @@ pub struct Outcome {
     /// What could not be checked.
     pub not_checked: Vec<NotChecked>,
     /// Why the file could not be read as a project. Nothing was checked then.
-    pub error: Option<Failure>,
+    pub error: Option<LoadError>,
 }
 
 impl Outcome {
     /// Where the text is that kept the file from being read.
     pub fn error_place(&self) -> Option<(Position, Position)> {
         match &self.error {
-            Some(Failure::Load(error)) => Some(self.sources.range(error.span)),
-            Some(Failure::Read(_)) | None => None,
+            Some(error) => error.span.map(|span| self.sources.range(span)),
+            None => None,
         }
     }
-}
-
-/// Why nothing of a file could be checked.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// No text.
-    #[error("cannot read the file: {0}")]
-    Read(#[from] ReadError),
-    /// No project.
-    #[error(transparent)]
-    Load(#[from] LoadError),
 }
 
 /// Lints the file at `path`. It is looked at as it stands: variables count as unset, because what the
 /// file says must not depend on who lints it.
 pub fn lint_file(files: &dyn FileSystem, path: &str, options: &LintOptions) -> Outcome {
     let mut outcome = Outcome { path: path.to_owned(), ..Outcome::default() };
-    if let Err(failure) = check(files, path, options, &mut outcome) {
-        outcome.not_checked.push(NotChecked { rule: "*", reason: failure.to_string() });
-        outcome.error = Some(failure);
+    if let Err(error) = check(files, path, options, &mut outcome) {
+        outcome.not_checked.push(NotChecked { rule: "*", reason: error.to_string() });
+        outcome.error = Some(error);
     }
     outcome
 }
@@ -67,17 +56,19 @@ fn check(
     path: &str,
     options: &LintOptions,
     outcome: &mut Outcome,
-) -> Result<(), Failure> {
-    let text = files.read(path)?;
-    let file = outcome.sources.add(path, text);
-    let load = LoadOptions {
+) -> Result<(), LoadError> {
+    let chain = chain(files, path);
+    let request = LoadRequest {
+        files: &chain,
+        directory: parent(path),
         environment: &Environment::default(),
         interpolation: Interpolation::Lenient,
         name: None,
-        directory: parent(path),
+        profiles: &[],
+        services: &[],
     };
-    let Loaded { documents, root, project } = load_text(&outcome.sources, file, &load)?;
-    outcome.documents = documents;
+    let Loaded { root, project, left_out } =
+        load(files, &mut outcome.sources, &mut outcome.documents, &request)?;
     let context = Context { sources: &outcome.sources, root: &root, project: &project, files };
     let mut findings = Findings::default();
     for rule in rules::ALL.iter().filter(|rule| rule.persona <= options.persona) {
@@ -86,5 +77,27 @@ fn check(
     outcome.findings = findings.found;
     outcome.findings.sort_by_key(|finding| (finding.span.file, finding.span.start, finding.rule));
     outcome.not_checked = findings.not_checked;
+    outcome.not_checked.extend(left_out.into_iter().map(|reason| NotChecked { rule: "*", reason }));
     Ok(())
+}
+
+/// The files that Compose would read together with this one: an override file stands on its base, and a
+/// base takes its override along.
+fn chain(files: &dyn FileSystem, path: &str) -> Vec<String> {
+    let name = file_name(path);
+    let exists = |name: &str| {
+        let other = join(parent(path), name);
+        files.read(&other).is_ok().then_some(other)
+    };
+    let pair = FILE_NAMES.iter().position(|base| *base == name);
+    let over = OVERRIDE_NAMES.iter().position(|over| *over == name);
+    let mut chain = Vec::new();
+    if over.is_some() {
+        chain.extend(FILE_NAMES.iter().find_map(|base| exists(base)));
+    }
+    chain.push(path.to_owned());
+    if pair.is_some() {
+        chain.extend(OVERRIDE_NAMES.iter().find_map(|over| exists(over)));
+    }
+    chain
 }

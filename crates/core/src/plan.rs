@@ -153,7 +153,7 @@ fn deliver(
         owner: Owner { uid: id("uid", &grant.uid)?, gid: id("gid", &grant.gid)?, user: default_user },
         // Type and set-id bits mean nothing on a secret; Swarm drops them too.
         mode: grant.mode.map_or(default_mode, |(bits, _)| bits & 0o777),
-        source: source(project, secret)?,
+        source: source(secret)?,
         span: grant.span,
     })
 }
@@ -179,7 +179,7 @@ fn target(grant: &Grant) -> Result<String, LoadError> {
     Ok(path)
 }
 
-fn source(project: &Project, secret: &SecretDef) -> Result<ValueSource, LoadError> {
+fn source(secret: &SecretDef) -> Result<ValueSource, LoadError> {
     let name = &secret.name;
     let fail = |message: String| LoadError::new(message, secret.name_span);
     if secret.external == External::Yes {
@@ -199,7 +199,7 @@ fn source(project: &Project, secret: &SecretDef) -> Result<ValueSource, LoadErro
         (Some(file), None) if file.value.is_empty() => {
             Err(fail(format!("`file:` of the secret `{name}` is empty; name the file that holds the value")))
         }
-        (Some(file), None) => Ok(ValueSource::File(join(&project.directory, &file.value))),
+        (Some(file), None) => Ok(ValueSource::File(file.value.to_string())),
         (None, Some(variable)) => Ok(ValueSource::Environment(variable.value.to_string())),
         (None, None) => {
             Err(fail(format!("the secret `{name}` has no source; give it a `file:` or an `environment:`")))

@@ -55,7 +55,7 @@ mod worker;
 pub use audit::AuditError;
 pub use channel::ChannelError;
 pub use memory::{HeldValues, SecretBytes};
-pub use mount::{MountError, is_mounted, umount};
+pub use mount::{MountError, is_mounted, is_ours, umount};
 pub use server::{Client, Running, Server, StartError, StartOptions};
 pub use source::{SourceError, check_source};
 pub use spec::{AuditSpec, FileSpec, FileStatus, MountKind, OnAuditFailure, Source, Spec, Status};

@@ -152,11 +152,27 @@ fn other(path: &Path, cause: impl ToString) -> MountError {
 
 /// Whether something is mounted at a path. Asks the mount table, so that a dead mount cannot hang it.
 pub fn is_mounted(point: &Path) -> bool {
-    let Ok(table) = std::fs::read("/proc/self/mountinfo") else { return false };
+    type_at(point).is_some()
+}
+
+/// Whether a mount of cosec's is at a path, alive or dead.
+pub fn is_ours(point: &Path) -> bool {
+    type_at(point).is_some_and(|kind| kind == b"fuse.cosec")
+}
+
+/// The type of the topmost file system mounted at a path.
+fn type_at(point: &Path) -> Option<Vec<u8>> {
+    let table = std::fs::read("/proc/self/mountinfo").ok()?;
     let wanted = point.as_os_str().as_bytes();
-    table.split(|byte| *byte == b'\n').any(|line| {
-        let field = line.split(|byte| *byte == b' ').nth(4);
-        field.is_some_and(|field| unescape(field) == wanted)
+    let mut lines = table.split(|byte| *byte == b'\n').rev();
+    // 36 35 98:0 /root /mount/point options tags… - type source options
+    lines.find_map(|line| {
+        let mut fields = line.split(|byte| *byte == b' ');
+        if unescape(fields.nth(4)?) != wanted {
+            return None;
+        }
+        fields.find(|field| *field == b"-")?;
+        fields.next().map(<[u8]>::to_vec)
     })
 }
 

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::{project, runtime};
 
 pub(crate) fn run(project: &ProjectArgs, args: &AuditArgs) -> Result<ExitCode, Failure> {
-    let loaded = project::load(project)?;
+    let loaded = project::load(project, &[])?;
     let path = runtime::audit_file(&loaded.project.name)?;
     let file = match std::fs::File::open(&path) {
         Ok(file) => file,

@@ -10,7 +10,7 @@ use crate::project;
 use crate::runtime::Runtime;
 
 pub(crate) fn run(cli: &Cli, args: &PassedArgs) -> Result<ExitCode, Failure> {
-    let loaded = project::load(&cli.project)?;
+    let loaded = project::load(&cli.project, &[])?;
     let docker = Docker::find()?;
     let mut command = docker.compose(&loaded.compose_options(&cli.project, None));
     command.arg("down").args(&args.args);

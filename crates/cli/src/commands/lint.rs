@@ -118,7 +118,7 @@ fn write_text(outcomes: &[Outcome]) -> std::io::Result<()> {
             writeln!(out, "{}\n", report::render_finding(outcome, finding, colour))?;
         }
         match &outcome.error {
-            Some(failure) => writeln!(notes, "{}\n", report::render_failure(outcome, failure, colour))?,
+            Some(failure) => writeln!(notes, "{}\n", report::render_error(outcome, failure, colour))?,
             None => {
                 for entry in &outcome.not_checked {
                     writeln!(notes, "{}: {} was not checked: {}", outcome.path, entry.rule, entry.reason)?;

@@ -10,8 +10,8 @@ use crate::failure::Failure;
 use crate::project;
 
 pub(crate) fn run(project: &ProjectArgs, args: &PlanArgs) -> Result<ExitCode, Failure> {
-    let mut loaded = project::load(project)?;
-    let plan = plan(&loaded.project, args.compat.compat.into()).map_err(|error| loaded.show(error))?;
+    let loaded = project::load(project, &[])?;
+    let plan = plan(&loaded.project, args.compat.compat.into()).map_err(|error| loaded.show(&error))?;
     match args.format {
         PlanFormat::Text => print_text(&plan),
         PlanFormat::Json => {

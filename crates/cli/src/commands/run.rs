@@ -18,8 +18,9 @@ use crate::signals;
 const SECRETS: &str = "/run/secrets";
 
 pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<ExitCode, Failure> {
-    let mut loaded = project::load(&cli.project)?;
-    let plan = plan(&loaded.project, Compat::Cosec).map_err(|error| loaded.show(error))?;
+    let named: Vec<String> = args.service.iter().cloned().collect();
+    let loaded = project::load(&cli.project, &named)?;
+    let plan = plan(&loaded.project, Compat::Cosec).map_err(|error| loaded.show(&error))?;
     let service = choose(&loaded, &plan.deliveries, args.service.as_deref())?;
     let deliveries: Vec<Delivery> =
         plan.deliveries.into_iter().filter(|delivery| delivery.service == service).collect();

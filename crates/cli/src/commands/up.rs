@@ -16,8 +16,8 @@ use crate::project::{self, Loaded};
 use crate::runtime::{self, Runtime};
 
 pub(crate) fn run(cli: &Cli, args: &UpArgs) -> Result<ExitCode, Failure> {
-    let mut loaded = project::load(&cli.project)?;
-    let plan = plan(&loaded.project, args.compat.compat.into()).map_err(|error| loaded.show(error))?;
+    let loaded = project::load(&cli.project, &args.args)?;
+    let plan = plan(&loaded.project, args.compat.compat.into()).map_err(|error| loaded.show(&error))?;
     deliver::check_policy(&loaded, &plan.deliveries, args.allow_unignored)?;
     let docker = Docker::find()?;
     if plan.deliveries.is_empty() {
@@ -57,6 +57,12 @@ fn start(cli: &Cli, runtime: &Runtime, served: Served, detached: bool) -> Result
         let status = client.status().map_err(|error| Failure::Cannot(error.to_string()))?;
         note(cli, 1, || format!("serving {files} files at {} as before", runtime.mount_point().display()));
         return Ok(Mount { id: mount_id(status.supervisor_pid), ours: None });
+    }
+    // Nobody answers: what is mounted here is what a killed server has left.
+    let mount_point = runtime.mount_point();
+    if cosec_fuse::is_ours(&mount_point) {
+        note(cli, 1, || "clearing away the mount of a server that is gone".to_owned());
+        cosec_fuse::umount(&mount_point).map_err(|error| Failure::Cannot(error.to_string()))?;
     }
     let mount_point = runtime.make_mount_point()?;
     let running = Server::start(StartOptions {

@@ -82,7 +82,7 @@ impl Decoder<'_> {
             Some("!override") => Mark::Override,
             _ => Mark::None,
         };
-        Ok(Value { data, span: node.span, mark, template: None })
+        Ok(Value { mark, ..Value::new(data, node.span) })
     }
 
     /// go-yaml's rule: past 400,000 nodes only a tenth may come from aliases, below that nearly all.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::load::{LoadError, LoadOptions};
+use super::load::{Interpolation, LoadError, LoadRequest};
 use super::value::{Data, Map, Text, Value};
 use crate::files;
 use crate::source::{Sources, Span};
@@ -48,7 +48,7 @@ pub struct Service {
 /// `build:`
 #[derive(Debug)]
 pub struct Build {
-    /// `context:`, or the short form.
+    /// `context:`, or the short form, from where the user stands.
     pub context: Option<Text>,
     /// `dockerfile:`
     pub dockerfile: Option<Text>,
@@ -70,7 +70,7 @@ pub struct EnvVar {
 /// An entry of `env_file:`
 #[derive(Debug)]
 pub struct EnvFile {
-    /// The path as written.
+    /// The path, from where the user stands.
     pub path: Text,
     /// `required:`, true unless said otherwise.
     pub required: bool,
@@ -109,7 +109,7 @@ pub struct SecretDef {
     pub name: Arc<str>,
     /// Where the key is written.
     pub name_span: Span,
-    /// `file:` as written.
+    /// `file:`, from where the user stands.
     pub file: Option<Text>,
     /// `environment:`: the variable's name.
     pub environment: Option<Text>,
@@ -128,7 +128,7 @@ impl Project {
     pub(super) fn read(
         sources: &Sources,
         root: &Value,
-        options: &LoadOptions<'_>,
+        request: &LoadRequest<'_>,
     ) -> Result<Self, LoadError> {
         let reader = Reader { sources };
         let Data::Map(top) = &root.data else {
@@ -138,19 +138,21 @@ impl Project {
             );
             return Err(LoadError::new(message, root.span));
         };
-        let name = match options.name {
+        let name = match request.name {
             Some(name) => name.to_owned(),
             None => reader.text(top, "name")?.map(|name| name.value.to_string()).unwrap_or_default(),
         };
         let mut project = Project {
             name,
-            directory: options.directory.to_owned(),
+            directory: request.directory.to_owned(),
             services: Vec::new(),
             secrets: reader.definitions(top, "secrets")?,
             configs: reader.definitions(top, "configs")?,
         };
         for (name, span, value) in reader.entries(top, "services")? {
-            if let Some(map) = reader.map(value, || format!("services.{name}"))? {
+            if let Some(map) = reader.map(value, || format!("services.{name}"))?
+                && reader.is_enabled(name, map, request)
+            {
                 project.services.push(reader.service(name.clone(), span, map)?);
             }
         }
@@ -178,6 +180,16 @@ struct Reader<'a> {
 type Entry<'v> = (&'v Arc<str>, Span, &'v Value);
 
 impl Reader<'_> {
+    /// Whether the service's profiles, if it has any, are among those asked for. A linter looks at all.
+    fn is_enabled(&self, name: &Arc<str>, map: &Map, request: &LoadRequest<'_>) -> bool {
+        let Some(profiles) = map.get("profiles").and_then(|entry| entry.value.as_seq()) else { return true };
+        let asked_for = |profile: &str| request.profiles.iter().any(|asked| asked == "*" || asked == profile);
+        request.interpolation == Interpolation::Lenient
+            || profiles.is_empty()
+            || request.services.iter().any(|service| **service == **name)
+            || profiles.iter().filter_map(Value::as_str).any(asked_for)
+    }
+
     fn service(&self, name: Arc<str>, name_span: Span, map: &Map) -> Result<Service, LoadError> {
         let build = match map.get("build").map(|entry| &entry.value) {
             None => None,

@@ -19,6 +19,8 @@ pub struct Value {
     pub mark: Mark,
     /// The text before interpolation, if it was interpolated, and what it was made of.
     pub template: Option<Arc<Template>>,
+    /// A path that starts from where the user stands, no longer from the directory of its file.
+    pub resolved: bool,
 }
 
 /// The text of an interpolated value before interpolation, and the parts of its result.
@@ -121,7 +123,7 @@ pub struct Text {
 impl Value {
     /// A value that was written as such.
     pub fn new(data: Data, span: Span) -> Self {
-        Value { data, span, mark: Mark::None, template: None }
+        Value { data, span, mark: Mark::None, template: None, resolved: false }
     }
 
     /// The mapping, if it is one.

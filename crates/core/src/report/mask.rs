@@ -76,7 +76,7 @@ pub(super) fn masked_line(outcome: &Outcome, finding: Option<&Finding>, span: Sp
     }
     // A file that did not parse has no tree to tell values from keys: show what stands before the first
     // `:` or `=` and nothing else.
-    if outcome.documents.is_empty() {
+    if !outcome.documents.iter().any(|document| document.file() == span.file) {
         let line = &text[start..end];
         let keep = line.find([':', '=']).map_or(0, |at| at + 1);
         hidden[keep..].fill(true);

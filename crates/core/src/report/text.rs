@@ -6,7 +6,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 
 use super::mask::masked_line;
 use crate::compose::LoadError;
-use crate::lint::{Failure, Outcome};
+use crate::lint::Outcome;
 use crate::rules::{Finding, Severity, by_id};
 use crate::source::Span;
 
@@ -85,24 +85,15 @@ fn place<'a>(
 }
 
 /// Why a file could not be checked.
-pub fn render_failure(outcome: &Outcome, failure: &Failure, colour: Colour) -> String {
-    let group = match failure {
-        Failure::Read(error) => {
-            let message = format!("{}: cannot read the file: {error}", outcome.path);
-            Group::with_title(Level::ERROR.primary_title(message))
-        }
-        Failure::Load(error) => load_error(outcome, error),
-    };
-    renderer(colour).render(&[group])
-}
-
-fn load_error<'a>(outcome: &'a Outcome, error: &'a LoadError) -> Group<'a> {
+pub fn render_error(outcome: &Outcome, error: &LoadError, colour: Colour) -> String {
     let mut group = Group::with_title(Level::ERROR.primary_title(error.message.as_str()));
-    group = place(group, outcome, None, error.span, "here", AnnotationKind::Primary);
+    if let Some(span) = error.span {
+        group = place(group, outcome, None, span, "here", AnnotationKind::Primary);
+    }
     if let Some((span, label)) = error.related {
         group = place(group, outcome, None, span, label, AnnotationKind::Context);
     }
-    group
+    renderer(colour).render(&[group])
 }
 
 /// The last line: how many of what.

@@ -1,6 +1,6 @@
 use super::rule::rule;
 use super::{Context, Finding, Findings};
-use crate::files::{Answer, GitState, join};
+use crate::files::{Answer, GitState};
 use crate::gitignore;
 
 rule! {
@@ -45,8 +45,7 @@ rule! {
 fn check(context: &Context<'_>, findings: &mut Findings) {
     for secret in &context.project.secrets {
         let Some(file) = &secret.file else { continue };
-        let path = join(&context.project.directory, &file.value);
-        let state = match context.files.git(&path) {
+        let state = match context.files.git(&file.value) {
             Answer::Known(state) => state,
             Answer::NotChecked(reason) => {
                 findings.not_checked(&SECRET_FILE_NOT_IGNORED, reason);

@@ -56,6 +56,11 @@ pub struct Document {
 }
 
 impl Document {
+    /// The file it is in.
+    pub fn file(&self) -> FileId {
+        self.node(self.root).span.file
+    }
+
     /// The root node; an empty document has an empty plain scalar.
     pub fn root(&self) -> NodeId {
         self.root
