@@ -165,6 +165,66 @@ fn standard_input_and_directories_are_linted() {
 }
 
 #[test]
+fn overrides_includes_and_extended_services_are_linted_where_they_are_written_and_once() {
+    let project = Project::new();
+    project.write("compose.yaml", "include: [inc/compose.yaml]\nservices:\n  a:\n    extends: {file: base/common.yaml, service: b}\n    secrets: [s]\n");
+    project.write(
+        "compose.override.yaml",
+        "services:\n  a:\n    environment: [DB_PASSWORD=hunter2]\nsecrets:\n  s:\n    environment: S\n",
+    );
+    project.write("inc/compose.yaml", "services:\n  c:\n    environment: {API_TOKEN: hunter2}\n");
+    project.write("base/common.yaml", "services:\n  b:\n    environment: {ROOT_PASSWORD: hunter2}\n");
+    let ran = project.cosec(&["lint", "--format", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let mut found: Vec<String> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| {
+            format!(
+                "{}:{} {}",
+                finding["file"].as_str().unwrap(),
+                finding["line"],
+                finding["path"].as_str().unwrap()
+            )
+        })
+        .collect();
+    found.sort();
+    let expected = [
+        "base/common.yaml:3 services.a.environment.ROOT_PASSWORD",
+        "compose.override.yaml:3 services.a.environment.DB_PASSWORD",
+        "inc/compose.yaml:3 services.c.environment.API_TOKEN",
+    ];
+    assert_eq!(found, expected, "{}", ran.stdout);
+    assert_eq!(ran.code, 1);
+}
+
+#[test]
+fn a_file_that_is_included_but_not_there_is_said_not_passed_over() {
+    let ran = lint("include: [gone.yaml]\nservices: {a: {environment: {DB_PASSWORD: hunter2}}}\n", &[]);
+    assert_eq!(ran.code, 2);
+    assert!(
+        ran.stdout.contains("DB_PASSWORD") && ran.stderr.contains("gone.yaml"),
+        "{}{}",
+        ran.stdout,
+        ran.stderr
+    );
+}
+
+#[test]
+fn env_files_that_git_would_commit_are_linted() {
+    let project = Project::new();
+    project.write(".env", "DB_PASSWORD=hunter2\n");
+    project.write("app.env.example", "export API_TOKEN='hunter2' # x\nUSER=x\nEMPTY_PASSWORD=\n");
+    project.write(".gitignore", "/.env\n");
+    let ran = project.cosec(&["lint"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stdout.contains("app.env.example:1:") && !ran.stdout.contains(".env:1:1"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("hunter2"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("1 warning in 1 file"), "{}", ran.stdout);
+}
+
+#[test]
 fn no_output_ever_holds_a_value() {
     let value = canary();
     let texts = [
@@ -182,6 +242,12 @@ fn no_output_ever_holds_a_value() {
         format!("services:\n  a:\n    environment: {{PASSWORD: \"{value}\n"),
         format!(
             "services:\n  a:\n    secrets: [{{source: s, mode: {value}}}]\n    build: {{args: [TOKEN={value}]}}\n"
+        ),
+        format!(
+            "services:\n  a:\n    command: redis-server --requirepass {value}\n    healthcheck: {{test: [CMD, redis-cli, -a, {value}]}}\n"
+        ),
+        format!(
+            "services:\n  a:\n    environment:\n      CONFIG: |\n        password: {value}\n        dsn: Server=x;Password={value}\n"
         ),
         format!("services:\n  a: {value}\n"),
         format!("{value}\n"),
@@ -215,4 +281,42 @@ fn every_rule_explains_itself() {
     let page = project.cosec(&["explain", "inline-password"]).succeeds().stdout;
     assert!(page.starts_with("# inline-password\n") && page.contains("## Why is this bad"));
     project.cosec(&["explain", "nonsense"]).fails(2, &["no rule `nonsense`", "inline-password"]);
+}
+
+/// On real files: no value of a labelled secret comes out in any format. Needs the corpus beside the checkout.
+#[test]
+fn no_labelled_secret_of_real_files_comes_out() {
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
+    let Ok(labels) = std::fs::read_to_string(corpus.join("labels.tsv")) else {
+        println!("not run: there is no corpus beside this checkout");
+        return;
+    };
+    let project = Project::new();
+    let mut looked_at = 0;
+    for row in labels.lines().skip(1) {
+        let fields: Vec<&str> = row.split('\t').collect();
+        let (file, line, class) = (fields[0], fields[1].parse::<usize>().unwrap(), fields[6]);
+        if class != "L" || fields[7] == "dockerfile" {
+            continue;
+        }
+        let text =
+            String::from_utf8_lossy(&std::fs::read(corpus.join("files").join(file)).unwrap()).into_owned();
+        let written = text.lines().nth(line - 1).unwrap_or_default();
+        let value =
+            written.rsplit(['=', ':', ' ']).next().unwrap_or_default().trim_matches(['"', '\'', '}', ']']);
+        // Short and common words stand in names, paths and messages too.
+        if value.len() < 9 || !value.bytes().any(|byte| byte.is_ascii_digit()) {
+            continue;
+        }
+        looked_at += 1;
+        for format in ["text", "json"] {
+            let mut command = project.command(&["lint", "--format", format, "--persona", "auditor", file]);
+            let ran = rig::finish(command.current_dir(corpus.join("files")));
+            assert!(
+                !ran.stdout.contains(value) && !ran.stderr.contains(value),
+                "{file}:{line} comes out as {format}"
+            );
+        }
+    }
+    assert!(looked_at > 10, "{looked_at} values were looked for");
 }

@@ -1,8 +1,8 @@
-//! Lints one Compose file with all rules.
+//! Lints one Compose file, or one file of variables, with all rules that are for it.
 
-use crate::compose::{Environment, Interpolation, LoadError, LoadRequest, Loaded, load};
+use crate::compose::{Environment, Interpolation, LoadError, LoadRequest, Loaded, dotenv, load};
 use crate::files::{FILE_NAMES, FileSystem, OVERRIDE_NAMES, file_name, join, parent};
-use crate::rules::{self, Context, Finding, Findings, NotChecked, Persona};
+use crate::rules::{self, Check, Context, EnvFileContext, Finding, Findings, NotChecked, Persona};
 use crate::source::{Position, Sources};
 use crate::yaml::Document;
 
@@ -51,12 +51,41 @@ pub fn lint_file(files: &dyn FileSystem, path: &str, options: &LintOptions) -> O
     outcome
 }
 
+/// Whether a path is that of an env file: `.env`, `.env.local`, `db.env`, `env.example`.
+pub fn is_env_file(path: &str) -> bool {
+    let name = file_name(path).to_ascii_lowercase();
+    name.split('.').any(|part| part == "env") && !name.ends_with(".yaml") && !name.ends_with(".yml")
+}
+
+fn check_env_file(
+    files: &dyn FileSystem,
+    path: &str,
+    options: &LintOptions,
+    outcome: &mut Outcome,
+) -> Result<(), LoadError> {
+    let text = files.read(path).map_err(|error| LoadError::unreadable(path, &error))?;
+    let file = outcome.sources.add(path, text);
+    let assigned = dotenv::scan(file, outcome.sources.file(file).text());
+    let context = EnvFileContext { sources: &outcome.sources, assigned: &assigned };
+    let mut findings = Findings::default();
+    for rule in rules::ALL.iter().filter(|rule| rule.persona <= options.persona) {
+        if let Check::EnvFile(check) = rule.check {
+            check(&context, &mut findings);
+        }
+    }
+    outcome.findings = findings.found;
+    Ok(())
+}
+
 fn check(
     files: &dyn FileSystem,
     path: &str,
     options: &LintOptions,
     outcome: &mut Outcome,
 ) -> Result<(), LoadError> {
+    if is_env_file(path) {
+        return check_env_file(files, path, options, outcome);
+    }
     let chain = chain(files, path);
     let request = LoadRequest {
         files: &chain,
@@ -72,7 +101,9 @@ fn check(
     let context = Context { sources: &outcome.sources, root: &root, project: &project, files };
     let mut findings = Findings::default();
     for rule in rules::ALL.iter().filter(|rule| rule.persona <= options.persona) {
-        (rule.check)(&context, &mut findings);
+        if let Check::Project(check) = rule.check {
+            check(&context, &mut findings);
+        }
     }
     outcome.findings = findings.found;
     outcome.findings.sort_by_key(|finding| (finding.span.file, finding.span.start, finding.rule));

@@ -134,6 +134,12 @@ impl Sources {
         if written.len() == text.len() + 2 && written.get(1..=text.len()) == Some(text) {
             return scalar.slice(range.start + 1, range.end + 1);
         }
+        if !written.starts_with(['"', '\'']) && text.contains('\n') {
+            return match (line_align(written, text, range.start), line_align(written, text, range.end)) {
+                (Some(start), Some(end)) if start <= end => scalar.slice(start, end),
+                _ => scalar,
+            };
+        }
         match (align(written, text, range.start), align(written, text, range.end)) {
             (Some(start), Some(end)) if start <= end => scalar.slice(start, end),
             _ => scalar,
@@ -145,6 +151,21 @@ impl Sources {
         let file = self.file(span.file);
         (file.position(span.start), file.position(span.end))
     }
+}
+
+/// The same for a block scalar, line by line: each line is written as it is, behind its indentation.
+fn line_align(written: &str, text: &str, offset: usize) -> Option<usize> {
+    let line = text[..offset].matches('\n').count();
+    let column = offset - text[..offset].rfind('\n').map_or(0, |at| at + 1);
+    let own = text.split('\n').nth(line)?;
+    let start: usize = written.split_inclusive('\n').take(line).map(str::len).sum();
+    // The end of the last line is the end of the whole.
+    let source = written.get(start..)?.split('\n').next()?.trim_end_matches('\r');
+    if own.is_empty() {
+        return Some((start + column).min(written.len()));
+    }
+    let indentation = source.len().checked_sub(own.len()).filter(|_| source.ends_with(own))?;
+    Some(start + indentation + column)
 }
 
 /// The offset in `written` at which the text at `offset` is written: walks both, passing over quotes,
@@ -224,6 +245,7 @@ mod tests {
             ("'it''s=canary'", "it's=canary", "canary"),
             (r#""a\tb=\u00e9canary""#, "a\tb=écanary", r"\u00e9canary"),
             ("one\n    two=canary\n", "one\ntwo=canary\n", "canary\n"),
+            ("one:\n\n      two: 3\n      two=canary", "one:\n\n  two: 3\n  two=canary", "canary"),
             ("\\ \"x", "something else", "\\ \"x"),
         ];
         for (written, text, expected) in cases {

@@ -1,12 +1,13 @@
 //! `cosec lint`
 
+use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 
 use cosec_core::files::{MemoryFiles, file_name};
-use cosec_core::lint::{LintOptions, Outcome, lint_file};
+use cosec_core::lint::{LintOptions, Outcome, is_env_file, lint_file};
 use cosec_core::report::{self, Colour, Report};
 use cosec_core::rules::Severity;
 use ignore::{WalkBuilder, WalkState};
@@ -78,7 +79,7 @@ fn lint_directory(directory: &Path, options: &LintOptions) -> Vec<Outcome> {
         Box::new(|entry| {
             if let Ok(entry) = entry
                 && entry.file_type().is_some_and(|kind| kind.is_file())
-                && is_compose_file(&entry.file_name().to_string_lossy())
+                && is_ours(&entry.file_name().to_string_lossy())
             {
                 let outcome = lint_file(&Disk::default(), &shown(entry.path()), options);
                 if let Ok(mut found) = found.lock() {
@@ -89,8 +90,22 @@ fn lint_directory(directory: &Path, options: &LintOptions) -> Vec<Outcome> {
         })
     });
     let mut outcomes = found.into_inner().unwrap_or_default();
-    outcomes.sort_by(|left, right| left.path.cmp(&right.path));
+    outcomes.sort_by(|left: &Outcome, right| left.path.cmp(&right.path));
+    // A file that others include, extend or override is seen from each of them: once is enough.
+    let mut seen = HashSet::new();
+    for outcome in &mut outcomes {
+        let sources = &outcome.sources;
+        outcome.findings.retain(|finding| {
+            let file = sources.file(finding.span.file).path().to_owned();
+            seen.insert((file, finding.span.start, finding.rule, finding.path.clone()))
+        });
+    }
     outcomes
+}
+
+/// A file that the walk is to look at: a Compose file, or variables that git would commit.
+fn is_ours(name: &str) -> bool {
+    is_compose_file(name) || is_env_file(name)
 }
 
 fn shown(path: &Path) -> String {
@@ -114,8 +129,12 @@ fn write_text(outcomes: &[Outcome]) -> std::io::Result<()> {
         _ => Colour::Yes,
     };
     for outcome in outcomes {
-        for finding in &outcome.findings {
+        // What is mere information takes a line in all, not an excerpt each.
+        for finding in outcome.findings.iter().filter(|finding| finding.severity > Severity::Info) {
             writeln!(out, "{}\n", report::render_finding(outcome, finding, colour))?;
+        }
+        for note in report::render_notes(outcome) {
+            writeln!(out, "{note}\n")?;
         }
         match &outcome.error {
             Some(failure) => writeln!(notes, "{}\n", report::render_error(outcome, failure, colour))?,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::environment::{Binding, BindingOrigin, Environment};
 use super::template::{self, Missing, TemplateError};
+use super::value::Text;
 use crate::source::{FileId, Span};
 
 /// One assignment.
@@ -22,6 +23,14 @@ pub struct Entry {
     pub value_span: Span,
     /// The value before its variables were replaced; `None` for `'…'` and bare names.
     pub template: Option<Arc<str>>,
+}
+
+/// An assignment as a linter sees it.
+pub struct Assigned {
+    /// The name.
+    pub name: Text,
+    /// The value without its quotes; `None` for a bare name.
+    pub value: Option<Text>,
 }
 
 /// Why an env file cannot be read. Holds no value of the file.
@@ -67,6 +76,63 @@ pub fn parse(
         entries.push(parser.statement()?);
     }
     Ok(entries)
+}
+
+/// The assignments of a file line by line, whatever else is in it: for a linter, which must not give up at a
+/// line that Compose would refuse. A value in quotes ends where they do, over several lines if need be.
+pub fn scan(file: FileId, text: &str) -> Vec<Assigned> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < text.len() {
+        let end = at + text[at..].find('\n').unwrap_or(text.len() - at);
+        let next = scan_line(file, text, at, end).map_or(end, |(assigned, reached)| {
+            found.push(assigned);
+            reached.max(end)
+        });
+        at = next + 1;
+    }
+    found
+}
+
+fn scan_line(file: FileId, text: &str, start: usize, end: usize) -> Option<(Assigned, usize)> {
+    let line = &text[start..end];
+    let trimmed = line.trim_start_matches(['\u{feff}', ' ', '\t']);
+    let trimmed = trimmed.strip_prefix("export ").unwrap_or(trimmed).trim_start();
+    if trimmed.starts_with('#') {
+        return None;
+    }
+    let name_start = end - trimmed.len();
+    let name_length = trimmed.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')));
+    let name_end = name_start + name_length.unwrap_or(trimmed.len());
+    let piece = |from: usize, to: usize| {
+        let value: Arc<str> = text[from..to].into();
+        Text { raw: value.clone(), value, span: Span { file, start: from as u32, end: to as u32 } }
+    };
+    if name_end == name_start {
+        return None;
+    }
+    let rest = text[name_end..end].trim_start_matches([' ', '\t']);
+    let Some(written) = rest.strip_prefix(['=', ':']) else {
+        return rest
+            .trim()
+            .is_empty()
+            .then(|| (Assigned { name: piece(name_start, name_end), value: None }, end));
+    };
+    let written = written.trim_start_matches([' ', '\t']);
+    let value_start = end - written.len();
+    let (from, to, reached) = match written.chars().next() {
+        Some(quote @ ('"' | '\'')) => {
+            let length = closing_quote(&text[value_start + 1..], quote)?;
+            (value_start + 1, value_start + 1 + length, value_start + length + 2)
+        }
+        _ => {
+            let value = written.split(" #").next().unwrap_or_default();
+            let value = if value.starts_with('#') { "" } else { value.trim_end() };
+            (value_start, value_start + value.len(), end)
+        }
+    };
+    let reached = reached + text[reached.min(text.len())..].find('\n').unwrap_or(0);
+    Some((Assigned { name: piece(name_start, name_end), value: Some(piece(from, to)) }, reached))
 }
 
 struct Parser<'a> {

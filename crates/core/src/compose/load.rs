@@ -74,7 +74,7 @@ impl LoadError {
         self
     }
 
-    fn unreadable(path: &str, error: &ReadError) -> Self {
+    pub(crate) fn unreadable(path: &str, error: &ReadError) -> Self {
         let message = match error {
             ReadError::Missing => {
                 format!("there is no file {path}; name the Compose file with -f, or change to its directory")

@@ -21,18 +21,36 @@ pub fn literal(raw: &str) -> Literal {
         return Literal::FromOutside;
     }
     let value = raw.trim();
-    if is_nothing(value) || is_path(value) || is_placeholder(value) {
+    if is_nothing(value) || is_path(value) || is_file_name(value) || is_placeholder(value) {
         Literal::Harmless
     } else {
         Literal::Secret
     }
 }
 
+/// A value that nobody would choose as a name: long, of one piece, letters and digits mixed.
+pub fn looks_random(value: &str) -> bool {
+    let of_one_piece = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=_-".contains(&byte));
+    let digits = value.bytes().filter(u8::is_ascii_digit).count();
+    value.len() >= 16 && of_one_piece && digits >= 3 && digits < value.len() && !is_path(value)
+}
+
 fn is_nothing(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
     matches!(
         lower.as_str(),
-        "" | "true"
+        "" | "required"
+            | "optional"
+            | "requested"
+            | "request"
+            | "want"
+            | "need"
+            | "basic"
+            | "plain"
+            | "auto"
+            | "{}"
+            | "[]"
+            | "true"
             | "false"
             | "yes"
             | "no"
@@ -63,6 +81,15 @@ fn is_path(value: &str) -> bool {
         && value.len() > 1
         && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte))
         && value[1..].contains('/')
+}
+
+/// `server.key`, `kafka_keystore_creds`: the name of what holds the secret.
+fn is_file_name(value: &str) -> bool {
+    let lower = value.to_ascii_lowercase();
+    let plain = lower.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte));
+    let endings =
+        [".pem", ".key", ".crt", ".cer", ".jks", ".p12", ".pfx", ".json", ".txt", "_creds", "-creds"];
+    plain && endings.iter().any(|ending| lower.ends_with(ending))
 }
 
 /// `<your token>`, `{{ vault }}`, `%(pw)s`, `***`, `xxxx`

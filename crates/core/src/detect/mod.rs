@@ -2,10 +2,18 @@
 //!
 //! Names and positions decide, entropy does not: the passwords that leak from Compose files are weak.
 
+mod assignment;
 mod literal;
 mod name;
 mod url;
 
-pub use literal::{Literal, literal};
-pub use name::is_secret_name;
+pub use assignment::{Assignment, assignments, in_command};
+pub use literal::{Literal, literal, looks_random};
+pub use name::{is_compound_name, is_harmless_name, is_key_name, is_secret_name};
 pub use url::url_passwords;
+
+/// Whether a variable holds a secret that is written out: by its name, or, for keys, by name and value.
+pub fn is_secret(name: &str, raw: &str) -> bool {
+    let named = is_secret_name(name) || (is_key_name(name) && looks_random(raw));
+    named && literal(raw) == Literal::Secret
+}

@@ -3,8 +3,15 @@
 /// Whether a variable's name says that its value is a secret: `POSTGRES_PASSWORD`, `apiToken`, `DBPASS`;
 /// not `PASSWORD_FILE`, `TOKEN_TTL` or `ALLOW_EMPTY_PASSWORD`.
 pub fn is_secret_name(name: &str) -> bool {
+    if KNOWN.contains(&name) {
+        return true;
+    }
     let words = words(name);
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+    // How it is written or which of several it is does not change what it is.
+    while words.len() > 1 && words.last().is_some_and(|last| MANNER.contains(last)) {
+        words.pop();
+    }
     let Some((last, before)) = words.split_last() else { return false };
     if HARMLESS_LAST.contains(last) || words.first().is_some_and(|first| HARMLESS_FIRST.contains(first)) {
         return false;
@@ -18,11 +25,46 @@ pub fn is_secret_name(name: &str) -> bool {
     if SECRET_LAST.contains(last) || (last.len() > 4 && last.ends_with("pass") && !NO_PASS.contains(last)) {
         return true;
     }
+    // `DB_PASS_REPLICA`; not `PASS_THROUGH`.
+    if words.windows(2).enumerate().any(|(at, pair)| at > 0 && pair[0] == "pass" && pair[1] != "through") {
+        return true;
+    }
     match (before.last(), *last) {
         (Some(before), "key" | "keys") => KEY_OF.contains(before),
         (Some(&"connection"), "string") => true,
         _ => false,
     }
+}
+
+/// Whether a variable's value is likely to hold a secret among other things: a DSN, a JAAS line, `user:password`.
+pub fn is_compound_name(name: &str) -> bool {
+    let words = words(name);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    words.contains(&"jaas") || words.contains(&"dsn") || words.ends_with(&["user", "info"])
+}
+
+/// Whether a name is that of a key of some kind. Its value decides then: `SOME_KEY=title` is none.
+pub fn is_key_name(name: &str) -> bool {
+    let words = words(name);
+    let harmless = [
+        "public",
+        "publishable",
+        "primary",
+        "foreign",
+        "sort",
+        "partition",
+        "cache",
+        "index",
+        "kms",
+        "routing",
+    ];
+    words.last().is_some_and(|last| last == "key")
+        && !words.iter().any(|word| harmless.contains(&word.as_str()))
+}
+
+/// Whether a name says by its last word that its value is something else than a secret: `MINIO_ROOT_USER`.
+pub fn is_harmless_name(name: &str) -> bool {
+    words(name).last().is_some_and(|last| HARMLESS_LAST.contains(&last.as_str()))
 }
 
 /// Lower-case words of `SOME_NAME`, `some-name`, `someName`; numbers at the end of a word fall away.
@@ -51,6 +93,39 @@ fn words(name: &str) -> Vec<String> {
         .collect()
 }
 
+/// Names whose words say otherwise: the token itself is called an id.
+const KNOWN: &[&str] = &["VAULT_DEV_ROOT_TOKEN_ID"];
+
+/// Last words that say how a secret is written, or which of several it is.
+const MANNER: &[&str] = &[
+    "hex",
+    "base",
+    "b",
+    "pem",
+    "raw",
+    "value",
+    "default",
+    "string",
+    "text",
+    "plain",
+    "plaintext",
+    "env",
+    "dev",
+    "prod",
+    "test",
+    "testing",
+    "staging",
+    "local",
+    "old",
+    "new",
+    "current",
+    "previous",
+    "next",
+    "primary",
+    "secondary",
+    "v",
+];
+
 const SECRET_ANYWHERE: &[&str] = &[
     "password",
     "passwords",
@@ -74,6 +149,25 @@ const SECRET_LAST: &[&str] = &["pass", "pw", "psk", "salt", "auth", "jwt", "cred
 
 /// What makes a `…_KEY` a secret one.
 const KEY_OF: &[&str] = &[
+    "client",
+    "cipher",
+    "openai",
+    "anthropic",
+    "stripe",
+    "sendgrid",
+    "mailgun",
+    "twilio",
+    "datadog",
+    "crypto",
+    "deploy",
+    "gpg",
+    "openssl",
+    "secure",
+    "security",
+    "server",
+    "ssh",
+    "ssl",
+    "tls",
     "api",
     "app",
     "access",
@@ -109,6 +203,11 @@ const NO_PASS: &[&str] = &["bypass", "compass", "underpass", "overpass", "surpas
 const HARMLESS_LAST: &[&str] = &[
     "file",
     "files",
+    "notification",
+    "notifications",
+    "subject",
+    "message",
+    "text",
     "path",
     "paths",
     "dir",

@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
+use super::assignment::without_variables;
 use super::literal::{Literal, literal};
-use crate::compose::template::{self, Piece};
 
 /// Byte ranges of the literal passwords in the URLs of a text before interpolation.
 pub fn url_passwords(raw: &str) -> Vec<Range<usize>> {
     if !raw.contains("://") {
         return Vec::new();
     }
-    let shadow = without_variables(raw);
+    let shadow = without_variables(raw, false);
     let mut found = Vec::new();
     let mut from = 0;
     while let Some(at) = shadow[from..].find("://") {
@@ -32,20 +32,6 @@ pub fn url_passwords(raw: &str) -> Vec<Range<usize>> {
 }
 
 const VARIABLE: char = '\u{1}';
-
-/// The same text, byte for byte as long, with variables blotted out: what stands in `${…}` is no URL.
-fn without_variables(raw: &str) -> String {
-    let Ok(pieces) = template::parse(raw) else { return raw.to_owned() };
-    let mut shadow = String::with_capacity(raw.len());
-    for piece in pieces {
-        let range = piece.range();
-        match piece {
-            Piece::Variable { .. } => shadow.extend(range.map(|_| VARIABLE)),
-            Piece::Literal(_) | Piece::Dollar(_) => shadow.push_str(&raw[range]),
-        }
-    }
-    shadow
-}
 
 fn ends_authority(character: char) -> bool {
     matches!(character, '/' | '?' | '#' | '"' | '\'' | '`' | '<' | '>' | '|' | ';' | ',')

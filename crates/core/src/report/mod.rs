@@ -5,4 +5,4 @@ mod mask;
 mod text;
 
 pub use json::{JsonFinding, JsonNotChecked, JsonPlace, Report};
-pub use text::{Colour, render_error, render_finding, summary};
+pub use text::{Colour, render_error, render_finding, render_notes, summary};

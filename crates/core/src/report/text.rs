@@ -84,6 +84,26 @@ fn place<'a>(
     group.element(origin).element(snippet.annotation(kind.span(range).label(label)))
 }
 
+/// The findings of one file that are mere information, a line for each rule: which lines, and what of them.
+pub fn render_notes(outcome: &Outcome) -> Vec<String> {
+    let mut rules: Vec<(&str, Vec<u32>)> = Vec::new();
+    for finding in outcome.findings.iter().filter(|finding| finding.severity == Severity::Info) {
+        let line = outcome.sources.range(finding.span).0.line;
+        match rules.iter_mut().find(|(rule, _)| *rule == finding.rule) {
+            Some((_, lines)) => lines.push(line),
+            None => rules.push((finding.rule, vec![line])),
+        }
+    }
+    let note = |(rule, mut lines): (&str, Vec<u32>)| {
+        lines.dedup();
+        let what = by_id(rule).map_or("", |rule| rule.summary);
+        let word = if lines.len() == 1 { "line" } else { "lines" };
+        let lines: Vec<String> = lines.iter().map(u32::to_string).collect();
+        format!("info[{rule}]: {what}: {} {word} {}", outcome.path, lines.join(", "))
+    };
+    rules.into_iter().map(note).collect()
+}
+
 /// Why a file could not be checked.
 pub fn render_error(outcome: &Outcome, error: &LoadError, colour: Colour) -> String {
     let mut group = Group::with_title(Level::ERROR.primary_title(error.message.as_str()));
@@ -104,7 +124,7 @@ pub fn summary(outcomes: &[Outcome]) -> String {
     for (severity, one, many) in [
         (Severity::Error, "error", "errors"),
         (Severity::Warning, "warning", "warnings"),
-        (Severity::Info, "info", "infos"),
+        (Severity::Info, "note", "notes"),
     ] {
         match count(severity) {
             0 => {}

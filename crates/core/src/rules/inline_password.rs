@@ -1,7 +1,7 @@
 use super::rule::rule;
 use super::{Confidence, Context, Finding, Findings};
-use crate::compose::EnvVar;
-use crate::detect::{Literal, is_secret_name, literal};
+use crate::compose::{EnvVar, Text};
+use crate::detect::{assignments, is_secret};
 use crate::source::Span;
 
 rule! {
@@ -40,24 +40,28 @@ rule! {
     /// ```
     ///
     /// Values that protect nothing (empty, `true`, a path, `<placeholder>`) are not reported.
-    INLINE_PASSWORD = "inline-password", "a secret's value is written in the Compose file", Error, Regular, needs Text, check
+    INLINE_PASSWORD = "inline-password", "a secret's value is written in the Compose file", Error, Regular, needs Text, Project check
 }
 
 fn check(context: &Context<'_>, findings: &mut Findings) {
     for service in &context.project.services {
         let path = format!("services.{}.environment", service.name);
-        service.environment.iter().for_each(|variable| check_variable(variable, &path, findings));
+        service.environment.iter().for_each(|variable| check_variable(context, variable, &path, findings));
         if let Some(build) = &service.build {
             let path = format!("services.{}.build.args", service.name);
-            build.args.iter().for_each(|variable| check_variable(variable, &path, findings));
+            build.args.iter().for_each(|variable| check_variable(context, variable, &path, findings));
         }
     }
 }
 
-fn check_variable(variable: &EnvVar, path: &str, findings: &mut Findings) {
+fn check_variable(context: &Context<'_>, variable: &EnvVar, path: &str, findings: &mut Findings) {
     let name = &variable.name.value;
     let Some(value) = &variable.value else { return };
-    if !is_secret_name(name) || literal(&value.raw) != Literal::Secret {
+    // A whole configuration in one variable: what is assigned in its lines.
+    if value.raw.contains('\n') {
+        return check_lines(context, value, &format!("{path}.{name}"), findings);
+    }
+    if !is_secret(name, &value.raw) {
         return;
     }
     let message =
@@ -73,4 +77,20 @@ fn check_variable(variable: &EnvVar, path: &str, findings: &mut Findings) {
         ))
         .show(Span { end: shown_end, ..variable.name.span });
     findings.push(finding);
+}
+
+fn check_lines(context: &Context<'_>, value: &Text, path: &str, findings: &mut Findings) {
+    for assignment in assignments(&value.raw, false) {
+        let name = &value.raw[assignment.name.clone()];
+        let span = context.sources.within(value.span, &value.raw, assignment.value.clone());
+        let message =
+            format!("the value of {name} is written in the file; everyone who can read the file has it");
+        findings.push(
+            Finding::new(&INLINE_PASSWORD, span, path, message)
+                .confidence(Confidence::Medium)
+                .label("a literal secret")
+                .help("take it from a secret's file, if the application can read one here")
+                .show(context.sources.within(value.span, &value.raw, assignment.name)),
+        );
+    }
 }

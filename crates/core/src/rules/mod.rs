@@ -5,22 +5,32 @@ mod context;
 mod finding;
 mod rule;
 
+mod env_file_secret;
+mod env_secret;
 mod inline_password;
 mod password_default;
 mod secret_file_not_ignored;
+mod secret_in_command;
+mod secret_mode_decimal;
 mod secret_undefined;
+mod secret_unused;
 mod url_password;
 
-pub use context::{Context, Findings};
+pub use context::{Context, EnvFileContext, Findings};
 pub use finding::{Confidence, Finding, FixKind, NotChecked, Related, Severity};
-pub use rule::{Needs, Persona, Rule};
+pub use rule::{Check, Needs, Persona, Rule};
 
 /// Every rule, in the order of the documentation.
 pub static ALL: &[&Rule] = &[
     &inline_password::INLINE_PASSWORD,
     &password_default::PASSWORD_DEFAULT,
     &url_password::URL_PASSWORD,
+    &secret_in_command::SECRET_IN_COMMAND,
+    &env_secret::ENV_SECRET,
+    &env_file_secret::ENV_FILE_SECRET,
     &secret_undefined::SECRET_UNDEFINED,
+    &secret_unused::SECRET_UNUSED,
+    &secret_mode_decimal::SECRET_MODE_DECIMAL,
     &secret_file_not_ignored::SECRET_FILE_NOT_IGNORED,
 ];
 

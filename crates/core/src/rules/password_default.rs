@@ -2,7 +2,7 @@ use super::rule::rule;
 use super::{Confidence, Context, Finding, Findings};
 use crate::compose::Value;
 use crate::compose::template::{self, Operator, Piece};
-use crate::detect::{Literal, is_secret_name, literal};
+use crate::detect::{Literal, is_harmless_name, is_secret_name, literal};
 
 rule! {
     /// # password-default
@@ -33,7 +33,7 @@ rule! {
     ///     environment:
     ///       POSTGRES_PASSWORD: ${DB_PASSWORD:?set DB_PASSWORD in .env}
     /// ```
-    PASSWORD_DEFAULT = "password-default", "a secret has a default value in the Compose file", Error, Regular, needs Text, check
+    PASSWORD_DEFAULT = "password-default", "a secret has a default value in the Compose file", Error, Regular, needs Text, Project check
 }
 
 fn check(context: &Context<'_>, findings: &mut Findings) {
@@ -68,7 +68,12 @@ fn visit(
         let Piece::Variable { range, name, fallback: Some(fallback) } = piece else { continue };
         let name = &text[name.clone()];
         let default = &text[fallback.range.clone()];
-        let secret = is_secret_name(name) || slot.is_some_and(is_secret_name);
+        // The slot that the value goes into says more than the variable: an access key for a user is a user.
+        let secret = match slot {
+            Some(slot) if is_secret_name(slot) => true,
+            Some(slot) if is_harmless_name(slot) => false,
+            _ => is_secret_name(name),
+        };
         if secret && fallback.operator == Operator::Default && literal(default) == Literal::Secret {
             let span = context.sources.within(value.span, text, fallback.range.clone());
             let message = format!(

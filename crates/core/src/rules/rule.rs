@@ -1,6 +1,6 @@
 //! What a rule is.
 
-use super::context::{Context, Findings};
+use super::context::{Context, EnvFileContext, Findings};
 use super::finding::Severity;
 
 /// Who wants to hear of a rule.
@@ -40,8 +40,16 @@ pub struct Rule {
     pub needs: Needs,
     /// Its doc comment, line by line as written; [`Rule::markdown`] is for reading.
     pub page: &'static str,
-    /// Looks at a project.
-    pub check: fn(&Context<'_>, &mut Findings),
+    /// What looks.
+    pub check: Check,
+}
+
+/// What a rule looks at.
+pub enum Check {
+    /// A Compose project.
+    Project(fn(&Context<'_>, &mut Findings)),
+    /// A file of variables: `.env` and its like.
+    EnvFile(fn(&EnvFileContext<'_>, &mut Findings)),
 }
 
 impl Rule {
@@ -60,7 +68,7 @@ impl Rule {
 macro_rules! rule {
     (
         $(#[doc = $line:literal])+
-        $name:ident = $id:literal, $summary:literal, $severity:ident, $persona:ident, needs $needs:ident, $check:path
+        $name:ident = $id:literal, $summary:literal, $severity:ident, $persona:ident, needs $needs:ident, $kind:ident $check:path
     ) => {
         $(#[doc = $line])+
         pub(super) static $name: $crate::rules::Rule = $crate::rules::Rule {
@@ -70,7 +78,7 @@ macro_rules! rule {
             persona: $crate::rules::Persona::$persona,
             needs: $crate::rules::Needs::$needs,
             page: concat!($($line, "\n"),+),
-            check: $check,
+            check: $crate::rules::Check::$kind($check),
         };
     };
 }

@@ -39,7 +39,7 @@ rule! {
     ///
     /// If git already has the file, `git rm --cached FILE` takes it out of the next commit, not out of
     /// the history: change the password as well.
-    SECRET_FILE_NOT_IGNORED = "secret-file-not-ignored", "git would commit a secret's file", Error, Regular, needs Git, check
+    SECRET_FILE_NOT_IGNORED = "secret-file-not-ignored", "git would commit a secret's file", Error, Regular, needs Git, Project check
 }
 
 fn check(context: &Context<'_>, findings: &mut Findings) {

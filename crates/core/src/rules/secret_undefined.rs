@@ -1,6 +1,6 @@
 use super::rule::rule;
 use super::{Context, Finding, Findings};
-use crate::compose::Grant;
+use crate::compose::{Grant, SecretDef};
 
 rule! {
     /// # secret-undefined
@@ -34,7 +34,7 @@ rule! {
     ///   db_password:
     ///     file: ./secrets/db_password # .gitignore
     /// ```
-    SECRET_UNDEFINED = "secret-undefined", "a service is granted a secret that is not defined", Error, Regular, needs Text, check
+    SECRET_UNDEFINED = "secret-undefined", "a service is granted a secret that is not defined", Error, Regular, needs Text, Project check
 }
 
 fn check(context: &Context<'_>, findings: &mut Findings) {
@@ -56,8 +56,7 @@ fn check_grant(context: &Context<'_>, grant: &Grant, path: String, findings: &mu
         return;
     }
     let message = format!("the secret `{name}` is granted here but defined nowhere");
-    let near = defined.iter().min_by_key(|secret| distance(&secret.name, name));
-    let near = near.filter(|secret| distance(&secret.name, name) <= name.len() / 3);
+    let near = nearest(defined, name);
     let help = match near {
         Some(secret) => format!("did you mean `{}`?", secret.name),
         None => format!("add `{name}:` with `file:` or `environment:` under the top-level `secrets:`"),
@@ -70,6 +69,12 @@ fn check_grant(context: &Context<'_>, grant: &Grant, path: String, findings: &mu
         finding = finding.related(secret.name_span, "a secret with a similar name").show(secret.name_span);
     }
     findings.push(finding);
+}
+
+/// The defined secret that was most likely meant.
+pub(super) fn nearest<'a>(defined: &'a [SecretDef], name: &str) -> Option<&'a SecretDef> {
+    let near = defined.iter().min_by_key(|secret| distance(&secret.name, name))?;
+    (distance(&near.name, name) <= name.len() / 3).then_some(near)
 }
 
 /// Levenshtein's distance.

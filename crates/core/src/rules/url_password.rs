@@ -1,11 +1,12 @@
 use super::rule::rule;
 use super::{Confidence, Context, Finding, Findings};
-use crate::detect::url_passwords;
+use crate::detect::{assignments, is_secret_name, url_passwords};
 
 rule! {
     /// # url-password
     ///
-    /// A URL in the Compose file holds a password: `scheme://user:password@host`.
+    /// A URL or connection string in the Compose file holds a password: `scheme://user:password@host`,
+    /// `Server=db;Password=…`.
     ///
     /// ## Why is this bad
     ///
@@ -31,10 +32,31 @@ rule! {
     ///     environment:
     ///       DATABASE_URL: postgres://app:${DB_PASSWORD:?set it}@db/app
     /// ```
-    URL_PASSWORD = "url-password", "a URL holds a password", Error, Regular, needs Text, check
+    URL_PASSWORD = "url-password", "a URL holds a password", Error, Regular, needs Text, Project check
 }
 
 fn check(context: &Context<'_>, findings: &mut Findings) {
+    for service in &context.project.services {
+        for variable in &service.environment {
+            let Some(value) = variable.value.as_ref().filter(|value| !value.raw.contains('\n')) else {
+                continue;
+            };
+            if is_secret_name(&variable.name.value) {
+                continue;
+            }
+            for assignment in assignments(&value.raw, false) {
+                let span = context.sources.within(value.span, &value.raw, assignment.value);
+                let path = format!("services.{}.environment.{}", service.name, variable.name.value);
+                findings.push(
+                    Finding::new(&URL_PASSWORD, span, path, "a connection string holds its password in plain text; such strings end up in logs whole")
+                        .confidence(Confidence::Medium)
+                        .label("the password in the connection string")
+                        .help("take the password from a variable, or from a secret that the application reads")
+                        .show(variable.name.span),
+                );
+            }
+        }
+    }
     context.scalars(|path, value| {
         let Some(text) = value.to_text() else { return };
         for range in url_passwords(&text.raw) {

@@ -1,0 +1,83 @@
+use super::rule::rule;
+use super::{Confidence, EnvFileContext, Finding, Findings, Severity};
+use crate::compose::template::{self, Piece};
+use crate::detect::{
+    Literal, assignments, is_compound_name, is_secret, is_secret_name, literal, url_passwords,
+};
+
+rule! {
+    /// # env-file-secret
+    ///
+    /// A file of variables, `.env` or its like, holds a secret.
+    ///
+    /// ## Why is this bad
+    ///
+    /// Such files are copied, committed as examples that work, and read into the environment, where
+    /// `docker inspect` shows them. A file that git ignores is not looked at when a directory is linted.
+    ///
+    /// ## Example
+    ///
+    /// ```env bad
+    /// POSTGRES_USER=app
+    /// POSTGRES_PASSWORD=hunter2
+    /// ```
+    ///
+    /// Use instead an empty value in what is committed, and a secret in what is not:
+    ///
+    /// ```env good
+    /// POSTGRES_USER=app
+    /// POSTGRES_PASSWORD=
+    /// POSTGRES_PASSWORD_FILE=/run/secrets/db_password
+    /// ```
+    ENV_FILE_SECRET = "env-file-secret", "an env file holds a secret", Warning, Regular, needs Text, EnvFile check
+}
+
+fn check(context: &EnvFileContext<'_>, findings: &mut Findings) {
+    for assigned in context.assigned {
+        let name = &assigned.name.value;
+        let Some(value) = &assigned.value else { continue };
+        let inner = url_passwords(&value.raw)
+            .into_iter()
+            .chain(assignments(&value.raw, false).into_iter().map(|assignment| assignment.value));
+        let mut found = |span, label: &str| {
+            let message =
+                format!("the value of {name} is written in a file of variables; keep the file out of git");
+            findings.push(
+                Finding::new(&ENV_FILE_SECRET, span, name.to_string(), message)
+                    .label(label)
+                    .help("leave the value empty in what is committed; better, use a secret's file")
+                    .show(assigned.name.span),
+            );
+        };
+        if is_secret(name, &value.raw) {
+            found(value.span, "a literal secret");
+            continue;
+        }
+        let mut any = false;
+        for range in inner {
+            any = true;
+            found(context.sources.within(value.span, &value.raw, range), "a password inside the value");
+        }
+        let named =
+            (is_secret_name(name) || is_compound_name(name)) && literal(&value.raw) == Literal::FromOutside;
+        if !any && (named || takes_a_secret(&value.raw)) {
+            let message = format!("{name} takes a secret from another variable");
+            let mut finding = Finding::new(&ENV_FILE_SECRET, value.span, name.to_string(), message)
+                .confidence(Confidence::Medium)
+                .label("from another variable")
+                .help("where the program reads a file, use a secret instead")
+                .show(assigned.name.span);
+            finding.severity = Severity::Info;
+            findings.push(finding);
+        }
+    }
+}
+
+/// Whether a value is made with a variable that is named like a secret.
+fn takes_a_secret(raw: &str) -> bool {
+    template::parse(raw).is_ok_and(|pieces| {
+        pieces
+            .iter()
+            .any(|piece| matches!(piece, Piece::Variable { name, .. } if is_secret_name(&raw[name.clone()])))
+    })
+}

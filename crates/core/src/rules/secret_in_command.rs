@@ -1,0 +1,59 @@
+use super::rule::rule;
+use super::{Confidence, Context, Finding, Findings};
+use crate::detect::in_command;
+
+rule! {
+    /// # secret-in-command
+    ///
+    /// A command line in the Compose file holds a secret: `command`, `entrypoint` or a health check.
+    ///
+    /// ## Why is this bad
+    ///
+    /// Beside being in the file, a command line is shown to every user of the host by `ps`, and by
+    /// `docker inspect` and `docker ps`.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml bad
+    /// services:
+    ///   cache:
+    ///     image: redis:7
+    ///     command: redis-server --requirepass hunter2
+    /// ```
+    ///
+    /// Use instead a file that the program reads:
+    ///
+    /// ```yaml good
+    /// services:
+    ///   cache:
+    ///     image: redis:7
+    ///     command: sh -c 'exec redis-server --requirepass "$$(cat /run/secrets/redis)"'
+    ///     secrets: [redis]
+    /// secrets:
+    ///   redis:
+    ///     file: ./secrets/redis # .gitignore
+    /// ```
+    SECRET_IN_COMMAND = "secret-in-command", "a command line holds a secret", Error, Regular, needs Text, Project check
+}
+
+fn check(context: &Context<'_>, findings: &mut Findings) {
+    context.command_lines(|path, line| {
+        for assignment in in_command(&line.text) {
+            let span = line.place(context.sources, assignment.value.clone());
+            let mut finding = Finding::new(
+                &SECRET_IN_COMMAND,
+                span,
+                path,
+                "a command line holds a secret in plain text; `ps` and `docker inspect` show it to everyone",
+            )
+            .confidence(Confidence::High)
+            .label("a literal secret")
+            .help("let the program read it from a secret's file");
+            let name = line.place(context.sources, assignment.name);
+            if name.end <= span.start {
+                finding = finding.show(name);
+            }
+            findings.push(finding);
+        }
+    });
+}
