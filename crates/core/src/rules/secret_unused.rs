@@ -44,13 +44,21 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
     if services.is_empty() {
         return;
     }
-    for secret in &context.project.secrets {
-        let granted = services
-            .iter()
-            .flat_map(|service| {
-                service.secrets.iter().chain(service.build.iter().flat_map(|build| &build.secrets))
-            })
-            .any(|grant| grant.source.value == secret.name);
+    let defined = &context.project.secrets;
+    let grants: Vec<&str> = services
+        .iter()
+        .flat_map(|service| {
+            service.secrets.iter().chain(service.build.iter().flat_map(|build| &build.secrets))
+        })
+        .map(|grant| &*grant.source.value)
+        .collect();
+    for secret in defined {
+        // A grant of a name that is nearly this one is secret-undefined's to report.
+        let misspelt = |grant: &str| {
+            defined.iter().all(|other| *other.name != *grant)
+                && nearest(defined, grant).is_some_and(|near| near.name == secret.name)
+        };
+        let granted = grants.iter().any(|grant| **grant == *secret.name || misspelt(grant));
         if !granted {
             let message = format!("the secret `{}` is granted to no service, so nobody gets it", secret.name);
             let finding =
