@@ -7,8 +7,9 @@ use super::decode::{DecodeError, decode};
 use super::dotenv;
 use super::environment::{Binding, BindingOrigin, Environment};
 use super::merge;
-use super::project::Project;
+use super::project::{Project, is_enabled};
 use super::template::{self, Missing, TemplateError};
+use super::validate::validate;
 use super::value::{Data, Map, Template, Value};
 use crate::files::{FileSystem, ReadError, join, parent};
 use crate::source::{FileId, Sources, Span};
@@ -142,6 +143,9 @@ pub fn load(
     let root = loader.model(request.files, request.directory, request.environment)?;
     let left_out = std::mem::take(&mut loader.left_out);
     let project = Project::read(sources, &root, request)?;
+    if request.interpolation == Interpolation::Strict {
+        validate(files, &root, |name, service| is_enabled(name, service, request))?;
+    }
     Ok(Loaded { root, project, left_out })
 }
 

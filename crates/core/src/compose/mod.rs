@@ -8,6 +8,7 @@ mod load;
 mod merge;
 mod project;
 pub mod template;
+mod validate;
 mod value;
 
 pub use decode::{DecodeError, DecodeErrorKind, decode};

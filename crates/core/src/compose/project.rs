@@ -151,7 +151,7 @@ impl Project {
         };
         for (name, span, value) in reader.entries(top, "services")? {
             if let Some(map) = reader.map(value, || format!("services.{name}"))?
-                && reader.is_enabled(name, map, request)
+                && is_enabled(name, map, request)
             {
                 project.services.push(reader.service(name.clone(), span, map)?);
             }
@@ -173,6 +173,16 @@ pub fn default_name(directory: &str) -> String {
     kept.trim_start_matches(['_', '-']).to_owned()
 }
 
+/// Whether the service's profiles, if it has any, are among those asked for. A linter looks at all.
+pub(super) fn is_enabled(name: &str, map: &Map, request: &LoadRequest<'_>) -> bool {
+    let Some(profiles) = map.get("profiles").and_then(|entry| entry.value.as_seq()) else { return true };
+    let asked_for = |profile: &str| request.profiles.iter().any(|asked| asked == "*" || asked == profile);
+    request.interpolation == Interpolation::Lenient
+        || profiles.is_empty()
+        || request.services.iter().any(|service| service == name)
+        || profiles.iter().filter_map(Value::as_str).any(asked_for)
+}
+
 struct Reader<'a> {
     sources: &'a Sources,
 }
@@ -180,16 +190,6 @@ struct Reader<'a> {
 type Entry<'v> = (&'v Arc<str>, Span, &'v Value);
 
 impl Reader<'_> {
-    /// Whether the service's profiles, if it has any, are among those asked for. A linter looks at all.
-    fn is_enabled(&self, name: &Arc<str>, map: &Map, request: &LoadRequest<'_>) -> bool {
-        let Some(profiles) = map.get("profiles").and_then(|entry| entry.value.as_seq()) else { return true };
-        let asked_for = |profile: &str| request.profiles.iter().any(|asked| asked == "*" || asked == profile);
-        request.interpolation == Interpolation::Lenient
-            || profiles.is_empty()
-            || request.services.iter().any(|service| **service == **name)
-            || profiles.iter().filter_map(Value::as_str).any(asked_for)
-    }
-
     fn service(&self, name: Arc<str>, name_span: Span, map: &Map) -> Result<Service, LoadError> {
         let build = match map.get("build").map(|entry| &entry.value) {
             None => None,
