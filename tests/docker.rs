@@ -21,6 +21,8 @@ const TESTS: &[(&str, Test)] = &[
     ("a_service_without_the_grant_sees_nothing", no_grant),
     ("a_rotated_secret_is_seen_without_a_restart", rotation),
     ("a_killed_worker_costs_no_container_its_secret", killed_worker),
+    ("after_a_total_loss_up_brings_the_secrets_back", total_loss),
+    ("a_mount_point_in_use_is_named_and_left_alone", busy_mount_point),
     ("up_again_keeps_the_containers_and_takes_new_grants", up_again),
     ("a_named_user_and_an_image_user_own_their_files", users),
     ("the_value_is_in_no_place_but_the_file_and_the_container", canary_search),
@@ -202,6 +204,38 @@ fn killed_worker(engine: &Engine) {
     assert_ne!(rig::processes("cosec __worker"), before);
     assert_eq!(exec(&project, None, "test ! -e /tmp/failed; cat /run/secrets/pw").succeeds().stdout, "value");
     exec(&project, None, "test ! -e /tmp/failed").succeeds();
+    down(&project);
+}
+
+fn total_loss(engine: &Engine) {
+    let project = project(engine, "secrets: [pw]", "value");
+    up(&project);
+    let mount = project.runtime().join("cosec").join(&project.name);
+    let own = |pid: &u32| {
+        let log = std::fs::read_link(format!("/proc/{pid}/fd/2")).unwrap_or_default();
+        log.starts_with(&mount)
+    };
+    let servers = [rig::processes("cosec __supervisor"), rig::processes("cosec __worker")].concat();
+    let servers: Vec<String> = servers.iter().filter(|pid| own(pid)).map(u32::to_string).collect();
+    assert_eq!(servers.len(), 2);
+    std::process::Command::new("kill").arg("-9").args(&servers).status().unwrap();
+    until("the mount is dead", || exec(&project, None, "cat /run/secrets/pw").code != 0);
+    up(&project);
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+    down(&project);
+}
+
+fn busy_mount_point(engine: &Engine) {
+    let project = project(engine, "secrets: [pw]", "value");
+    let point = project.runtime().join("cosec").join(&project.name).join("mnt");
+    std::fs::create_dir_all(&point).unwrap();
+    let shown = point.display().to_string();
+    assert!(
+        std::process::Command::new("mount").args(["-t", "tmpfs", "x", &shown]).status().unwrap().success()
+    );
+    project.cosec(&["up", "-d"]).fails(2, &["something is mounted at", "umount -l"]);
+    assert!(std::process::Command::new("umount").arg(&shown).status().unwrap().success());
+    up(&project);
     down(&project);
 }
 
