@@ -200,6 +200,54 @@ fn overrides_includes_and_extended_services_are_linted_where_they_are_written_an
 }
 
 #[test]
+fn a_comment_ignores_a_finding_and_says_why_and_one_that_ignores_nothing_is_reported() {
+    let text = "services:\n  a:\n    environment:\n      A_PASSWORD: hunter2 # cosec: ignore[inline-password] throw-away\n      # cosec: ignore[url-password, inline-password] so is this\n      B_PASSWORD: hunter2\n      # cosec: ignore[url-password] wrong rule\n      C_PASSWORD: hunter2\n";
+    let ran = lint(text, &["--format", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let found: Vec<(u64, &str)> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| (finding["line"].as_u64().unwrap(), finding["rule"].as_str().unwrap()))
+        .collect();
+    assert_eq!(found, [(7, "ignore-unused"), (8, "inline-password")]);
+    let ran = lint(text, &["--format", "sarif"]);
+    let log: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    let reasons: Vec<&str> =
+        results.iter().filter_map(|result| result["suppressions"][0]["justification"].as_str()).collect();
+    assert_eq!(reasons, ["throw-away", "so is this"], "code scanning must know that they are ignored");
+}
+
+#[test]
+fn ci_systems_get_what_they_read() {
+    let text = "services:\n  a:\n    environment: {DB_PASSWORD: hunter2, U: \"pg://u:p1@h pg://u:p2@h\"}\n    secrets: [\"x<&>\"]\n";
+    let sarif: serde_json::Value = serde_json::from_str(&lint(text, &["--format", "sarif"]).stdout).unwrap();
+    let run = &sarif["runs"][0];
+    assert_eq!((&sarif["version"], &run["tool"]["driver"]["name"]), (&"2.1.0".into(), &"cosec".into()));
+    let results = run["results"].as_array().unwrap();
+    assert_eq!(results.len(), 4);
+    for result in results {
+        let rule = &run["tool"]["driver"]["rules"][result["ruleIndex"].as_u64().unwrap() as usize];
+        assert_eq!(rule["id"], result["ruleId"]);
+        assert_eq!(result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "compose.yaml");
+    }
+    let prints: std::collections::HashSet<&str> =
+        results.iter().map(|result| result["partialFingerprints"]["cosec/v1"].as_str().unwrap()).collect();
+    assert_eq!(prints.len(), 4, "each finding is told from the others");
+    let github = lint(text, &["--format", "github"]).stdout;
+    assert!(github.lines().all(|line| line.starts_with("::error file=compose.yaml,line=")), "{github}");
+    let gitlab: serde_json::Value =
+        serde_json::from_str(&lint(text, &["--format", "gitlab"]).stdout).unwrap();
+    assert_eq!(gitlab[0]["location"]["lines"]["begin"], 3);
+    let junit = lint(text, &["--format", "junit"]).stdout;
+    assert!(
+        junit.contains("failures=\"1\"") && junit.contains("x&lt;&amp;&gt;") && !junit.contains("x<&>"),
+        "{junit}"
+    );
+}
+
+#[test]
 fn a_file_that_is_included_but_not_there_is_said_not_passed_over() {
     let ran = lint("include: [gone.yaml]\nservices: {a: {environment: {DB_PASSWORD: hunter2}}}\n", &[]);
     assert_eq!(ran.code, 2);
@@ -253,7 +301,15 @@ fn no_output_ever_holds_a_value() {
         format!("{value}\n"),
     ];
     for text in texts {
-        for arguments in [&[][..], &["--format", "json"], &["--persona", "auditor"]] {
+        for arguments in [
+            &[][..],
+            &["--format", "json"],
+            &["--format", "sarif"],
+            &["--format", "github"],
+            &["--format", "gitlab"],
+            &["--format", "junit"],
+            &["--persona", "auditor"],
+        ] {
             let ran = lint(&text, arguments);
             assert_ne!(ran.code, 0, "{text}");
             assert!(!ran.stdout.contains(&value), "{text}\ngave\n{}", ran.stdout);
@@ -309,7 +365,7 @@ fn no_labelled_secret_of_real_files_comes_out() {
             continue;
         }
         looked_at += 1;
-        for format in ["text", "json"] {
+        for format in ["text", "json", "sarif"] {
             let mut command = project.command(&["lint", "--format", format, "--persona", "auditor", file]);
             let ran = rig::finish(command.current_dir(corpus.join("files")));
             assert!(

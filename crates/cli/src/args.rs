@@ -96,6 +96,14 @@ pub(crate) enum LintFormat {
     Text,
     /// For programs, version 1
     Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// GitHub workflow annotations
+    Github,
+    /// GitLab code quality
+    Gitlab,
+    /// JUnit
+    Junit,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]

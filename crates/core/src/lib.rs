@@ -7,6 +7,7 @@ pub mod compose;
 pub mod detect;
 pub mod files;
 pub mod gitignore;
+mod ignore;
 pub mod lint;
 pub mod plan;
 pub mod report;

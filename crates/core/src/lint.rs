@@ -2,6 +2,7 @@
 
 use crate::compose::{Environment, Interpolation, LoadError, LoadRequest, Loaded, dotenv, load};
 use crate::files::{FILE_NAMES, FileSystem, OVERRIDE_NAMES, file_name, join, parent};
+use crate::ignore;
 use crate::rules::{self, Check, Context, EnvFileContext, Finding, Findings, NotChecked, Persona};
 use crate::source::{Position, Sources};
 use crate::yaml::Document;
@@ -24,6 +25,8 @@ pub struct Outcome {
     pub documents: Vec<Document>,
     /// What was found, in file order.
     pub findings: Vec<Finding>,
+    /// What was found and is ignored by a comment, with the comment's reason.
+    pub ignored: Vec<(Finding, String)>,
     /// What could not be checked.
     pub not_checked: Vec<NotChecked>,
     /// Why the file could not be read as a project. Nothing was checked then.
@@ -48,6 +51,7 @@ pub fn lint_file(files: &dyn FileSystem, path: &str, options: &LintOptions) -> O
         outcome.not_checked.push(NotChecked { rule: "*", reason: error.to_string() });
         outcome.error = Some(error);
     }
+    ignore::apply(&mut outcome);
     outcome
 }
 

@@ -38,6 +38,10 @@ pub(crate) fn run(args: &LintArgs) -> Result<ExitCode, Failure> {
     let written = match args.format {
         LintFormat::Text => write_text(&outcomes),
         LintFormat::Json => write_json(&outcomes),
+        LintFormat::Sarif => write_out(&report::sarif(&outcomes)),
+        LintFormat::Github => write_out(&report::github(&outcomes)),
+        LintFormat::Gitlab => write_out(&report::gitlab(&outcomes)),
+        LintFormat::Junit => write_out(&report::junit(&outcomes, args.fail_on.into())),
     };
     if let Err(error) = written
         && error.kind() != std::io::ErrorKind::BrokenPipe
@@ -152,6 +156,10 @@ fn write_text(outcomes: &[Outcome]) -> std::io::Result<()> {
         writeln!(out, "`cosec explain {rule}` says why and what to do instead")?;
     }
     Ok(())
+}
+
+fn write_out(text: &str) -> std::io::Result<()> {
+    writeln!(std::io::stdout().lock(), "{}", text.trim_end())
 }
 
 fn write_json(outcomes: &[Outcome]) -> std::io::Result<()> {

@@ -1,5 +1,7 @@
 //! `--format json`, version 1: a contract with scripts.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use crate::lint::Outcome;
@@ -97,7 +99,23 @@ impl Report {
     }
 }
 
-fn json_finding(sources: &Sources, finding: &Finding) -> JsonFinding {
+/// The findings of one file, each with a fingerprint of its own.
+pub(super) fn json_findings(outcome: &Outcome) -> Vec<JsonFinding> {
+    let mut findings: Vec<JsonFinding> =
+        outcome.findings.iter().map(|finding| json_finding(&outcome.sources, finding)).collect();
+    // The second finding of a rule at one path is told from the first by its number.
+    let mut seen: HashMap<String, u32> = HashMap::new();
+    for finding in &mut findings {
+        let times = seen.entry(finding.fingerprint.clone()).or_default();
+        *times += 1;
+        if *times > 1 {
+            finding.fingerprint = fingerprint(&finding.fingerprint, &times.to_string(), "");
+        }
+    }
+    findings
+}
+
+pub(super) fn json_finding(sources: &Sources, finding: &Finding) -> JsonFinding {
     JsonFinding {
         rule: finding.rule,
         severity: finding.severity,

@@ -1,8 +1,12 @@
-//! Findings as text and as JSON. No format ever holds a secret's value.
+//! Findings as text, JSON, SARIF and what CI systems read. No format ever holds a secret's value.
 
+mod ci;
 mod json;
 mod mask;
+mod sarif;
 mod text;
 
+pub use ci::{github, gitlab, junit};
 pub use json::{JsonFinding, JsonNotChecked, JsonPlace, Report};
+pub use sarif::sarif;
 pub use text::{Colour, render_error, render_finding, render_notes, summary};

@@ -7,10 +7,13 @@ mod rule;
 
 mod env_file_secret;
 mod env_secret;
+mod ignore_unused;
 mod inline_password;
 mod password_default;
+mod private_key;
 mod secret_file_not_ignored;
 mod secret_in_command;
+mod secret_in_config;
 mod secret_mode_decimal;
 mod secret_undefined;
 mod secret_unused;
@@ -26,13 +29,18 @@ pub static ALL: &[&Rule] = &[
     &password_default::PASSWORD_DEFAULT,
     &url_password::URL_PASSWORD,
     &secret_in_command::SECRET_IN_COMMAND,
+    &secret_in_config::SECRET_IN_CONFIG,
+    &private_key::PRIVATE_KEY,
     &env_secret::ENV_SECRET,
     &env_file_secret::ENV_FILE_SECRET,
     &secret_undefined::SECRET_UNDEFINED,
     &secret_unused::SECRET_UNUSED,
     &secret_mode_decimal::SECRET_MODE_DECIMAL,
     &secret_file_not_ignored::SECRET_FILE_NOT_IGNORED,
+    &ignore_unused::IGNORE_UNUSED,
 ];
+
+pub(crate) use ignore_unused::IGNORE_UNUSED;
 
 /// A rule by its id.
 pub fn by_id(id: &str) -> Option<&'static Rule> {

@@ -50,6 +50,8 @@ pub enum Check {
     Project(fn(&Context<'_>, &mut Findings)),
     /// A file of variables: `.env` and its like.
     EnvFile(fn(&EnvFileContext<'_>, &mut Findings)),
+    /// What the other rules have found; the linter itself looks.
+    AfterAll,
 }
 
 impl Rule {
@@ -68,17 +70,17 @@ impl Rule {
 macro_rules! rule {
     (
         $(#[doc = $line:literal])+
-        $name:ident = $id:literal, $summary:literal, $severity:ident, $persona:ident, needs $needs:ident, $kind:ident $check:path
+        $name:ident = $id:literal, $summary:literal, $severity:ident, $persona:ident, needs $needs:ident, $kind:ident $($check:path)?
     ) => {
         $(#[doc = $line])+
-        pub(super) static $name: $crate::rules::Rule = $crate::rules::Rule {
+        pub(crate) static $name: $crate::rules::Rule = $crate::rules::Rule {
             id: $id,
             summary: $summary,
             severity: $crate::rules::Severity::$severity,
             persona: $crate::rules::Persona::$persona,
             needs: $crate::rules::Needs::$needs,
             page: concat!($($line, "\n"),+),
-            check: $crate::rules::Check::$kind($check),
+            check: $crate::rules::Check::$kind $(($check))?,
         };
     };
 }
