@@ -72,7 +72,7 @@ fn an_ordinary_user_needs_no_root() {
                 "--",
                 "sh",
                 "-c",
-                "stat -c '%a %u' /run/secrets/pw; cat /run/secrets/pw; grep CapEff /proc/self/status",
+                "stat -c '%a %u' /run/secrets/pw; cat /run/secrets/pw; grep CapEff /proc/self/status; ls /proc/$PPID/fd 2>&1 | grep -c denied",
             ])
             .current_dir(project.directory())
             .env("XDG_RUNTIME_DIR", project.runtime())
@@ -81,7 +81,7 @@ fn an_ordinary_user_needs_no_root() {
     );
     Command::new("chmod").args([&format!("{:o}", mode & 0o777), "/dev/fuse"]).status().unwrap();
     let ran = ran.succeeds();
-    assert_eq!(ran.stdout, format!("400 {uid}\nvalueCapEff:\t0000000000000000\n"));
+    assert_eq!(ran.stdout, format!("400 {uid}\nvalueCapEff:\t0000000000000000\n1\n"));
     project.assert_nothing_left();
 }
 

@@ -12,13 +12,23 @@ mod project;
 mod runtime;
 mod signals;
 
+use std::panic::PanicHookInfo;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::args::{Cli, Command};
 
+/// Rust's own panic message may quote the text at hand, and the text may be a secret: only the place is said.
+fn say_where_only(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    anstream::eprintln!(
+        "cosec: internal error at {place}; please report it, without the file it happened with"
+    );
+}
+
 fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(say_where_only));
     let cli = Cli::parse();
     let result = match &cli.command {
         Command::Lint(args) => commands::lint::run(args),

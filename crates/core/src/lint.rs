@@ -2,8 +2,10 @@
 
 use crate::compose::{Environment, Interpolation, LoadError, LoadRequest, Loaded, dotenv, load};
 use crate::files::{FILE_NAMES, FileSystem, OVERRIDE_NAMES, file_name, join, parent};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use crate::ignore;
-use crate::rules::{self, Check, Context, EnvFileContext, Finding, Findings, NotChecked, Persona};
+use crate::rules::{self, Check, Context, EnvFileContext, Finding, Findings, NotChecked, Persona, Rule};
 use crate::source::{Position, Sources};
 use crate::yaml::Document;
 
@@ -74,7 +76,7 @@ fn check_env_file(
     let mut findings = Findings::default();
     for rule in rules::ALL.iter().filter(|rule| rule.persona <= options.persona) {
         if let Check::EnvFile(check) = rule.check {
-            check(&context, &mut findings);
+            guarded(rule, &mut findings, |findings| check(&context, findings));
         }
     }
     outcome.findings = findings.found;
@@ -106,7 +108,7 @@ fn check(
     let mut findings = Findings::default();
     for rule in rules::ALL.iter().filter(|rule| rule.persona <= options.persona) {
         if let Check::Project(check) = rule.check {
-            check(&context, &mut findings);
+            guarded(rule, &mut findings, |findings| check(&context, findings));
         }
     }
     outcome.findings = findings.found;
@@ -114,6 +116,16 @@ fn check(
     outcome.not_checked = findings.not_checked;
     outcome.not_checked.extend(left_out.into_iter().map(|reason| NotChecked { rule: "*", reason }));
     Ok(())
+}
+
+/// A rule that fails costs itself only, and that is said. (Where panics cannot be caught, as in wasm, the caller
+/// starts anew.)
+fn guarded(rule: &Rule, findings: &mut Findings, check: impl FnOnce(&mut Findings)) {
+    let mut own = Findings::default();
+    match catch_unwind(AssertUnwindSafe(|| check(&mut own))) {
+        Ok(()) => findings.append(own),
+        Err(_) => findings.not_checked(rule, "the rule failed; please report it"),
+    }
 }
 
 /// The files that Compose would read together with this one: an override file stands on its base, and a
@@ -135,4 +147,27 @@ fn chain(files: &dyn FileSystem, path: &str) -> Vec<String> {
         chain.extend(OVERRIDE_NAMES.iter().find_map(|over| exists(over)));
     }
     chain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_that_fails_costs_itself_only_and_that_is_said() {
+        let mut findings = Findings::default();
+        guarded(rules::ALL[0], &mut findings, |_| panic!("on purpose"));
+        assert_eq!(findings.not_checked.len(), 1);
+        assert_eq!(findings.not_checked[0].rule, rules::ALL[0].id);
+    }
+
+    #[test]
+    fn env_files_are_known_by_their_names() {
+        for path in [".env", "a/.env.local", "db.env", "env.example", "app.env.dist"] {
+            assert!(is_env_file(path), "{path}");
+        }
+        for path in ["compose.yaml", "compose.env.yaml", "environment", "envoy.json"] {
+            assert!(!is_env_file(path), "{path}");
+        }
+    }
 }

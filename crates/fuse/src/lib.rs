@@ -54,7 +54,7 @@ mod worker;
 
 pub use audit::AuditError;
 pub use channel::ChannelError;
-pub use memory::{HeldValues, SecretBytes};
+pub use memory::{HeldValues, SecretBytes, keep_others_out};
 pub use mount::{MountError, is_mounted, is_ours, umount};
 pub use server::{Client, Running, Server, StartError, StartOptions};
 pub use source::{SourceError, check_source};

@@ -139,10 +139,17 @@ impl AsFd for HeldValues {
     }
 }
 
-/// Makes this process's memory unreadable to others of the same user: no core dump, no ptrace.
-pub(crate) fn harden_process() {
-    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+/// Makes this process's memory, descriptors and environment unreadable to others of the same user: no core
+/// dump, no ptrace, no look into /proc. What it starts is as it would be anyway.
+pub fn keep_others_out() {
+    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
+/// The same for a process that starts no user's programs.
+pub(crate) fn harden_process() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    keep_others_out();
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
 }
 

@@ -38,6 +38,8 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<ExitCode, Failure> {
     };
     // Before anything is mounted: what is below /run may move when its targets are made.
     namespace::enter_private().and_then(|()| prepare(&deliveries)).map_err(|error| cannot(&error))?;
+    // Not before: a user namespace's maps are written through /proc/self.
+    cosec_fuse::keep_others_out();
     let passed_on = signals::PassedOn::start()?;
     let running = Server::start(StartOptions {
         spec: served.spec,

@@ -16,6 +16,8 @@ use crate::project::{self, Loaded};
 use crate::runtime::{self, Runtime};
 
 pub(crate) fn run(cli: &Cli, args: &UpArgs) -> Result<ExitCode, Failure> {
+    // From here on values from the environment and .env are in this process.
+    cosec_fuse::keep_others_out();
     let loaded = project::load(&cli.project, &args.args)?;
     let plan = plan(&loaded.project, args.compat.compat.into()).map_err(|error| loaded.show(&error))?;
     deliver::check_policy(&loaded, &plan.deliveries, args.allow_unignored)?;

@@ -118,6 +118,12 @@ impl Findings {
         self.found.push(finding);
     }
 
+    /// Takes another's.
+    pub(crate) fn append(&mut self, other: Findings) {
+        self.found.extend(other.found);
+        self.not_checked.extend(other.not_checked);
+    }
+
     /// Takes note of what could not be checked; the same twice counts once.
     pub fn not_checked(&mut self, rule: &super::Rule, reason: impl Into<String>) {
         let entry = NotChecked { rule: rule.id, reason: reason.into() };
