@@ -5,11 +5,13 @@
 mod assignment;
 mod literal;
 mod name;
+mod token;
 mod url;
 
 pub use assignment::{Assignment, assignments, in_command};
 pub use literal::{Literal, literal, looks_random};
 pub use name::{is_compound_name, is_harmless_name, is_key_name, is_secret_name};
+pub use token::{Token, tokens};
 pub use url::url_passwords;
 
 /// Whether a variable holds a secret that is written out: by its name, or, for keys, by name and value.

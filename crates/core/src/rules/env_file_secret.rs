@@ -2,7 +2,7 @@ use super::rule::rule;
 use super::{Confidence, EnvFileContext, Finding, Findings, Severity};
 use crate::compose::template::{self, Piece};
 use crate::detect::{
-    Literal, assignments, is_compound_name, is_secret, is_secret_name, literal, url_passwords,
+    Literal, assignments, is_compound_name, is_secret, is_secret_name, literal, tokens, url_passwords,
 };
 
 rule! {
@@ -38,7 +38,8 @@ fn check(context: &EnvFileContext<'_>, findings: &mut Findings) {
         let Some(value) = &assigned.value else { continue };
         let inner = url_passwords(&value.raw)
             .into_iter()
-            .chain(assignments(&value.raw, false).into_iter().map(|assignment| assignment.value));
+            .chain(assignments(&value.raw, false).into_iter().map(|assignment| assignment.value))
+            .chain(tokens(&value.raw).into_iter().map(|token| token.range));
         let mut found = |span, label: &str| {
             let message =
                 format!("the value of {name} is written in a file of variables; keep the file out of git");

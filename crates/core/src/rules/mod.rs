@@ -9,6 +9,7 @@ mod env_file_secret;
 mod env_secret;
 mod ignore_unused;
 mod inline_password;
+mod known_token;
 mod password_default;
 mod private_key;
 mod secret_file_not_ignored;
@@ -30,6 +31,7 @@ pub static ALL: &[&Rule] = &[
     &url_password::URL_PASSWORD,
     &secret_in_command::SECRET_IN_COMMAND,
     &secret_in_config::SECRET_IN_CONFIG,
+    &known_token::KNOWN_TOKEN,
     &private_key::PRIVATE_KEY,
     &env_secret::ENV_SECRET,
     &env_file_secret::ENV_FILE_SECRET,
