@@ -1,6 +1,6 @@
 //! Every rule's page has a bad and a good example, and they are what they say.
 
-use super::{ALL, Severity};
+use super::{ALL, Needs, Severity};
 use crate::files::{Answer, FileKind, FileSystem, GitState, ReadError};
 use crate::lint::{LintOptions, lint_file};
 
@@ -63,9 +63,16 @@ fn every_bad_example_is_found_and_every_good_one_is_clean() {
 fn rule_pages_in_the_documentation_are_the_rules_own() {
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/rules");
     let write = std::env::var_os("COSEC_WRITE_DOCS").is_some();
-    let index: String = std::iter::once("# Rules\n\nWritten by `cargo xtask docs` from the rules themselves.\n\n| Rule | Severity | What |\n| --- | --- | --- |\n".to_owned())
-        .chain(ALL.iter().map(|rule| format!("| [{0}]({0}.md) | {1} | {2} |\n", rule.id, rule.severity, rule.summary)))
-        .collect();
+    let rows = ALL.iter().map(|rule| {
+        let needs = match rule.needs {
+            Needs::Text => "the file",
+            Needs::Files => "other files",
+            Needs::Git => "git",
+        };
+        format!("| [{0}]({0}.md) | {1} | {needs} | {2} |\n", rule.id, rule.severity, rule.summary)
+    });
+    let head = "# Rules\n\nWritten by `cargo xtask docs` from the rules themselves.\n\n| Rule | Severity | Looks at | What |\n| --- | --- | --- | --- |\n";
+    let index: String = std::iter::once(head.to_owned()).chain(rows).collect();
     let pages = ALL.iter().map(|rule| (format!("{}.md", rule.id), rule.markdown()));
     for (name, page) in pages.chain([("README.md".to_owned(), index)]) {
         let path = directory.join(&name);
