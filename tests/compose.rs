@@ -1,437 +1,258 @@
-//! cosec and `docker compose` read the same project: both are asked, and must agree on whether it is one, on its
-//! name, and on who is granted which secret where. `docker compose config` needs no engine.
+//! cosec reads a project as `docker compose` does. The books `tests/compose/*.cases` hold small projects,
+//! `tests/compose/recorded/*.json` what Compose 2.40.3 makes of each: `config --format json`, or its refusal.
+//! cosec must make the same of all, and where Compose is installed, the record must still be its own.
+//!
+//! `COSEC_RECORD=1 cargo test --test compose` writes the record.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-mod rig;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rig::{Project, finish};
+use serde_json::{Value, json};
 
-/// A name, the files, the arguments before the subcommand, and variables.
+/// A small project.
 struct Case {
-    name: &'static str,
-    files: &'static [(&'static str, &'static str)],
-    arguments: &'static [&'static str],
-    variables: &'static [(&'static str, &'static str)],
+    name: String,
+    arguments: Vec<String>,
+    variables: Vec<(String, String)>,
+    files: Vec<(String, String)>,
 }
 
-const fn case(name: &'static str, files: &'static [(&'static str, &'static str)]) -> Case {
-    Case { name, files, arguments: &[], variables: &[] }
-}
-
-const fn with(
-    name: &'static str,
-    files: &'static [(&'static str, &'static str)],
-    arguments: &'static [&'static str],
-) -> Case {
-    Case { name, files, arguments, variables: &[] }
-}
-
-const BASE: &str = "services: {a: {image: x, secrets: [s]}}\nsecrets: {s: {file: ./s}, t: {file: ./t}}\n";
-
-const CASES: &[Case] = &[
-    case("one file", &[("compose.yaml", BASE)]),
-    case(
-        "long grants",
-        &[(
-            "compose.yaml",
-            "services: {a: {image: x, secrets: [{source: s, target: d/n, mode: 0440, uid: '5'}, {source: s, target: /abs}]}}\nsecrets: {s: {file: ./s}}\n",
-        )],
-    ),
-    case(
-        "an override file is merged unasked",
-        &[("compose.yaml", BASE), ("compose.override.yaml", "services: {a: {secrets: [t]}}\n")],
-    ),
-    case(
-        "of two override names yml comes first",
-        &[
-            ("compose.yaml", BASE),
-            ("compose.override.yml", "services: {a: {secrets: [t]}}\n"),
-            ("compose.override.yaml", "services: {a: {secrets: [u]}}\n"),
-        ],
-    ),
-    case(
-        "compose.yaml wins over docker-compose.yml",
-        &[("docker-compose.yml", "services: {b: {image: y}}\n"), ("compose.yaml", BASE)],
-    ),
-    with(
-        "-f switches the override off",
-        &[("compose.yaml", BASE), ("compose.override.yaml", "services: {a: {secrets: [t]}}\n")],
-        &["-f", "compose.yaml"],
-    ),
-    with(
-        "the same secret twice is one",
-        &[("compose.yaml", BASE), ("o.yaml", "services: {a: {secrets: [s]}}\n")],
-        &["-f", "compose.yaml", "-f", "o.yaml"],
-    ),
-    with(
-        "an absolute target replaces the short form",
-        &[
-            ("compose.yaml", BASE),
-            ("o.yaml", "services: {a: {secrets: [{source: t, target: /run/secrets/s}]}}\n"),
-        ],
-        &["-f", "compose.yaml", "-f", "o.yaml"],
-    ),
-    with(
-        "a list is not emptied by an empty one",
-        &[("compose.yaml", BASE), ("o.yaml", "services: {a: {secrets: []}}\n")],
-        &["-f", "compose.yaml", "-f", "o.yaml"],
-    ),
-    with(
-        "null changes nothing",
-        &[("compose.yaml", BASE), ("o.yaml", "services: {a: {secrets: null}}\n")],
-        &["-f", "compose.yaml", "-f", "o.yaml"],
-    ),
-    with(
-        "!reset empties",
-        &[("compose.yaml", BASE), ("o.yaml", "services: {a: {secrets: !reset []}}\n")],
-        &["-f", "compose.yaml", "-f", "o.yaml"],
-    ),
-    with(
-        "!reset null empties",
-        &[("compose.yaml", BASE), ("o.yaml", "services: {a: {secrets: !reset null}}\n")],
-        &["-f", "compose.yaml", "-f", "o.yaml"],
-    ),
-    with(
-        "!override replaces",
-        &[("compose.yaml", BASE), ("o.yaml", "services: {a: {secrets: !override [t]}}\n")],
-        &["-f", "compose.yaml", "-f", "o.yaml"],
-    ),
-    with(
-        "file becomes environment",
-        &[("compose.yaml", BASE), ("o.yaml", "secrets: {s: !override {environment: X}}\n")],
-        &["-f", "compose.yaml", "-f", "o.yaml"],
-    ),
-    with(
-        "a list over a mapping is refused",
-        &[("compose.yaml", BASE), ("o.yaml", "services: {a: [x]}\n")],
-        &["-f", "compose.yaml", "-f", "o.yaml"],
-    ),
-    with(
-        "a service of the second file alone",
-        &[("compose.yaml", BASE), ("o.yaml", "services: {b: {image: y, secrets: [t]}}\n")],
-        &["-f", "compose.yaml", "-f", "o.yaml"],
-    ),
-    case(
-        "two documents in a file",
-        &[(
-            "compose.yaml",
-            "services: {a: {image: x, secrets: [s]}}\nsecrets: {s: {file: ./s}}\n---\nservices: {a: {secrets: [t]}}\nsecrets: {t: {file: ./t}}\n",
-        )],
-    ),
-    case(
-        "extends in one file",
-        &[(
-            "compose.yaml",
-            "services: {b: {image: x, secrets: [s]}, a: {extends: b, secrets: [t]}}\nsecrets: {s: {file: ./s}, t: {file: ./t}}\n",
-        )],
-    ),
-    case(
-        "extends from another file brings grants, not secrets",
-        &[
-            (
-                "compose.yaml",
-                "services: {a: {extends: {file: d/b.yaml, service: b}}}\nsecrets: {s: {file: ./s}}\n",
-            ),
-            ("d/b.yaml", "services: {b: {image: x, secrets: [s]}}\nsecrets: {s: {file: ./other}}\n"),
-        ],
-    ),
-    case(
-        "extends in a chain",
-        &[
-            (
-                "compose.yaml",
-                "services: {a: {extends: b}, b: {extends: {file: d/c.yaml, service: c}}}\nsecrets: {s: {file: ./s}}\n",
-            ),
-            ("d/c.yaml", "services: {c: {image: x, secrets: [s]}}\n"),
-        ],
-    ),
-    case(
-        "extends in a circle is refused",
-        &[("compose.yaml", "services: {a: {image: x, extends: b}, b: {extends: a}}\n")],
-    ),
-    case("extends of nothing is refused", &[("compose.yaml", "services: {a: {image: x, extends: b}}\n")]),
-    case(
-        "extends of a missing file is refused",
-        &[("compose.yaml", "services: {a: {image: x, extends: {file: gone.yaml, service: b}}}\n")],
-    ),
-    case(
-        "include brings services and secrets",
-        &[
-            ("compose.yaml", "include: [d/inc.yaml]\nservices: {a: {image: x, secrets: [i]}}\n"),
-            ("d/inc.yaml", "services: {b: {image: y, secrets: [i]}}\nsecrets: {i: {file: ./i}}\n"),
-        ],
-    ),
-    case(
-        "include in the long form",
-        &[
-            (
-                "compose.yaml",
-                "include: [{path: [d/inc.yaml, d/more.yaml], project_directory: d}]\nservices: {a: {image: x}}\n",
-            ),
-            ("d/inc.yaml", "services: {b: {image: y, secrets: [i]}}\nsecrets: {i: {file: ./i}}\n"),
-            ("d/more.yaml", "services: {b: {secrets: [j]}}\nsecrets: {j: {file: ./j}}\n"),
-        ],
-    ),
-    case(
-        "include that conflicts is refused",
-        &[
-            ("compose.yaml", "include: [inc.yaml]\nservices: {a: {image: x}}\n"),
-            ("inc.yaml", "services: {a: {image: y}}\n"),
-        ],
-    ),
-    case(
-        "include of the same thing is fine",
-        &[
-            (
-                "compose.yaml",
-                "include: [inc.yaml]\nservices: {a: {image: x}}\nsecrets: {s: {environment: S}}\n",
-            ),
-            ("inc.yaml", "services: {b: {image: y}}\nsecrets: {s: {environment: S}}\n"),
-        ],
-    ),
-    case(
-        "include reads its own .env",
-        &[
-            ("compose.yaml", "include: [d/inc.yaml]\nservices: {a: {image: x}}\n"),
-            (
-                "d/inc.yaml",
-                "services: {b: {image: y, secrets: [{source: i, target: \"${T}\"}]}}\nsecrets: {i: {file: ./i}}\n",
-            ),
-            ("d/.env", "T=from_inner\n"),
-        ],
-    ),
-    case(
-        "the outer .env wins over the included one",
-        &[
-            ("compose.yaml", "include: [d/inc.yaml]\nservices: {a: {image: x}}\n"),
-            (
-                "d/inc.yaml",
-                "services: {b: {image: y, secrets: [{source: i, target: \"${T}\"}]}}\nsecrets: {i: {file: ./i}}\n",
-            ),
-            ("d/.env", "T=from_inner\n"),
-            (".env", "T=from_outer\n"),
-        ],
-    ),
-    case(
-        "include of a missing file is refused",
-        &[("compose.yaml", "include: [gone.yaml]\nservices: {a: {image: x}}\n")],
-    ),
-    case(
-        "include in a circle is refused",
-        &[
-            ("compose.yaml", "include: [b.yaml]\nservices: {a: {image: x}}\n"),
-            ("b.yaml", "include: [compose.yaml]\nservices: {b: {image: x}}\n"),
-        ],
-    ),
-    case(
-        "a service with a profile is left out",
-        &[(
-            "compose.yaml",
-            "services: {a: {image: x}, b: {image: y, profiles: [p], secrets: [s]}}\nsecrets: {s: {file: ./s}}\n",
-        )],
-    ),
-    with(
-        "unless the profile is asked for",
-        &[(
-            "compose.yaml",
-            "services: {a: {image: x}, b: {image: y, profiles: [p], secrets: [s]}}\nsecrets: {s: {file: ./s}}\n",
-        )],
-        &["--profile", "p"],
-    ),
-    with(
-        "or all are",
-        &[(
-            "compose.yaml",
-            "services: {a: {image: x}, b: {image: y, profiles: [p], secrets: [s]}}\nsecrets: {s: {file: ./s}}\n",
-        )],
-        &["--profile", "*"],
-    ),
-    Case {
-        name: "or COMPOSE_PROFILES asks",
-        files: &[(
-            "compose.yaml",
-            "services: {a: {image: x}, b: {image: y, profiles: [p], secrets: [s]}}\nsecrets: {s: {file: ./s}}\n",
-        )],
-        arguments: &[],
-        variables: &[("COMPOSE_PROFILES", "q,p")],
-    },
-    Case {
-        name: "COMPOSE_FILE names several",
-        files: &[("x.yaml", BASE), ("y.yaml", "services: {a: {secrets: [t]}}\n")],
-        arguments: &[],
-        variables: &[("COMPOSE_FILE", "x.yaml:y.yaml")],
-    },
-    Case {
-        name: "with another separator",
-        files: &[("x.yaml", BASE), ("y.yaml", "services: {a: {secrets: [t]}}\n")],
-        arguments: &[],
-        variables: &[("COMPOSE_FILE", "x.yaml;y.yaml"), ("COMPOSE_PATH_SEPARATOR", ";")],
-    },
-    case(
-        "COMPOSE_FILE in .env",
-        &[
-            ("x.yaml", BASE),
-            (".env", "COMPOSE_FILE=x.yaml\n"),
-            ("compose.yaml", "services: {z: {image: z}}\n"),
-        ],
-    ),
-    case(
-        "name: in the file",
-        &[(
-            "compose.yaml",
-            "name: fancy\nservices: {a: {image: x, secrets: [s]}}\nsecrets: {s: {file: ./s}}\n",
-        )],
-    ),
-    case(
-        "COMPOSE_PROJECT_NAME in .env",
-        &[("compose.yaml", BASE), (".env", "COMPOSE_PROJECT_NAME=fromenv\n")],
-    ),
-    with("-p wins", &[("compose.yaml", "name: fancy\nservices: {a: {image: x}}\n")], &["-p", "chosen"]),
-    case(
-        "interpolated targets",
-        &[(
-            "compose.yaml",
-            "services: {a: {image: x, secrets: [{source: s, target: \"${T:-d}/$${x}\"}]}}\nsecrets: {s: {file: ./s}}\n",
-        )],
-    ),
-    case(
-        "a required variable that is not set is refused",
-        &[("compose.yaml", "services: {a: {image: \"${I:?no image}\"}}\n")],
-    ),
-    case(
-        "a required variable from .env",
-        &[("compose.yaml", "services: {a: {image: \"${I:?no image}\"}}\n"), (".env", "I=x\n")],
-    ),
-    with(
-        "--env-file replaces .env",
-        &[
-            ("compose.yaml", "services: {a: {image: \"${I:?no image}\"}}\n"),
-            (".env", "I=x\n"),
-            ("e.env", "J=y\n"),
-        ],
-        &["--env-file", "e.env"],
-    ),
-    Case {
-        name: "COMPOSE_DISABLE_ENV_FILE",
-        files: &[("compose.yaml", "services: {a: {image: \"${I:?no image}\"}}\n"), (".env", "I=x\n")],
-        arguments: &[],
-        variables: &[("COMPOSE_DISABLE_ENV_FILE", "1")],
-    },
-    case("malformed interpolation is refused", &[("compose.yaml", "services: {a: {image: \"${I\"}}\n")]),
-    case(
-        "a merge key and an anchor",
-        &[(
-            "compose.yaml",
-            "x-c: &c {image: x, secrets: [s]}\nservices: {a: {<<: *c}, b: {<<: *c, secrets: [t]}}\nsecrets: {s: {file: ./s}, t: {file: ./t}}\n",
-        )],
-    ),
-    case("a duplicate key is refused", &[("compose.yaml", "services: {a: {image: x, image: y}}\n")]),
-    case(
-        "an undefined network is refused",
-        &[("compose.yaml", "services: {a: {image: x, networks: [n]}}\n")],
-    ),
-    case(
-        "an undefined volume is refused",
-        &[("compose.yaml", "services: {a: {image: x, volumes: [\"vol:/d\"]}}\n")],
-    ),
-    case(
-        "an undefined dependency is refused",
-        &[("compose.yaml", "services: {a: {image: x, depends_on: [b]}}\n")],
-    ),
-    case("an undefined secret is refused", &[("compose.yaml", "services: {a: {image: x, secrets: [s]}}\n")]),
-    case("neither image nor build is refused", &[("compose.yaml", "services: {a: {command: x}}\n")]),
-    case(
-        "a missing env file is refused",
-        &[("compose.yaml", "services: {a: {image: x, env_file: gone.env}}\n")],
-    ),
-    case(
-        "unless it is not required",
-        &[("compose.yaml", "services: {a: {image: x, env_file: [{path: gone.env, required: false}]}}\n")],
-    ),
-    case("services as a list are refused", &[("compose.yaml", "services: [a]\n")]),
-    case("an empty file is refused", &[("compose.yaml", "")]),
-    case("no file at all is refused", &[]),
-];
-
-#[test]
-fn cosec_reads_a_project_as_compose_does() {
-    if !std::process::Command::new("docker")
-        .args(["compose", "version"])
-        .output()
-        .is_ok_and(|output| output.status.success())
-    {
-        assert!(std::env::var_os("CI").is_none(), "docker compose is missing");
-        println!("not run: there is no docker compose here; run `cargo xtask setup` as root");
-        return;
-    }
-    let mut differences = Vec::new();
-    for case in CASES {
-        let project = Project::new();
-        for (name, text) in case.files {
-            project.write(name, text);
+/// The cases of a book. `### name`, `$ arguments`, `@ VARIABLE=value`, `=== path` and the file's lines;
+/// `==! path` where the lines have escapes: `\\`, `\r`, `\u` for a byte order mark, `\c` for no line break.
+fn read_book(path: &Path) -> Vec<Case> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut cases: Vec<Case> = Vec::new();
+    let mut escaped = false;
+    for line in text.split_inclusive('\n') {
+        let content = line.trim_end_matches('\n');
+        if let Some(name) = content.strip_prefix("### ") {
+            finish(cases.last_mut());
+            cases.push(Case {
+                name: name.to_owned(),
+                arguments: Vec::new(),
+                variables: Vec::new(),
+                files: Vec::new(),
+            });
+            continue;
         }
-        let run = |mut command: std::process::Command| {
-            command.envs(case.variables.iter().copied());
-            finish(&mut command)
-        };
-        let mut compose = std::process::Command::new("docker");
-        compose.arg("compose").args(case.arguments).args(["config", "--format", "json"]);
-        compose
-            .current_dir(project.directory())
-            .env_remove("COMPOSE_FILE")
-            .env_remove("COMPOSE_PROJECT_NAME");
-        let theirs = run(compose);
-        let ours = run(project.command(&[case.arguments, &["plan", "--format", "json"]].concat()));
-        let (theirs, ours) = (summary(&theirs, grants_of_config), summary(&ours, grants_of_plan));
+        let case = cases.last_mut().expect("a book starts with ###");
+        let file = content.strip_prefix("=== ").or_else(|| content.strip_prefix("==! "));
+        if let Some(path) = file {
+            escaped = content.starts_with("==!");
+            case.files.push((path.to_owned(), String::new()));
+        } else if let Some((_, text)) = case.files.last_mut() {
+            if escaped {
+                text.push_str(&unescape(line));
+            } else {
+                text.push_str(line);
+            }
+        } else if let Some(arguments) = content.strip_prefix("$ ") {
+            case.arguments = arguments.split(' ').map(str::to_owned).collect();
+        } else if let Some((name, value)) = content.strip_prefix("@ ").and_then(|line| line.split_once('=')) {
+            case.variables.push((name.to_owned(), value.to_owned()));
+        }
+    }
+    finish(cases.last_mut());
+    cases
+}
+
+/// The empty line before the next case is no part of the last file.
+fn finish(case: Option<&mut Case>) {
+    if let Some((_, text)) = case.and_then(|case| case.files.last_mut()) {
+        let length = text.strip_suffix('\n').unwrap_or(text).len();
+        text.truncate(length);
+    }
+}
+
+fn unescape(line: &str) -> String {
+    let mut result = String::new();
+    let mut characters = line.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => match characters.next() {
+                Some('r') => result.push('\r'),
+                Some('u') => result.push('\u{feff}'),
+                Some('c') => return result,
+                Some(other) => result.push(other),
+                None => {}
+            },
+            character => result.push(character),
+        }
+    }
+    result
+}
+
+fn books() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/compose"))
+}
+
+/// All cases as (book, case), in order.
+fn cases() -> Vec<(String, Case)> {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(books())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "cases"))
+        .collect();
+    paths.sort();
+    paths
+        .into_iter()
+        .flat_map(|path| {
+            let book = path.file_stem().unwrap().to_string_lossy().into_owned();
+            read_book(&path).into_iter().map(move |case| (book.clone(), case))
+        })
+        .collect()
+}
+
+/// What a program makes of a case: its JSON, or that it refuses.
+fn asked(program: &Path, before: &[&str], case: &Case) -> Value {
+    let root = tempfile::Builder::new().prefix("cosec-test-").tempdir().unwrap();
+    let directory = root.path().join("project");
+    std::fs::create_dir(&directory).unwrap();
+    for (path, text) in &case.files {
+        let path = directory.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let output = Command::new(program)
+        .args(before)
+        .args(&case.arguments)
+        .args(["config", "--format", "json"])
+        .current_dir(&directory)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", "/home/nobody")
+        .envs(case.variables.iter().map(|(name, value)| (name, value)))
+        .output()
+        .unwrap_or_else(|error| panic!("cannot run {}: {error}", program.display()));
+    if !output.status.success() {
+        return json!("refused");
+    }
+    let text = String::from_utf8(output.stdout).unwrap();
+    let text = text.replace(&*directory.to_string_lossy(), "/above/project");
+    let text = text.replace(&*root.path().to_string_lossy(), "/above");
+    let config: Value = serde_json::from_str(&text).unwrap();
+    sorted(config)
+}
+
+/// Numbers as singles: Compose prints some of them in single precision.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let members: BTreeMap<String, Value> =
+                map.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            Value::Object(members.into_iter().collect())
+        }
+        Value::Array(items) => items.into_iter().map(sorted).collect(),
+        Value::Number(number) if number.is_f64() => json!(number.as_f64().unwrap() as f32),
+        value => value,
+    }
+}
+
+/// Asks a program about all cases, two at a time.
+fn ask_all(program: &Path, before: &[&str], cases: &[(String, Case)]) -> Vec<Value> {
+    let answers: Mutex<Vec<Value>> = Mutex::new(vec![Value::Null; cases.len()]);
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some((_, case)) = cases.get(at) else { break };
+                    let answer = asked(program, before, case);
+                    answers.lock().unwrap()[at] = answer;
+                }
+            });
+        }
+    });
+    answers.into_inner().unwrap()
+}
+
+fn record_path(book: &str) -> PathBuf {
+    books().join("recorded").join(format!("{book}.json"))
+}
+
+fn recorded(cases: &[(String, Case)]) -> Vec<Value> {
+    let mut books: BTreeMap<&str, Value> = BTreeMap::new();
+    cases
+        .iter()
+        .map(|(book, case)| {
+            let record = books.entry(book).or_insert_with(|| {
+                let text = std::fs::read_to_string(record_path(book)).unwrap_or_else(|_| "{}".to_owned());
+                serde_json::from_str(&text).unwrap()
+            });
+            sorted(record[&case.name].clone())
+        })
+        .collect()
+}
+
+fn compose() -> Option<(PathBuf, Vec<&'static str>)> {
+    let works = |program: &str, arguments: &[&str]| {
+        Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
+    };
+    if works("docker", &["compose", "version"]) {
+        return Some((PathBuf::from("docker"), vec!["compose"]));
+    }
+    works("docker-compose", &["version"]).then(|| (PathBuf::from("docker-compose"), vec![]))
+}
+
+#[track_caller]
+fn assert_alike(cases: &[(String, Case)], theirs: &[Value], ours: &[Value], who: &str) {
+    let mut differences = Vec::new();
+    for (((book, case), theirs), ours) in cases.iter().zip(theirs).zip(ours) {
         if theirs != ours {
-            differences.push(format!("{}:\n  compose {theirs:?}\n  cosec   {ours:?}", case.name));
+            differences.push(format!("{book} / {}:\n  recorded {theirs}\n  {who} {ours}", case.name));
         }
     }
     assert!(
         differences.is_empty(),
         "{} of {} differ\n{}",
         differences.len(),
-        CASES.len(),
+        cases.len(),
         differences.join("\n")
     );
-    println!("{} projects are read alike", CASES.len());
 }
 
-type Grants = Vec<(String, String, String)>;
-
-/// The project's name and grants; `None` where it was refused.
-fn summary(ran: &rig::Ran, grants: fn(&serde_json::Value) -> (String, Grants)) -> Option<(String, Grants)> {
-    (ran.code == 0).then(|| {
-        let (name, mut grants) = grants(&serde_json::from_str(&ran.stdout).unwrap());
-        grants.sort();
-        (name, grants)
-    })
+#[test]
+fn cosec_makes_of_every_project_what_compose_makes_of_it() {
+    let cases = cases();
+    let ours = ask_all(Path::new(env!("CARGO_BIN_EXE_cosec")), &[], &cases);
+    assert!(cases.len() > 700, "only {} cases", cases.len());
+    assert_alike(&cases, &recorded(&cases), &ours, "cosec");
+    println!("{} projects are read alike", cases.len());
 }
 
-fn text(value: &serde_json::Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
-
-fn grants_of_config(config: &serde_json::Value) -> (String, Grants) {
-    let mut grants = Vec::new();
-    for (service, definition) in config["services"].as_object().into_iter().flatten() {
-        for grant in definition["secrets"].as_array().into_iter().flatten() {
-            // Compose writes `$` as `$$`, so that its output can be its input again.
-            let target = grant["target"]
-                .as_str()
-                .unwrap_or_else(|| grant["source"].as_str().unwrap())
-                .replace("$$", "$");
-            let target = if target.starts_with('/') { target } else { format!("/run/secrets/{target}") };
-            grants.push((service.clone(), text(&grant["source"]), target));
-        }
+#[test]
+fn the_record_is_still_what_compose_says() {
+    let Some((program, before)) = compose() else {
+        assert!(std::env::var_os("CI").is_none(), "docker compose is missing");
+        println!("not run: there is no docker compose here; run `cargo xtask setup` as root");
+        return;
+    };
+    let cases = cases();
+    let theirs = ask_all(&program, &before, &cases);
+    if std::env::var_os("COSEC_RECORD").is_some() {
+        write_record(&cases, &theirs);
     }
-    (text(&config["name"]), grants)
+    assert_alike(&cases, &recorded(&cases), &theirs, "compose");
 }
 
-fn grants_of_plan(plan: &serde_json::Value) -> (String, Grants) {
-    let deliveries = plan["deliveries"].as_array().into_iter().flatten();
-    let grants =
-        deliveries.map(|entry| (text(&entry["service"]), text(&entry["secret"]), text(&entry["target"])));
-    (text(&plan["project"]), grants.collect())
+fn write_record(cases: &[(String, Case)], answers: &[Value]) {
+    std::fs::create_dir_all(books().join("recorded")).unwrap();
+    let mut by_book: BTreeMap<&str, serde_json::Map<String, Value>> = BTreeMap::new();
+    for ((book, case), answer) in cases.iter().zip(answers) {
+        by_book.entry(book).or_default().insert(case.name.clone(), answer.clone());
+    }
+    for (book, record) in by_book {
+        // One line for each case: a change is seen as what it is.
+        let lines: Vec<String> = record
+            .iter()
+            .map(|(name, answer)| format!("{}: {answer}", serde_json::to_string(name).unwrap()))
+            .collect();
+        std::fs::write(record_path(book), format!("{{\n{}\n}}\n", lines.join(",\n"))).unwrap();
+    }
 }

@@ -295,12 +295,9 @@ fn a_project_that_cannot_be_served_is_told_why_in_one_sentence() {
     };
     with(&COMPOSE.replace("[pw]", "[pww]"), &["compose.yaml:5:", "`pww`", "does not define"]);
     with(&COMPOSE.replace("file: ./secrets/pw", "external: true"), &["external, which only Swarm has"]);
-    with(&COMPOSE.replace("file: ./secrets/pw", "file: \"\""), &["is empty; name the file"]);
+    with(&COMPOSE.replace("file: ./secrets/pw", "file: \"\""), &["is a directory; name a file"]);
     with(&COMPOSE.replace("[pw]", "[{source: pw, target: ../x}]"), &["leaves its directory"]);
-    with(
-        &COMPOSE.replace("[pw]", "[pw, {source: pw, target: /run/secrets/pw}]"),
-        &["both go to /run/secrets/pw"],
-    );
+    with(&COMPOSE.replace("[pw]", "[pw, {source: pw, target: pw}]"), &["both go to /run/secrets/pw"]);
     with(
         &COMPOSE.replace("[pw]", "[{source: pw, target: /no/such/place}]"),
         &["/no/such/place does not exist here"],

@@ -52,6 +52,8 @@ pub(crate) struct ProjectArgs {
 pub(crate) enum Command {
     /// Check Compose files for secrets that leak
     Lint(LintArgs),
+    /// Show the project as Compose resolves it, values of variables included
+    Config(ConfigArgs),
     /// Show who gets which secret, where and as whom
     Plan(PlanArgs),
     /// Show a rule's page
@@ -120,6 +122,60 @@ pub(crate) enum FailOn {
     #[default]
     Warning,
     Info,
+}
+
+#[derive(Args)]
+pub(crate) struct ConfigArgs {
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: ConfigFormat,
+
+    /// Leave variables as they are written
+    #[arg(long)]
+    pub(crate) no_interpolate: bool,
+
+    /// Check only, print nothing
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+
+    /// Print the names of the services
+    #[arg(long, group = "what")]
+    pub(crate) services: bool,
+
+    /// Print the images
+    #[arg(long, group = "what")]
+    pub(crate) images: bool,
+
+    /// Print the names of the networks
+    #[arg(long, group = "what")]
+    pub(crate) networks: bool,
+
+    /// Print the profiles
+    #[arg(long, group = "what")]
+    pub(crate) profiles: bool,
+
+    /// Print the names of the volumes
+    #[arg(long, group = "what")]
+    pub(crate) volumes: bool,
+
+    /// Print the variables that the project asks for, with their defaults
+    #[arg(long, group = "what")]
+    pub(crate) variables: bool,
+
+    /// Print the variables that the project sees, with their values
+    #[arg(long, group = "what")]
+    pub(crate) environment: bool,
+
+    /// Only these services and what they depend on
+    #[arg(value_name = "SERVICE")]
+    pub(crate) services_named: Vec<String>,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub(crate) enum ConfigFormat {
+    #[default]
+    Yaml,
+    Json,
 }
 
 #[derive(Args)]

@@ -1,6 +1,6 @@
 //! Core's [`FileSystem`], answered from disk and git.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -12,14 +12,18 @@ use crate::git;
 /// Larger is no Compose file; it also keeps `/dev/zero` from filling memory.
 const LARGEST: u64 = 64 << 20;
 
-/// The disk, with git's answers remembered.
+/// The disk, with git's answers remembered. `-` is standard input.
 #[derive(Default)]
 pub(crate) struct Disk {
+    input: OnceCell<Result<String, ReadError>>,
     git: RefCell<HashMap<String, Answer<GitState>>>,
 }
 
 impl FileSystem for Disk {
     fn read(&self, path: &str) -> Result<String, ReadError> {
+        if path == "-" {
+            return self.input.get_or_init(|| text(&mut std::io::stdin())).clone();
+        }
         read(Path::new(path))
     }
 
@@ -36,6 +40,15 @@ impl FileSystem for Disk {
         *self.git.borrow_mut().entry(path.to_owned()).or_insert_with(|| git::state(Path::new(path)))
     }
 
+    fn real_path(&self, path: &str) -> Option<String> {
+        let mut ancestors: Vec<&Path> = Path::new(path).ancestors().collect();
+        ancestors.reverse();
+        let link = ancestors.into_iter().find(|path| path.is_symlink())?;
+        let rest = Path::new(path).strip_prefix(link).ok()?;
+        let target = link.canonicalize().ok()?.join(rest);
+        Some(target.to_str()?.trim_end_matches('/').to_owned())
+    }
+
     fn home(&self) -> Option<String> {
         std::env::var("HOME").ok()
     }
@@ -50,8 +63,14 @@ fn read(path: &Path) -> Result<String, ReadError> {
     if facts.is_dir() {
         return Err(ReadError::Other("it is a directory".to_owned()));
     }
+    text(&mut std::fs::File::open(path).map_err(other)?)
+}
+
+/// All text that a reader has, up to the limit.
+fn text(reader: &mut impl Read) -> Result<String, ReadError> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path).map_err(other)?.take(LARGEST + 1).read_to_end(&mut bytes).map_err(other)?;
+    let read = reader.take(LARGEST + 1).read_to_end(&mut bytes);
+    read.map_err(|error| ReadError::Other(error.to_string()))?;
     if bytes.len() as u64 > LARGEST {
         return Err(ReadError::Other("it is larger than 64 MiB".to_owned()));
     }

@@ -32,6 +32,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
         Command::Lint(args) => commands::lint::run(args),
+        Command::Config(args) => commands::config::run(&cli.project, args),
         Command::Plan(args) => commands::plan::run(&cli.project, args),
         Command::Explain(args) => commands::explain::run(args),
         Command::Up(args) => commands::up::run(&cli, args),

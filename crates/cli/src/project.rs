@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use cosec_core::compose::template::Missing;
-use cosec_core::compose::{Environment, Interpolation, LoadError, LoadRequest, Project, add_env_file};
-use cosec_core::files::{self, FILE_NAMES, FileSystem, OVERRIDE_NAMES, ReadError};
+use cosec_core::compose::{self, Environment, Interpolation, LoadError, LoadRequest, Project, Resolved};
+use cosec_core::files::{self, FILE_NAMES, FileSystem, OVERRIDE_NAMES};
 use cosec_core::lint::Outcome;
 use cosec_core::report;
 
@@ -16,6 +16,8 @@ use crate::failure::Failure;
 pub(crate) struct Loaded {
     /// What the file says.
     pub(crate) project: Project,
+    /// What Compose makes of it.
+    pub(crate) resolved: Option<Resolved>,
     /// The Compose files, absolute.
     pub(crate) files: Vec<PathBuf>,
     /// The project directory, absolute.
@@ -26,30 +28,33 @@ pub(crate) struct Loaded {
     outcome: Outcome,
 }
 
+/// What a command wants of a project.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To run it with `docker compose`, which has to read the same files.
+    Run,
+    /// To look at it; the file may be standard input.
+    Show,
+    /// To look at it with its variables as they are written.
+    ShowTemplate,
+}
+
 /// Loads the project as `docker compose` would. `services` are named on the command line, which enables
 /// them whatever their profiles say.
-pub(crate) fn load(args: &ProjectArgs, services: &[String]) -> Result<Loaded, Failure> {
+pub(crate) fn load(args: &ProjectArgs, services: &[String], purpose: Purpose) -> Result<Loaded, Failure> {
     let disk = Disk::default();
     let mut outcome = Outcome::default();
     let start = args.project_directory.clone().unwrap_or_default();
-    let process = process_environment();
-    // `.env` of the project directory may itself name the files.
-    let named = match args.file.as_slice() {
-        [] => variable_files(&process),
+    let mut environment = process_environment();
+    // The directory in which the search starts has its say by its `.env`, the project's directory afterwards.
+    let first = directory_of(args, &args.file);
+    add_env_files(args, &first, &disk, &mut outcome, &mut environment)?;
+    let files = match args.file.as_slice() {
+        [] => match variable_files(&environment) {
+            files if files.is_empty() => discover(&start),
+            files => files,
+        },
         files => files.to_vec(),
-    };
-    let found = if named.is_empty() { discover(&start) } else { named.clone() };
-    let directory = match (&args.project_directory, found.first()) {
-        (Some(directory), _) => directory.clone(),
-        (None, Some(file)) => file.parent().map(Path::to_owned).unwrap_or_default(),
-        (None, None) => PathBuf::new(),
-    };
-    let environment = environment(args, &directory, &disk, &mut outcome, process)?;
-    let files = match variable_files(&environment) {
-        files if named.is_empty() && !files.is_empty() => {
-            files.iter().map(|file| directory.join(file)).collect()
-        }
-        _ => found,
     };
     if files.is_empty() {
         return Err(Failure::Cannot(
@@ -57,10 +62,14 @@ pub(crate) fn load(args: &ProjectArgs, services: &[String]) -> Result<Loaded, Fa
                 .to_owned(),
         ));
     }
-    if files.iter().any(|file| file.as_os_str() == "-") {
+    if purpose == Purpose::Run && files.iter().any(|file| file.as_os_str() == "-") {
         return Err(Failure::Cannot(
-            "standard input cannot be a project here; name a file with -f".to_owned(),
+            "standard input cannot be run as a project; write it to a file and name that with -f".to_owned(),
         ));
+    }
+    let directory = directory_of(args, &files);
+    if directory != first {
+        add_env_files(args, &directory, &disk, &mut outcome, &mut environment)?;
     }
     let variable = |name: &str| environment.get(name).map(|binding| binding.value.to_string());
     let name = args.project_name.clone().or_else(|| variable("COMPOSE_PROJECT_NAME"));
@@ -77,24 +86,32 @@ pub(crate) fn load(args: &ProjectArgs, services: &[String]) -> Result<Loaded, Fa
     let request = LoadRequest {
         files: &names,
         directory: &directory.display().to_string(),
+        working_directory: &absolute(Path::new("")).display().to_string(),
         environment: &environment,
-        interpolation: Interpolation::Strict,
+        interpolation: match purpose {
+            Purpose::Run | Purpose::Show => Interpolation::Strict,
+            Purpose::ShowTemplate => Interpolation::None,
+        },
         name: name.as_deref(),
         profiles: &profiles,
         services,
     };
     let loaded = cosec_core::compose::load(&disk, &mut outcome.sources, &mut outcome.documents, &request);
-    let mut project = match loaded {
-        Ok(loaded) => loaded.project,
+    let (project, resolved) = match loaded {
+        Ok(loaded) => (loaded.project, loaded.resolved),
         Err(error) => return Err(shown(&outcome, &error)),
     };
-    let absolute_directory = absolute(&directory);
-    if project.name.is_empty() {
-        let last = absolute_directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        project.name = cosec_core::compose::default_name(&last);
-    }
     let files = files.iter().map(|file| absolute(file)).collect();
-    Ok(Loaded { project, files, directory: absolute_directory, environment, outcome })
+    Ok(Loaded { project, resolved, files, directory: absolute(&directory), environment, outcome })
+}
+
+/// The project directory: the one that is named, that of the first file, or the one where the user stands.
+fn directory_of(args: &ProjectArgs, files: &[PathBuf]) -> PathBuf {
+    match (&args.project_directory, files.iter().find(|file| file.as_os_str() != "-")) {
+        (Some(directory), _) => directory.clone(),
+        (None, Some(file)) => file.parent().map(Path::to_owned).unwrap_or_default(),
+        (None, None) => PathBuf::new(),
+    }
 }
 
 impl Loaded {
@@ -161,43 +178,41 @@ fn process_environment() -> Environment {
     )
 }
 
-/// The process environment, then `--env-file` or COMPOSE_ENV_FILES (the last one wins), else `.env` of the
-/// project directory.
-fn environment(
+/// Adds what the process environment does not set: from `--env-file` or COMPOSE_ENV_FILES, later ones over
+/// earlier ones, else from `.env` of a directory.
+fn add_env_files(
     args: &ProjectArgs,
     directory: &Path,
     disk: &Disk,
     outcome: &mut Outcome,
-    mut environment: Environment,
-) -> Result<Environment, Failure> {
+    environment: &mut Environment,
+) -> Result<(), Failure> {
     let variable =
         |name: &str| environment.get(name).map(|binding| binding.value.to_string()).unwrap_or_default();
-    let disabled = matches!(variable("COMPOSE_DISABLE_ENV_FILE").as_str(), "1" | "true" | "TRUE" | "True");
+    let disabled =
+        matches!(variable("COMPOSE_DISABLE_ENV_FILE").as_str(), "1" | "t" | "T" | "true" | "TRUE" | "True");
     let from_variable = variable("COMPOSE_ENV_FILES");
-    let mut named = args.env_file.clone();
-    if named.is_empty() {
-        named = from_variable.split(',').filter(|file| !file.is_empty()).map(PathBuf::from).collect();
+    let mut paths = args.env_file.clone();
+    if paths.is_empty() {
+        paths = from_variable.split(',').filter(|file| !file.is_empty()).map(PathBuf::from).collect();
     }
-    let required = !named.is_empty();
-    let paths: Vec<PathBuf> = match named.is_empty() {
-        true if disabled => vec![],
-        true => vec![directory.join(".env")],
-        false => named.into_iter().rev().collect(),
-    };
+    let required = !paths.is_empty();
+    if !required && !disabled {
+        paths.push(directory.join(".env"));
+    }
+    let mut files = Vec::new();
     for path in paths {
         let shown_path = path.display().to_string();
-        let text = match disk.read(&shown_path) {
-            Ok(text) => text,
-            Err(ReadError::Missing) if !required => continue,
+        match disk.read(&shown_path) {
+            Ok(text) => files.push(outcome.sources.add(shown_path, text)),
+            Err(_) if !required && !path.is_file() => {}
             Err(error) => {
                 return Err(Failure::Cannot(format!("cannot read the env file {shown_path}: {error}")));
             }
-        };
-        let id = outcome.sources.add(shown_path, text);
-        add_env_file(&outcome.sources, id, &mut environment, Missing::Refuse)
-            .map_err(|error| shown(outcome, &error))?;
+        }
     }
-    Ok(environment)
+    compose::add_env_files(&outcome.sources, &files, environment, Missing::Refuse)
+        .map_err(|error| shown(outcome, &error))
 }
 
 fn absolute(path: &Path) -> PathBuf {

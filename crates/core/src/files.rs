@@ -37,7 +37,7 @@ pub enum FileKind {
 }
 
 /// Why a text cannot be had.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ReadError {
     /// Nothing there.
     #[error("there is no such file")]
@@ -60,6 +60,11 @@ pub trait FileSystem {
 
     /// What git says of it.
     fn git(&self, path: &str) -> Answer<GitState>;
+
+    /// The path with its first symbolic link followed, if it has one.
+    fn real_path(&self, _path: &str) -> Option<String> {
+        None
+    }
 
     /// The user's home directory, for `~`.
     fn home(&self) -> Option<String> {

@@ -96,13 +96,14 @@ fn check(
     let request = LoadRequest {
         files: &chain,
         directory: parent(path),
+        working_directory: "/",
         environment: &Environment::default(),
         interpolation: Interpolation::Lenient,
         name: None,
         profiles: &[],
         services: &[],
     };
-    let Loaded { root, project, left_out } =
+    let Loaded { root, project, left_out, .. } =
         load(files, &mut outcome.sources, &mut outcome.documents, &request)?;
     let context = Context { sources: &outcome.sources, root: &root, project: &project, files };
     let mut findings = Findings::default();

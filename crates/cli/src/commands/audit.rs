@@ -8,10 +8,11 @@ use serde_json::Value;
 
 use crate::args::{AuditArgs, ProjectArgs};
 use crate::failure::Failure;
-use crate::{project, runtime};
+use crate::project::{self, Purpose};
+use crate::runtime;
 
 pub(crate) fn run(project: &ProjectArgs, args: &AuditArgs) -> Result<ExitCode, Failure> {
-    let loaded = project::load(project, &[])?;
+    let loaded = project::load(project, &[], Purpose::Show)?;
     let path = runtime::audit_file(&loaded.project.name)?;
     let file = match std::fs::File::open(&path) {
         Ok(file) => file,

@@ -6,11 +6,11 @@ use super::up::{stop, wait};
 use crate::args::{Cli, PassedArgs};
 use crate::docker::Docker;
 use crate::failure::Failure;
-use crate::project;
+use crate::project::{self, Purpose};
 use crate::runtime::Runtime;
 
 pub(crate) fn run(cli: &Cli, args: &PassedArgs) -> Result<ExitCode, Failure> {
-    let loaded = project::load(&cli.project, &[])?;
+    let loaded = project::load(&cli.project, &[], Purpose::Run)?;
     let docker = Docker::find()?;
     let mut command = docker.compose(&loaded.compose_options(&cli.project, None));
     command.arg("down").args(&args.args);

@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 pub(crate) mod audit;
+pub(crate) mod config;
 pub(crate) mod down;
 pub(crate) mod explain;
 pub(crate) mod lint;

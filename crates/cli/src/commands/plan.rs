@@ -7,10 +7,10 @@ use cosec_core::plan::{Delivery, Plan, ServiceUser, plan};
 
 use crate::args::{PlanArgs, PlanFormat, ProjectArgs};
 use crate::failure::Failure;
-use crate::project;
+use crate::project::{self, Purpose};
 
 pub(crate) fn run(project: &ProjectArgs, args: &PlanArgs) -> Result<ExitCode, Failure> {
-    let loaded = project::load(project, &[])?;
+    let loaded = project::load(project, &[], Purpose::Show)?;
     let plan = plan(&loaded.project, args.compat.compat.into()).map_err(|error| loaded.show(&error))?;
     match args.format {
         PlanFormat::Text => print_text(&plan),

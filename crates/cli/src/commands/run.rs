@@ -11,7 +11,7 @@ use super::up::note;
 use crate::args::{Cli, RunArgs, SUPERVISOR, WORKER};
 use crate::deliver::{self, Ids};
 use crate::failure::Failure;
-use crate::project;
+use crate::project::{self, Purpose};
 use crate::runtime::{self, Runtime};
 use crate::signals;
 
@@ -19,7 +19,7 @@ const SECRETS: &str = "/run/secrets";
 
 pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<ExitCode, Failure> {
     let named: Vec<String> = args.service.iter().cloned().collect();
-    let loaded = project::load(&cli.project, &named)?;
+    let loaded = project::load(&cli.project, &named, Purpose::Show)?;
     let plan = plan(&loaded.project, Compat::Cosec).map_err(|error| loaded.show(&error))?;
     let service = choose(&loaded, &plan.deliveries, args.service.as_deref())?;
     let deliveries: Vec<Delivery> =

@@ -12,13 +12,13 @@ use crate::args::{Cli, SUPERVISOR, UpArgs, WORKER};
 use crate::deliver::{self, Ids, Served};
 use crate::docker::Docker;
 use crate::failure::Failure;
-use crate::project::{self, Loaded};
+use crate::project::{self, Loaded, Purpose};
 use crate::runtime::{self, Runtime};
 
 pub(crate) fn run(cli: &Cli, args: &UpArgs) -> Result<ExitCode, Failure> {
     // From here on values from the environment and .env are in this process.
     cosec_fuse::keep_others_out();
-    let loaded = project::load(&cli.project, &args.args)?;
+    let loaded = project::load(&cli.project, &args.args, Purpose::Run)?;
     let plan = plan(&loaded.project, args.compat.compat.into()).map_err(|error| loaded.show(&error))?;
     deliver::check_policy(&loaded, &plan.deliveries, args.allow_unignored)?;
     let docker = Docker::find()?;

@@ -29,8 +29,8 @@ pub enum DecodeErrorKind {
     /// `<<` with something that is no mapping.
     #[error("`<<` merges mappings only; give it an alias of a mapping or a list of those")]
     MergeOfNoMapping,
-    /// A mapping or list as key.
-    #[error("a key must be text")]
+    /// A mapping, a list, a number or the like as key.
+    #[error("a key must be text; put quotes around it")]
     KeyNotText,
     /// Aliases blow the document up.
     #[error("the document's aliases expand to far more than its text (an alias bomb); write the values out")]
@@ -40,9 +40,18 @@ pub enum DecodeErrorKind {
     TooDeep,
 }
 
+/// What keys may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// Text only, as for Compose.
+    Text,
+    /// Any scalar, taken by its text.
+    Scalars,
+}
+
 /// Expands a document into a value tree.
-pub fn decode(document: &Document) -> Result<Value, DecodeError> {
-    let mut decoder = Decoder { document, decoded: 0, from_aliases: 0, inside_alias: 0 };
+pub fn decode(document: &Document, keys: Keys) -> Result<Value, DecodeError> {
+    let mut decoder = Decoder { document, keys, decoded: 0, from_aliases: 0, inside_alias: 0 };
     decoder.value(document.root(), 0)
 }
 
@@ -51,6 +60,7 @@ const DEEPEST: usize = 1000;
 
 struct Decoder<'a> {
     document: &'a Document,
+    keys: Keys,
     decoded: u64,
     from_aliases: u64,
     inside_alias: u32,
@@ -122,6 +132,8 @@ impl Decoder<'_> {
                     merge = Some((*value_id, key_span));
                     continue;
                 }
+                Scalar::Text => text.as_ref().into(),
+                _ if self.keys == Keys::Text => return Err(error(DecodeErrorKind::KeyNotText, key_span)),
                 _ => text.as_ref().into(),
             };
             let value = self.value(*value_id, depth + 1)?;
@@ -166,6 +178,11 @@ impl Decoder<'_> {
 }
 
 fn scalar_data(text: &str, style: Style, tag: Option<&str>) -> Data {
+    if tag == Some("!!binary")
+        && let Some(decoded) = base64(text)
+    {
+        return Data::Str(decoded.into());
+    }
     match scalar::resolve(text, style, tag) {
         Scalar::Null => Data::Null,
         Scalar::Bool(truth) => Data::Bool(truth),
@@ -174,6 +191,27 @@ fn scalar_data(text: &str, style: Style, tag: Option<&str>) -> Data {
         Scalar::Time(time) => Data::Time(time.into()),
         Scalar::Merge | Scalar::Text => Data::Str(text.into()),
     }
+}
+
+/// The text that base64 stands for; `None` if it is no base64 or no text.
+fn base64(text: &str) -> Option<String> {
+    let (mut bytes, mut bits, mut held) = (Vec::new(), 0u32, 0u32);
+    for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=') {
+        let digit = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        (bits, held) = ((bits << 6 | u32::from(digit)) & 0xff_ffff, held + 6);
+        if held >= 8 {
+            held -= 8;
+            bytes.push((bits >> held & 0xff) as u8);
+        }
+    }
+    String::from_utf8(bytes).ok()
 }
 
 fn error(kind: DecodeErrorKind, span: Span) -> DecodeError {
@@ -192,7 +230,7 @@ mod tests {
     fn decoded(text: &str) -> Result<Value, DecodeError> {
         let mut sources = Sources::default();
         let id = sources.add("t", text);
-        decode(&crate::yaml::parse(id, text).unwrap()[0])
+        decode(&crate::yaml::parse(id, text).unwrap()[0], Keys::Text)
     }
 
     #[test]

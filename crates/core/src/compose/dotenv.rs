@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::environment::{Binding, BindingOrigin, Environment};
+use super::environment::{Binding, BindingOrigin, Environment, Lookup};
 use super::template::{self, Missing, TemplateError};
 use super::value::Text;
 use crate::source::{FileId, Span};
@@ -60,20 +60,60 @@ pub enum DotenvErrorKind {
     Template(#[from] TemplateError),
 }
 
-/// Parses an env file. `outer` holds what is known before it; earlier lines are seen by later ones.
+/// Parses an env file. Variables in its values are looked up in `outer`, then in `scope`, which holds what
+/// earlier files and lines have set and gets what this file sets: the last assignment counts.
 pub fn parse(
     file: FileId,
     text: &str,
-    outer: &Environment,
+    outer: &dyn Lookup,
+    scope: &mut Environment,
     missing: Missing,
 ) -> Result<Vec<Entry>, DotenvError> {
-    let mut parser = Parser { file, text, at: 0, scope: Environment::default(), outer, missing };
+    let mut parser = Parser { file, text, at: 0, scope, outer, missing };
     if text.starts_with('\u{feff}') {
         parser.at = '\u{feff}'.len_utf8();
     }
     let mut entries = Vec::new();
     while parser.skip_to_statement() {
-        entries.push(parser.statement()?);
+        entries.extend(parser.statement()?);
+    }
+    Ok(entries)
+}
+
+/// Parses a file of plain `K=v` lines (`format: raw`): no quotes, no variables, no comments after a value.
+pub fn parse_raw(file: FileId, text: &str, outer: &dyn Lookup) -> Result<Vec<Entry>, DotenvError> {
+    let mut entries = Vec::new();
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let start = at;
+        at += line.len();
+        let line = line.strip_suffix('\n').unwrap_or(line);
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        let own = line.strip_prefix('\u{feff}').filter(|_| start == 0).unwrap_or(line);
+        let trimmed = own.trim_start();
+        let start = start + line.len() - trimmed.len();
+        if trimmed.is_empty() || trimmed.starts_with('#') {
+            continue;
+        }
+        let span =
+            |from: usize, to: usize| Span { file, start: (start + from) as u32, end: (start + to) as u32 };
+        let name = trimmed.split('=').next().unwrap_or_default();
+        let name_span = span(0, name.len());
+        if name.is_empty() {
+            return Err(DotenvError { kind: DotenvErrorKind::BadName, span: name_span });
+        }
+        if name.contains(char::is_whitespace) {
+            return Err(DotenvError { kind: DotenvErrorKind::SpaceInName, span: name_span });
+        }
+        let entry =
+            |value, value_span| Entry { name: name.into(), name_span, value, value_span, template: None };
+        entries.push(match trimmed.split_once('=') {
+            Some((_, value)) => entry(Some(value.into()), span(name.len() + 1, trimmed.len())),
+            None => {
+                let value = outer.look_up(name).map(|binding| binding.value.clone());
+                entry(value, span(name.len(), name.len()))
+            }
+        });
     }
     Ok(entries)
 }
@@ -139,8 +179,8 @@ struct Parser<'a> {
     file: FileId,
     text: &'a str,
     at: usize,
-    scope: Environment,
-    outer: &'a Environment,
+    scope: &'a mut Environment,
+    outer: &'a dyn Lookup,
     missing: Missing,
 }
 
@@ -165,29 +205,43 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn statement(&mut self) -> Result<Entry, DotenvError> {
+    /// The next assignment; none where the last line is a bare name without a line break, which Compose
+    /// takes for the value of a variable without a name.
+    fn statement(&mut self) -> Result<Option<Entry>, DotenvError> {
         if let Some(rest) = self.rest().strip_prefix("export")
-            && rest.starts_with([' ', '\t'])
+            && rest.starts_with(char::is_whitespace)
         {
-            let trimmed = rest.trim_start_matches([' ', '\t']);
-            self.at = self.text.len() - trimmed.len();
+            self.at = self.text.len() - rest.trim_start_matches(is_blank).len();
         }
         let start = self.at;
-        let line_end = start + self.rest().find('\n').unwrap_or(self.rest().len());
-        let line = &self.text[start..line_end];
-        for (offset, character) in line.char_indices() {
+        for (offset, character) in self.rest().char_indices() {
             match character {
-                '=' | ':' => {
-                    let name = line[..offset].trim_end();
+                '=' | ':' | '\n' => {
+                    let name = self.text[start..start + offset].trim_end();
                     let name_span = self.span(start, start + name.len());
-                    if name.contains(char::is_whitespace) {
+                    if name.contains(' ') {
                         return Err(DotenvError { kind: DotenvErrorKind::SpaceInName, span: name_span });
                     }
                     self.at = start + offset + 1;
-                    return self.value(name.into(), name_span);
+                    if character != '\n' {
+                        return self.value(name.into(), name_span).map(Some);
+                    }
+                    let value_span = self.span(start + name.len(), start + name.len());
+                    let value = self.outer.look_up(name).map(|binding| binding.value.clone());
+                    if let Some(value) = &value {
+                        let origin = BindingOrigin::File(value_span);
+                        self.scope.set(name, Binding { value: value.clone(), origin });
+                    }
+                    return Ok(Some(Entry {
+                        name: name.into(),
+                        name_span,
+                        value,
+                        value_span,
+                        template: None,
+                    }));
                 }
                 '_' | '.' | '-' | '[' | ']' => {}
-                other if other.is_alphanumeric() || other.is_whitespace() => {}
+                other if other.is_alphanumeric() || is_blank(other) => {}
                 other => {
                     let at = start + offset;
                     let span = self.span(at, at + other.len_utf8());
@@ -195,20 +249,12 @@ impl<'a> Parser<'a> {
                 }
             }
         }
-        let name = line.trim_end();
-        let name_span = self.span(start, start + name.len());
-        if name.contains(char::is_whitespace) {
-            return Err(DotenvError { kind: DotenvErrorKind::SpaceInName, span: name_span });
-        }
-        self.at = line_end;
-        let value_span = self.span(start + name.len(), start + name.len());
-        let value = self.outer.get(name).map(|binding| binding.value.clone());
-        Ok(Entry { name: name.into(), name_span, value, value_span, template: None })
+        self.at = self.text.len();
+        Ok(None)
     }
 
     fn value(&mut self, name: Arc<str>, name_span: Span) -> Result<Entry, DotenvError> {
-        let blank = self.rest().len() - self.rest().trim_start_matches([' ', '\t', '\r']).len();
-        self.at += blank;
+        self.at += self.rest().len() - self.rest().trim_start_matches(is_blank).len();
         let start = self.at;
         let quote = self.rest().chars().next().filter(|first| matches!(first, '"' | '\''));
         let (value_span, template, value) = if let Some(quote) = quote {
@@ -217,46 +263,42 @@ impl<'a> Parser<'a> {
                 return Err(DotenvError { kind: DotenvErrorKind::UnterminatedQuote, span });
             };
             let span = self.span(start + 1, start + 1 + length);
-            let written = &self.text[start + 1..start + 1 + length];
+            let written = unquote(&self.text[start + 1..start + 1 + length], quote);
+            // What stands behind the closing quote is the next statement.
             self.at = start + length + 2;
-            // What stands between the closing quote and the end of the line is a comment or nothing.
-            self.at += self.rest().find('\n').unwrap_or(self.rest().len());
             if quote == '\'' {
                 (span, None, Arc::from(written))
             } else {
-                let unescaped = unescape(written);
+                let unescaped = unescape(&written);
                 let value = self.expand(&unescaped, span)?;
                 (span, Some(Arc::from(unescaped)), value)
             }
         } else {
             let line = &self.rest()[..self.rest().find('\n').unwrap_or(self.rest().len())];
-            let end = start + line.len();
-            let written = if line.starts_with('#') { "" } else { line };
-            let written = written.split(" #").next().unwrap_or_default().trim_end();
+            self.at = (start + line.len() + 1).min(self.text.len());
+            let written = line.split(" #").next().unwrap_or_default().trim_end();
             let span = self.span(start, start + written.len());
-            let value = self.expand(written, span)?;
-            let template = Some(Arc::from(written));
-            self.at = end;
-            (span, template, value)
+            (span, Some(Arc::from(written)), self.expand(written, span)?)
         };
-        self.scope.set_default(
-            name.clone(),
-            Binding { value: value.clone(), origin: BindingOrigin::File(value_span) },
-        );
+        let origin = BindingOrigin::File(value_span);
+        self.scope.set(name.clone(), Binding { value: value.clone(), origin });
         Ok(Entry { name, name_span, value: Some(value), value_span, template })
     }
 
     fn expand(&self, text: &str, span: Span) -> Result<Arc<str>, DotenvError> {
-        let mut visible = self.outer.clone();
         if !text.contains('$') {
             return Ok(text.into());
         }
-        visible.extend_default(&self.scope);
-        match template::evaluate(text, &visible, self.missing) {
+        match template::evaluate(text, &(self.outer, &*self.scope as &dyn Lookup), self.missing) {
             Ok((value, _)) => Ok(value.into()),
             Err(error) => Err(DotenvError { kind: error.into(), span }),
         }
     }
+}
+
+/// A space that ends no line.
+fn is_blank(character: char) -> bool {
+    matches!(character, '\t' | '\u{b}' | '\u{c}' | '\r' | ' ' | '\u{85}' | '\u{a0}')
 }
 
 fn closing_quote(text: &str, quote: char) -> Option<usize> {
@@ -270,27 +312,62 @@ fn closing_quote(text: &str, quote: char) -> Option<usize> {
     None
 }
 
+/// The text between two quotes: a quote behind a backslash is a quote.
+fn unquote(text: &str, quote: char) -> String {
+    let mut result = String::with_capacity(text.len());
+    let mut escaped = false;
+    for character in text.chars() {
+        if escaped && character != quote {
+            result.push('\\');
+        }
+        let opens = character == '\\' && !escaped;
+        if !opens {
+            result.push(character);
+        }
+        escaped = opens;
+    }
+    result
+}
+
+/// The escapes that Compose knows in `"…"`; others stay as they are.
 fn unescape(text: &str) -> String {
     let mut result = String::with_capacity(text.len());
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        if character != '\\' {
-            result.push(character);
-            continue;
-        }
-        match characters.next() {
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        result.push_str(&rest[..at]);
+        let escape = &rest[at + 1..];
+        let mut length = escape.chars().next().map_or(0, char::len_utf8);
+        match escape.chars().next() {
+            Some('a') => result.push('\u{7}'),
+            Some('b') => result.push('\u{8}'),
+            Some('f') => result.push('\u{c}'),
             Some('n') => result.push('\n'),
             Some('r') => result.push('\r'),
             Some('t') => result.push('\t'),
+            Some('v') => result.push('\u{b}'),
+            // How a template writes a dollar.
             Some('$') => result.push_str("$$"),
-            Some(other @ ('"' | '\\' | '\'')) => result.push(other),
-            Some(other) => {
-                result.push('\\');
-                result.push(other);
+            Some(other @ ('"' | '\\')) => result.push(other),
+            Some('0') => {
+                let digits = escape[1..].bytes().take(3).take_while(u8::is_ascii_digit).count();
+                let digits = &escape[1..=digits];
+                length = 1 + digits.len();
+                match u8::from_str_radix(digits, 8) {
+                    Ok(byte) if digits.len() == 3 => result.push(char::from(byte)),
+                    _ => {
+                        result.push('\\');
+                        result.push_str(digits);
+                    }
+                }
             }
-            None => result.push('\\'),
+            _ => {
+                result.push('\\');
+                length = 0;
+            }
         }
+        rest = &escape[length..];
     }
+    result.push_str(rest);
     result
 }
 
@@ -303,7 +380,7 @@ mod tests {
         let mut sources = Sources::default();
         let id = sources.add(".env", text);
         let outer = Environment::from_process([("OUT".to_owned(), "outside".to_owned())]);
-        parse(id, text, &outer, Missing::Refuse)
+        parse(id, text, &outer, &mut Environment::default(), Missing::Refuse)
             .unwrap()
             .into_iter()
             .map(|entry| (entry.name.to_string(), entry.value.map(|value| value.to_string())))
@@ -312,7 +389,7 @@ mod tests {
 
     #[test]
     fn each_way_of_writing_a_value_gives_what_compose_gives() {
-        let text = "# c\nA=1\nexport B = two # note\nC='$A \\n'\nD=\"x\\ty ${A}\"\nE: v\nOUT\nNONE\nF=\nG=a#b\nH=\"l1\nl2\"\n";
+        let text = "# c\nA=1\nexport B = two # note\nC='$A \\n'\nD=\"x\\ty ${A}\"\nE: v\nOUT\nNONE\nF=\nG=a#b\nH=\"l1\nl2\"\nI='it\\'s' J=#x\nK=1\nK=$A$K\nL=\"\\0101\\q\"\n";
         let expected = [
             ("A", Some("1")),
             ("B", Some("two")),
@@ -324,6 +401,11 @@ mod tests {
             ("F", Some("")),
             ("G", Some("a#b")),
             ("H", Some("l1\nl2")),
+            ("I", Some("it's")),
+            ("J", Some("#x")),
+            ("K", Some("1")),
+            ("K", Some("11")),
+            ("L", Some("A\\q")),
         ];
         let expected: Vec<_> =
             expected.iter().map(|(name, value)| ((*name).to_owned(), value.map(str::to_owned))).collect();
@@ -335,7 +417,8 @@ mod tests {
         let mut sources = Sources::default();
         let text = "A=1\nPASSWORD=\"canary\n";
         let id = sources.add(".env", text);
-        let error = parse(id, text, &Environment::default(), Missing::Refuse).err().unwrap();
+        let none = Environment::default();
+        let error = parse(id, text, &none, &mut Environment::default(), Missing::Refuse).err().unwrap();
         assert_eq!(error.kind, DotenvErrorKind::UnterminatedQuote);
         assert_eq!(sources.range(error.span).0.line, 2);
         assert!(!format!("{error:?} {error}").contains("canary"));

@@ -40,6 +40,11 @@ impl Environment {
         environment
     }
 
+    /// Sets a variable, whatever it was.
+    pub fn set(&mut self, name: impl Into<Arc<str>>, binding: Binding) {
+        self.bindings.insert(name.into(), binding);
+    }
+
     /// Sets a variable unless it is set.
     pub fn set_default(&mut self, name: impl Into<Arc<str>>, binding: Binding) {
         self.bindings.entry(name.into()).or_insert(binding);
@@ -55,6 +60,30 @@ impl Environment {
     /// A variable.
     pub fn get(&self, name: &str) -> Option<&Binding> {
         self.bindings.get(name)
+    }
+
+    /// All variables, in no promised order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Binding)> {
+        self.bindings.iter().map(|(name, binding)| (name.as_ref(), binding))
+    }
+}
+
+/// Where templates find their variables.
+pub trait Lookup {
+    /// A variable.
+    fn look_up(&self, name: &str) -> Option<&Binding>;
+}
+
+impl Lookup for Environment {
+    fn look_up(&self, name: &str) -> Option<&Binding> {
+        self.get(name)
+    }
+}
+
+/// The first that has it wins.
+impl Lookup for (&dyn Lookup, &dyn Lookup) {
+    fn look_up(&self, name: &str) -> Option<&Binding> {
+        self.0.look_up(name).or_else(|| self.1.look_up(name))
     }
 }
 

@@ -1,17 +1,18 @@
 //! From Compose files to a [`Project`]: several documents and files, `include`, `extends`, `!reset` and
-//! `!override`, interpolation. (compose-go `loader/loader.go`, `include.go`, `extends.go`)
+//! `!override`, interpolation, schema, canonical form. (compose-go `loader/loader.go`, `include.go`,
+//! `extends.go`)
 
+use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use super::decode::{DecodeError, decode};
-use super::dotenv;
+use super::decode::{DecodeError, Keys, decode};
 use super::environment::{Binding, BindingOrigin, Environment};
-use super::merge;
-use super::project::{Project, is_enabled};
-use super::template::{self, Missing, TemplateError};
-use super::validate::validate;
-use super::value::{Data, Map, Template, Value};
-use crate::files::{FileSystem, ReadError, join, parent};
+use super::project::{Project, default_name};
+use super::resolved::Resolved;
+use super::value::{Data, Map, MapEntry, Value};
+use super::{canonical, check, dotenv, interpolate, merge, normalize, resolve, schema, template, unicity};
+use crate::files::{FileSystem, ReadError, file_name, join, parent};
 use crate::source::{FileId, Sources, Span};
 use crate::yaml::{Document, YamlError};
 
@@ -21,16 +22,20 @@ pub enum Interpolation {
     /// As Compose: `${V:?…}` and malformed text are errors, a missing file too.
     Strict,
     /// For linting without the author's environment: variables are empty, malformed text stays, a missing
-    /// file is noted.
+    /// file is noted. Values stay in the form in which they are written.
     Lenient,
+    /// Variables stay as they are written (`--no-interpolate`); a missing file is an error.
+    None,
 }
 
 /// What to load and how.
 pub struct LoadRequest<'a> {
     /// The Compose files, later ones over earlier ones.
     pub files: &'a [String],
-    /// The project directory, which relative paths start from.
+    /// The project directory as the user sees it, which relative paths start from.
     pub directory: &'a str,
+    /// Where the user stands: an absolute path, which `directory` starts from.
+    pub working_directory: &'a str,
     /// The variables, `.env` included.
     pub environment: &'a Environment,
     /// What a variable without a value does.
@@ -39,18 +44,63 @@ pub struct LoadRequest<'a> {
     pub name: Option<&'a str>,
     /// Enabled profiles; `*` is all.
     pub profiles: &'a [String],
-    /// Services that are enabled by being named.
+    /// Services that are enabled by being named, and with them their profiles.
     pub services: &'a [String],
 }
 
 /// A loaded project.
+#[derive(Debug)]
 pub struct Loaded {
     /// The merged whole as values.
     pub root: Value,
     /// What rules and plan read.
     pub project: Project,
+    /// What Compose makes of it; `None` after lenient loading.
+    pub resolved: Option<Resolved>,
+    /// Why each file was read, in the order in which they were.
+    pub ways: Ways,
     /// What lenient loading had to leave out.
     pub left_out: Vec<String>,
+}
+
+/// Why a file was read. With the span of a value, it tells how the value came into the project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// It is one of the project's files, by its index.
+    Named(usize),
+    /// `include:` brought it; the span is the entry's.
+    Included(Span),
+    /// `extends:` brought it.
+    Extended(Span),
+    /// It is an env file.
+    EnvFile,
+}
+
+/// Why each file was read.
+#[derive(Clone, Debug, Default)]
+pub struct Ways {
+    ways: HashMap<FileId, Way>,
+}
+
+impl Ways {
+    /// Why a file was read; `None` for one that the loader did not read.
+    pub fn of(&self, file: FileId) -> Option<Way> {
+        self.ways.get(&file).copied()
+    }
+
+    /// The `include:` and `extends:` entries that lead to a file, the nearest first.
+    pub fn chain(&self, file: FileId) -> Vec<Way> {
+        let mut chain = Vec::new();
+        let mut next = self.of(file);
+        while let Some(way) = next {
+            chain.push(way);
+            next = match way {
+                Way::Included(span) | Way::Extended(span) if chain.len() <= DEEPEST => self.of(span.file),
+                _ => None,
+            };
+        }
+        chain
+    }
 }
 
 /// Why files are no project. The sentence names the cause; no value of a file is in it.
@@ -72,6 +122,12 @@ impl LoadError {
 
     pub(super) fn also(mut self, span: Span, label: &'static str) -> Self {
         self.related = Some((span, label));
+        self
+    }
+
+    /// An error of a file as such gets the place that names the file.
+    pub(super) fn or_at(mut self, span: Span) -> Self {
+        self.span = self.span.or(Some(span));
         self
     }
 
@@ -114,6 +170,7 @@ impl From<DecodeError> for LoadError {
 /// let request = LoadRequest {
 ///     files: &["compose.yaml".to_owned(), "prod.yaml".to_owned()],
 ///     directory: "",
+///     working_directory: "/work",
 ///     environment: &Environment::default(),
 ///     interpolation: Interpolation::Strict,
 ///     name: None,
@@ -137,75 +194,123 @@ pub fn load(
         sources,
         documents,
         interpolation: request.interpolation,
-        including: Vec::new(),
+        ways: Ways::default(),
+        parsed: HashMap::new(),
+        bases: HashMap::new(),
         left_out: Vec::new(),
     };
-    let root = loader.model(request.files, request.directory, request.environment)?;
-    let left_out = std::mem::take(&mut loader.left_out);
-    let project = Project::read(sources, &root, request)?;
-    if request.interpolation == Interpolation::Strict {
-        validate(files, &root, |name, service| is_enabled(name, service, request))?;
+    for (index, path) in request.files.iter().enumerate() {
+        loader.parse(path, Way::Named(index))?;
     }
-    Ok(Loaded { root, project, left_out })
+    let name = loader.name(request)?;
+    // Without interpolation Compose looks no variable up.
+    let mut environment = match request.interpolation {
+        Interpolation::None => Environment::default(),
+        _ => request.environment.clone(),
+    };
+    environment
+        .set("COMPOSE_PROJECT_NAME", Binding { value: name.as_str().into(), origin: BindingOrigin::Process });
+    let location = Location {
+        read_from: request.directory,
+        resolve_against: request.directory,
+        environment: &environment,
+    };
+    let root = loader.model(request.files, &location, &[])?;
+    let profiles = with_profiles_of(&root, request);
+    let resolved = match request.interpolation {
+        Interpolation::Lenient => None,
+        _ => Some(Resolved::new(files, loader.sources, &root, &name, &environment, &profiles, request)?),
+    };
+    let (left_out, ways) = (std::mem::take(&mut loader.left_out), std::mem::take(&mut loader.ways));
+    let project = Project::read(sources, &root, request, name, &profiles)?;
+    Ok(Loaded { root, project, resolved, ways, left_out })
+}
+
+/// Naming a service enables its profiles, for all services that have them.
+fn with_profiles_of(root: &Value, request: &LoadRequest<'_>) -> Vec<String> {
+    let mut profiles = request.profiles.to_vec();
+    for name in request.services {
+        let service = root.get("services").and_then(|services| services.get(name));
+        let own: Vec<&str> = service
+            .and_then(|service| service.get("profiles"))
+            .and_then(Value::as_seq)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
+        if !own.is_empty() && !own.iter().any(|one| request.profiles.iter().any(|asked| asked == one)) {
+            profiles.extend(own.into_iter().map(str::to_owned));
+        }
+    }
+    profiles
 }
 
 /// Deeper chains are a mistake.
-const DEEPEST: usize = 64;
+const DEEPEST: usize = 100;
 
 /// The sections that `include` brings in.
-const SECTIONS: [&str; 6] = ["services", "secrets", "configs", "volumes", "networks", "models"];
+const SECTIONS: [&str; 6] = ["services", "volumes", "networks", "secrets", "configs", "models"];
 
 struct Loader<'a> {
     files: &'a dyn FileSystem,
     sources: &'a mut Sources,
     documents: &'a mut Vec<Document>,
     interpolation: Interpolation,
-    /// The files that are being included, outermost first.
-    including: Vec<String>,
+    ways: Ways,
+    /// The documents of the files that have been read, by path.
+    parsed: HashMap<String, Rc<Vec<Value>>>,
+    /// The services of files that are extended, by path and by what their paths are resolved against.
+    bases: HashMap<(String, String), Rc<Map>>,
     left_out: Vec<String>,
+}
+
+/// Where a part of the project is.
+#[derive(Clone, Copy)]
+struct Location<'e> {
+    /// The directory that files are read from, as the user sees it.
+    read_from: &'e str,
+    /// What its paths are resolved against: for an included part, its directory as seen from the project
+    /// that includes it, which resolves them in turn.
+    resolve_against: &'e str,
+    /// Its variables.
+    environment: &'e Environment,
 }
 
 /// A service on the way to its base: the file it is in, and its name.
 type Extending = Vec<(String, Arc<str>)>;
 
 impl Loader<'_> {
-    /// Files merged in order, paths resolved.
-    fn model(
-        &mut self,
-        files: &[String],
-        directory: &str,
-        environment: &Environment,
-    ) -> Result<Value, LoadError> {
-        let mut model: Option<Value> = None;
-        for path in files {
-            for mut document in self.read(path, environment)? {
-                self.extend_services(&mut document, path, directory, environment)?;
-                self.include(&mut document, directory, environment)?;
-                let base = model.take().unwrap_or_else(|| merge::empty(document.span));
-                model = Some(merge::merge(self.sources, base, document)?);
-            }
+    /// The documents of a file, not yet interpolated.
+    fn parse(&mut self, path: &str, way: Way) -> Result<Rc<Vec<Value>>, LoadError> {
+        if let Some(parsed) = self.parsed.get(path) {
+            return Ok(parsed.clone());
         }
-        let mut model = model.ok_or_else(|| LoadError::unreadable("compose.yaml", &ReadError::Missing))?;
-        self.resolve_paths(&mut model, directory);
-        Ok(model)
-    }
-
-    /// The interpolated documents of a file.
-    fn read(&mut self, path: &str, environment: &Environment) -> Result<Vec<Value>, LoadError> {
         let text = self.files.read(path).map_err(|error| LoadError::unreadable(path, &error))?;
         let file = self.sources.add(path, text);
-        self.parse(file, environment)
-    }
-
-    fn parse(&mut self, file: FileId, environment: &Environment) -> Result<Vec<Value>, LoadError> {
+        self.ways.ways.insert(file, way);
         let start = crate::source::file_start(file);
+        if self.interpolation != Interpolation::Lenient
+            && let Some(version) = yaml_version(self.sources.file(file).text())
+            && version != "1.1"
+        {
+            let message =
+                "Compose reads no file that says `%YAML` of another version than 1.1; remove the line";
+            return Err(LoadError::new(message, start));
+        }
         let first = self.documents.len();
         self.documents.extend(crate::yaml::parse(file, self.sources.file(file).text())?);
+        let keys = match self.interpolation {
+            Interpolation::Lenient => Keys::Scalars,
+            Interpolation::Strict | Interpolation::None => Keys::Text,
+        };
         let mut values = Vec::new();
         for document in &self.documents[first..] {
-            let mut value = decode(document)?;
-            // `---` without anything after it.
-            if matches!(value.data, Data::Null) && self.documents.len() > first + 1 {
+            let value = decode(document, keys)?;
+            // `---` without anything after it, which Compose refuses.
+            if self.interpolation == Interpolation::Lenient
+                && value.is_null()
+                && self.documents.len() > first + 1
+            {
                 continue;
             }
             if !matches!(value.data, Data::Map(_)) {
@@ -215,7 +320,6 @@ impl Loader<'_> {
                 );
                 return Err(LoadError::new(message, value.span));
             }
-            interpolate(&mut value, &mut String::new(), environment, self.interpolation)?;
             values.push(value);
         }
         if values.is_empty() {
@@ -224,15 +328,113 @@ impl Loader<'_> {
                 start,
             ));
         }
-        Ok(values)
+        let parsed = Rc::new(values);
+        self.parsed.insert(path.to_owned(), parsed.clone());
+        Ok(parsed)
+    }
+
+    /// The documents of a file with their variables replaced.
+    fn read(&mut self, path: &str, way: Way, environment: &Environment) -> Result<Vec<Value>, LoadError> {
+        let mut documents = self.parse(path, way)?.to_vec();
+        if self.interpolation != Interpolation::None {
+            for document in &mut documents {
+                interpolate::interpolate(document, environment, self.interpolation)?;
+            }
+        }
+        Ok(documents)
+    }
+
+    /// The project's name: from outside, from the last file that has one, or from the directory.
+    fn name(&self, request: &LoadRequest<'_>) -> Result<String, LoadError> {
+        if let Some(name) = request.name.filter(|name| !name.is_empty()) {
+            if request.interpolation != Interpolation::Lenient && default_name(name) != name {
+                let message = format!(
+                    "the project name `{name}` is not allowed; it has lower case letters, digits, `-` and `_`, \
+                     and starts with a letter or digit"
+                );
+                return Err(LoadError { message, span: None, related: None });
+            }
+            return Ok(name.to_owned());
+        }
+        let documents =
+            request.files.iter().filter_map(|path| self.parsed.get(path)).flat_map(|file| file.iter());
+        let named: Vec<_> = documents
+            .filter_map(|document| document.get("name"))
+            .filter_map(|name| Some((name.to_text()?.value, name.span)))
+            .filter(|(name, _)| !name.is_empty())
+            .collect();
+        if let Some((name, span)) = named.last() {
+            let name = match self.interpolation {
+                Interpolation::None => name.to_string(),
+                mode => match template::evaluate(name, request.environment, mode.missing()) {
+                    Ok((name, _)) => name,
+                    Err(_) if mode == Interpolation::Lenient => String::new(),
+                    Err(error) => return Err(LoadError::new(format!("`name`: {error}"), *span)),
+                },
+            };
+            let name = default_name(&name);
+            if !name.is_empty() {
+                return Ok(name);
+            }
+        }
+        let name = default_name(file_name(&join(request.working_directory, request.directory)));
+        if name.is_empty() && self.interpolation != Interpolation::Lenient {
+            let message = "the project has no name, and its directory gives none; set `name:` or use -p";
+            return Err(LoadError { message: message.to_owned(), span: None, related: None });
+        }
+        Ok(name)
+    }
+
+    /// Files merged in order, paths resolved. `including` are the files on the way here, outermost first.
+    fn model(
+        &mut self,
+        files: &[String],
+        location: &Location<'_>,
+        including: &[String],
+    ) -> Result<Value, LoadError> {
+        let way = |index| match including {
+            [] => Way::Named(index),
+            _ => Way::EnvFile,
+        };
+        let mut including = including.to_vec();
+        let mut model: Option<Value> = None;
+        for (index, path) in files.iter().enumerate() {
+            for mut document in self.read(path, way(index), location.environment)? {
+                self.extend_services(&mut document, path, location)?;
+                including.push(path.clone());
+                self.include(&mut document, location, &including)?;
+                let span = document.span;
+                let base = model.take().unwrap_or_else(|| merge::empty(span));
+                let mut merged = merge::merge(self.sources, base, document)?;
+                unicity::enforce(&mut merged, self.interpolation)?;
+                if self.interpolation != Interpolation::Lenient {
+                    schema::validate(&merged)?;
+                    if let Some(top) = merged.as_map_mut() {
+                        top.shift_remove("version");
+                    }
+                    canonical::canonical(&mut merged, self.interpolation)?;
+                    unicity::enforce(&mut merged, self.interpolation)?;
+                }
+                model = Some(merged);
+            }
+        }
+        let mut model = model.ok_or_else(|| LoadError::unreadable("compose.yaml", &ReadError::Missing))?;
+        if self.interpolation != Interpolation::Lenient {
+            check::set_defaults(&mut model);
+            check::check(&model)?;
+        }
+        resolve::resolve_paths(self.files, &mut model, location.resolve_against);
+        if self.interpolation != Interpolation::Lenient {
+            normalize::resolve_environment(&mut model, location.environment);
+        }
+        Ok(model)
     }
 
     fn extend_services(
         &mut self,
         document: &mut Value,
         path: &str,
-        directory: &str,
-        environment: &Environment,
+        location: &Location<'_>,
     ) -> Result<(), LoadError> {
         let Some(services) = document.get("services").and_then(Value::as_map) else { return Ok(()) };
         let extending: Vec<Arc<str>> = services
@@ -240,13 +442,18 @@ impl Loader<'_> {
             .filter(|(_, entry)| entry.value.get("extends").is_some())
             .map(|(name, _)| name.clone())
             .collect();
+        if extending.is_empty() {
+            return Ok(());
+        }
         let services = services.clone();
+        let mut extender = Extender { main: path, location, done: HashMap::new() };
         for name in extending {
-            let mut way = Extending::new();
-            let extended = self.extended(&services, &name, path, directory, environment, &mut way)?;
-            if let Data::Map(top) = &mut document.data
-                && let Some(Data::Map(services)) = top.get_mut("services").map(|entry| &mut entry.value.data)
-                && let (Some(entry), Some(extended)) = (services.get_mut(&name), extended)
+            let extended = self.extended(&services, &name, true, &mut extender, &mut Extending::new())?;
+            if let Some(entry) = document
+                .get_mut("services")
+                .and_then(Value::as_map_mut)
+                .and_then(|services| services.get_mut(&name))
+                && let Some(extended) = extended
             {
                 entry.value = extended;
             }
@@ -254,100 +461,134 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// A service with all that it extends; `None` if it cannot be had and that is allowed.
+    /// A service with all that it extends; `None` if it is nothing. `own` tells that `services` are those of
+    /// the file that is being loaded.
     fn extended(
         &mut self,
         services: &Map,
         name: &Arc<str>,
-        path: &str,
-        directory: &str,
-        environment: &Environment,
+        own: bool,
+        extender: &mut Extender<'_>,
         way: &mut Extending,
     ) -> Result<Option<Value>, LoadError> {
-        let Some(entry) = services.get(name) else { return Ok(None) };
-        let mut service = entry.value.clone();
-        let Data::Map(map) = &mut service.data else { return Ok(Some(service)) };
-        let Some(extends) = map.shift_remove("extends").map(|entry| entry.value) else {
-            return Ok(Some(service));
-        };
-        let step = (path.to_owned(), name.clone());
-        if way.contains(&step) || way.len() >= DEEPEST {
-            return Err(LoadError::new(
-                format!("service `{name}` extends itself by a circle of `extends:`"),
-                extends.span,
-            ));
+        if own && let Some(done) = extender.done.get(name) {
+            return Ok(Some(done.clone()));
         }
-        way.push(step);
+        let Some(entry) = services.get(name) else { return Ok(None) };
+        if entry.value.is_null() {
+            return Ok(None);
+        }
+        let Some(extends) = entry.value.get("extends").filter(|extends| !extends.is_null()) else {
+            return Ok(Some(entry.value.clone()));
+        };
         let text = |value: Option<&Value>| value.and_then(Value::to_text).map(|text| text.value);
         let (base_name, file) = match &extends.data {
             Data::Map(_) => (text(extends.get("service")), text(extends.get("file"))),
-            _ => (text(Some(&extends)), None),
+            _ => (text(Some(extends)), None),
         };
         let Some(base_name) = base_name else {
             return Err(LoadError::new("`extends:` needs the name of a `service:`", extends.span));
         };
-        let base = match file {
+        let missing = |file: &str| {
+            LoadError::new(
+                format!("cannot extend service `{base_name}`: {file} has no such service"),
+                extends.span,
+            )
+        };
+        let (base_services, base_own, step) = match &file {
             None => {
-                let found = services.contains_key(&base_name);
-                let base = self.extended(services, &base_name, path, directory, environment, way)?;
-                base.filter(|_| found)
+                if !services.contains_key(&base_name) {
+                    self.allow(missing("the file"))?;
+                    return Ok(Some(entry.value.clone()));
+                }
+                (None, own, extender.main.to_owned())
             }
             Some(file) => {
-                let file = join(directory, &file);
-                self.base_in_other_file(&file, &base_name, directory, environment, way, extends.span)?
+                let found = match self.base_services(file, extender.location, extends.span) {
+                    Ok(found) => found,
+                    Err(error) => {
+                        self.allow(error)?;
+                        return Ok(Some(without_extends(entry.value.clone())));
+                    }
+                };
+                if !found.contains_key(&base_name) {
+                    self.allow(missing(file))?;
+                    return Ok(Some(without_extends(entry.value.clone())));
+                }
+                (Some(found), false, file.to_string())
             }
         };
-        way.pop();
-        match base {
-            Some(base) => merge::merge_service(self.sources, base, service).map(Some),
-            None => {
-                let message = format!("cannot extend service `{base_name}`: there is no such service");
-                self.allow(LoadError::new(message, extends.span))?;
-                Ok(Some(service))
-            }
+        let step = (step, name.clone());
+        if way.contains(&step) || way.len() >= DEEPEST {
+            let circle: Vec<&str> =
+                way.iter().map(|(_, name)| name.as_ref()).chain([name.as_ref()]).collect();
+            return Err(LoadError::new(
+                format!("services extend each other in a circle: {}", circle.join(" → ")),
+                extends.span,
+            ));
         }
+        way.push(step);
+        let base =
+            self.extended(base_services.as_deref().unwrap_or(services), &base_name, base_own, extender, way)?;
+        way.pop();
+        let Some(base) = base else { return Ok(Some(entry.value.clone())) };
+        let merged = merge::merge_service(self.sources, base, without_extends(entry.value.clone()))?;
+        if own {
+            extender.done.insert(name.clone(), merged.clone());
+        }
+        Ok(Some(merged))
     }
 
-    /// A service of another file, its paths resolved from that file's directory.
-    fn base_in_other_file(
+    /// The services of another file, their paths resolved as far as to the file that extends them.
+    fn base_services(
         &mut self,
         file: &str,
-        name: &Arc<str>,
-        directory: &str,
-        environment: &Environment,
-        way: &mut Extending,
+        location: &Location<'_>,
         span: Span,
-    ) -> Result<Option<Value>, LoadError> {
-        let documents = match self.read(file, environment) {
-            Ok(documents) => documents,
-            Err(error) if error.span.is_none() => {
-                self.allow(LoadError::new(error.message, span))?;
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
-        };
-        let mut found = None;
-        for document in documents {
-            if let Some(services) = document.get("services").and_then(Value::as_map)
-                && services.contains_key(name)
-            {
-                let own = parent(file);
-                found = self.extended(services, name, file, own, environment, way)?;
-                if join("", own) != join("", directory)
-                    && let Some(service) = &mut found
-                {
-                    self.resolve_service(service, own);
-                }
-            }
+    ) -> Result<Rc<Map>, LoadError> {
+        if resolve::is_remote_text(file) {
+            return Err(LoadError::new(
+                format!("{file} is not on this disk, and cosec fetches nothing"),
+                span,
+            ));
         }
-        Ok(found)
+        let path = join(location.read_from, file);
+        let directory = relative_parent(file);
+        let key = (path, directory);
+        if let Some(services) = self.bases.get(&key) {
+            return Ok(services.clone());
+        }
+        let (path, directory) = &key;
+        let documents =
+            self.read(path, Way::Extended(span), location.environment).map_err(|error| error.or_at(span))?;
+        let mut model: Option<Value> = None;
+        for document in documents {
+            let base = model.take().unwrap_or_else(|| merge::empty(document.span));
+            let mut merged = merge::merge(self.sources, base, document)?;
+            unicity::enforce(&mut merged, self.interpolation)?;
+            if self.interpolation != Interpolation::Lenient {
+                canonical::canonical(&mut merged, self.interpolation)?;
+                unicity::enforce(&mut merged, self.interpolation)?;
+            }
+            model = Some(merged);
+        }
+        let mut model = model.unwrap_or_else(|| merge::empty(span));
+        resolve::resolve_paths(self.files, &mut model, directory);
+        let services = match model.as_map_mut().and_then(|top| top.shift_remove("services")) {
+            Some(MapEntry { value: Value { data: Data::Map(services), .. }, .. }) => Rc::new(services),
+            _ => {
+                return Err(LoadError::new(format!("{file} has no `services:` to extend"), span));
+            }
+        };
+        self.bases.insert(key, services.clone());
+        Ok(services)
     }
 
     fn include(
         &mut self,
         document: &mut Value,
-        directory: &str,
-        environment: &Environment,
+        location: &Location<'_>,
+        including: &[String],
     ) -> Result<(), LoadError> {
         let Data::Map(top) = &mut document.data else { return Ok(()) };
         let Some(include) = top.shift_remove("include").map(|entry| entry.value) else { return Ok(()) };
@@ -357,10 +598,10 @@ impl Loader<'_> {
             _ => return Err(LoadError::new("`include:` must be a list of files", include.span)),
         };
         for item in items {
-            let included = match self.included(item, directory, environment) {
+            let included = match self.included(item, location, including) {
                 Ok(included) => included,
                 Err(error) if error.span.is_none() => {
-                    self.allow(LoadError::new(error.message, item.span))?;
+                    self.allow(error.or_at(item.span))?;
                     continue;
                 }
                 Err(error) => return Err(error),
@@ -374,147 +615,109 @@ impl Loader<'_> {
     fn included(
         &mut self,
         item: &Value,
-        directory: &str,
-        environment: &Environment,
+        location: &Location<'_>,
+        including: &[String],
     ) -> Result<Value, LoadError> {
         let paths = texts(item.get("path").unwrap_or(item));
         let Some(first) = paths.first() else {
             return Err(LoadError::new("an entry of `include:` needs a `path:`", item.span));
         };
-        let files: Vec<String> = paths.iter().map(|path| join(directory, path)).collect();
-        if self.including.contains(&files[0]) || self.including.len() >= DEEPEST {
-            return Err(LoadError::new(format!("{} includes itself", files[0]), item.span));
+        if let Some(remote) = paths.iter().find(|path| resolve::is_remote_text(path)) {
+            let message = format!("{remote} is not on this disk, and cosec fetches nothing");
+            return Err(LoadError { message, span: None, related: None });
         }
-        let own = match item.get("project_directory").and_then(Value::to_text) {
-            Some(own) => join(directory, &own.value),
-            None => parent(&join(directory, first)).to_owned(),
+        let from = |path: &str| join(location.read_from, path);
+        let files: Vec<String> = paths.iter().map(|path| from(path)).collect();
+        if including.contains(&files[0]) || including.len() >= DEEPEST {
+            let mut circle: Vec<&str> = including.iter().map(String::as_str).collect();
+            circle.push(&files[0]);
+            let message = format!("files include each other in a circle: {}", circle.join(" → "));
+            return Err(LoadError::new(message, item.span));
+        }
+        let own = match item
+            .get("project_directory")
+            .and_then(Value::to_text)
+            .filter(|text| !text.value.is_empty())
+        {
+            Some(own) => own.value.to_string(),
+            None => relative_parent(first),
         };
-        let env_files = item.get("env_file").map(texts);
-        let mut inner = environment.clone();
-        match env_files {
+        let read_from = from(&own);
+        let mut environment = location.environment.clone();
+        let env_files = match item.get("env_file").map(texts).filter(|files| !files.is_empty()) {
             Some(env_files) => {
-                for file in env_files {
-                    self.add_env_file(&join(directory, &file), &mut inner, true)?;
-                }
+                env_files.iter().map(|file| self.env_file(&from(file))).collect::<Result<Vec<_>, _>>()?
             }
-            None => self.add_env_file(&join(&own, ".env"), &mut inner, false)?,
+            None => self.env_file(&join(&read_from, ".env")).into_iter().collect(),
+        };
+        add_env_files(self.sources, &env_files, &mut environment, self.interpolation.missing())?;
+        for path in &files {
+            self.parse(path, Way::Included(item.span))?;
         }
-        self.including.push(files[0].clone());
-        let model = self.model(&files, &own, &inner);
-        self.including.pop();
-        model
+        let resolve_against = join("", &own);
+        let location =
+            Location { read_from: &read_from, resolve_against: &resolve_against, environment: &environment };
+        self.model(&files, &location, including)
     }
 
-    /// Adds the variables of an env file that are not set yet.
-    fn add_env_file(
-        &mut self,
-        path: &str,
-        environment: &mut Environment,
-        required: bool,
-    ) -> Result<(), LoadError> {
-        let text = match self.files.read(path) {
-            Ok(text) => text,
-            Err(ReadError::Missing) if !required => return Ok(()),
-            Err(error) => return Err(LoadError::unreadable(path, &error)),
-        };
+    fn env_file(&mut self, path: &str) -> Result<FileId, LoadError> {
+        let text = self.files.read(path).map_err(|error| LoadError::unreadable(path, &error))?;
         let file = self.sources.add(path, text);
-        let missing = match self.interpolation {
-            Interpolation::Strict => Missing::Refuse,
-            Interpolation::Lenient => Missing::Allow,
-        };
-        add_env_file(self.sources, file, environment, missing)
+        self.ways.ways.insert(file, Way::EnvFile);
+        Ok(file)
     }
 
     /// An error, unless loading is lenient: then a note.
     fn allow(&mut self, error: LoadError) -> Result<(), LoadError> {
-        if self.interpolation == Interpolation::Strict {
+        if self.interpolation != Interpolation::Lenient {
             return Err(error);
         }
         self.left_out.push(error.message);
         Ok(())
     }
-
-    /// Makes the paths that we read start from where the user stands.
-    fn resolve_paths(&self, model: &mut Value, directory: &str) {
-        let Data::Map(top) = &mut model.data else { return };
-        for section in ["secrets", "configs"] {
-            let Some(Data::Map(definitions)) = top.get_mut(section).map(|entry| &mut entry.value.data) else {
-                continue;
-            };
-            for entry in definitions.values_mut() {
-                self.resolve(&mut entry.value, "file", directory);
-            }
-        }
-        if let Some(Data::Map(services)) = top.get_mut("services").map(|entry| &mut entry.value.data) {
-            for entry in services.values_mut() {
-                self.resolve_service(&mut entry.value, directory);
-            }
-        }
-    }
-
-    fn resolve_service(&self, service: &mut Value, directory: &str) {
-        let Data::Map(map) = &mut service.data else { return };
-        if let Some(entry) = map.get_mut("env_file") {
-            match &mut entry.value.data {
-                Data::Seq(items) => {
-                    for item in items {
-                        if matches!(item.data, Data::Map(_)) {
-                            self.resolve(item, "path", directory);
-                        } else {
-                            self.resolve_value(item, directory);
-                        }
-                    }
-                }
-                _ => self.resolve_value(&mut entry.value, directory),
-            }
-        }
-        if let Some(entry) = map.get_mut("build") {
-            if matches!(entry.value.data, Data::Map(_)) {
-                self.resolve(&mut entry.value, "context", directory);
-            } else {
-                self.resolve_value(&mut entry.value, directory);
-            }
-        }
-    }
-
-    fn resolve(&self, value: &mut Value, key: &str, directory: &str) {
-        if let Data::Map(map) = &mut value.data
-            && let Some(entry) = map.get_mut(key)
-        {
-            self.resolve_value(&mut entry.value, directory);
-        }
-    }
-
-    fn resolve_value(&self, value: &mut Value, directory: &str) {
-        let Data::Str(path) = &value.data else { return };
-        // A URL, or resolved already on the way through an included or extended file.
-        if path.is_empty() || path.contains("://") || value.resolved {
-            return;
-        }
-        let resolved = match (path.strip_prefix("~/"), self.files.home()) {
-            (Some(rest), Some(home)) => join(&home, rest),
-            _ => join(directory, path),
-        };
-        value.data = Data::Str(resolved.into());
-        value.resolved = true;
-    }
 }
 
-/// Adds the variables of an env file that are not set yet.
-pub fn add_env_file(
-    sources: &Sources,
-    file: FileId,
-    environment: &mut Environment,
-    missing: Missing,
-) -> Result<(), LoadError> {
-    let entries = dotenv::parse(file, sources.file(file).text(), environment, missing)
-        .map_err(|error| LoadError::new(error.kind.to_string(), error.span))?;
-    for entry in entries {
-        if let Some(value) = entry.value {
-            let origin = BindingOrigin::File(entry.value_span);
-            environment.set_default(entry.name, Binding { value, origin });
-        }
+/// What following `extends:` of one file's services needs.
+struct Extender<'e> {
+    /// The file that is being loaded.
+    main: &'e str,
+    location: &'e Location<'e>,
+    /// The file's services that have been extended.
+    done: HashMap<Arc<str>, Value>,
+}
+
+/// What `%YAML` says before the first document.
+fn yaml_version(text: &str) -> Option<&str> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let line = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#'))?;
+    line.strip_prefix("%YAML").map(str::trim)
+}
+
+fn without_extends(mut service: Value) -> Value {
+    if let Some(map) = service.as_map_mut() {
+        map.shift_remove("extends");
     }
+    service
+}
+
+/// The directory of a file as seen from where its path starts: `a/b.yaml` → `a`, `b.yaml` → `.`.
+fn relative_parent(path: &str) -> String {
+    join("", parent(path))
+}
+
+/// Adds the variables of env files, later ones over earlier ones, that are not set yet.
+pub fn add_env_files(
+    sources: &Sources,
+    files: &[FileId],
+    environment: &mut Environment,
+    missing: template::Missing,
+) -> Result<(), LoadError> {
+    let mut set = Environment::default();
+    for file in files {
+        dotenv::parse(*file, sources.file(*file).text(), environment, &mut set, missing)
+            .map_err(|error| LoadError::new(error.kind.to_string(), error.span))?;
+    }
+    environment.extend_default(&set);
     Ok(())
 }
 
@@ -560,61 +763,6 @@ fn import(document: &mut Value, included: Value) -> Result<(), LoadError> {
                 }
             }
         }
-    }
-    Ok(())
-}
-
-fn interpolate(
-    value: &mut Value,
-    path: &mut String,
-    environment: &Environment,
-    interpolation: Interpolation,
-) -> Result<(), LoadError> {
-    let length = path.len();
-    match &mut value.data {
-        Data::Seq(items) => {
-            for item in items {
-                path.push_str(if path.is_empty() { "[]" } else { ".[]" });
-                interpolate(item, path, environment, interpolation)?;
-                path.truncate(length);
-            }
-        }
-        Data::Map(map) => {
-            for (key, entry) in map {
-                if !path.is_empty() {
-                    path.push('.');
-                }
-                path.push_str(key);
-                interpolate(&mut entry.value, path, environment, interpolation)?;
-                path.truncate(length);
-            }
-        }
-        Data::Str(text) if text.contains('$') => {
-            let missing = match interpolation {
-                Interpolation::Strict => Missing::Refuse,
-                Interpolation::Lenient => Missing::Allow,
-            };
-            match template::evaluate(text, environment, missing) {
-                Ok((result, parts)) => {
-                    value.template = Some(Template { text: text.clone(), parts }.into());
-                    value.data = Data::Str(result.into());
-                }
-                Err(_) if interpolation == Interpolation::Lenient => {}
-                Err(TemplateError::Invalid(_)) => {
-                    let message = format!(
-                        "invalid interpolation format for {path}; close every `${{`, and write `$$` for a plain `$`"
-                    );
-                    return Err(LoadError::new(message, value.span));
-                }
-                Err(error @ TemplateError::Required { .. }) => {
-                    let message = format!(
-                        "error while interpolating {path}: {error}; set it in the environment or in .env"
-                    );
-                    return Err(LoadError::new(message, value.span));
-                }
-            }
-        }
-        _ => {}
     }
     Ok(())
 }

@@ -1,11 +1,9 @@
-//! How a later file changes an earlier one. (compose-go `override/merge.go`, `override/uncity.go`)
+//! How a later file changes an earlier one. (compose-go `override/merge.go`)
 //!
 //! Mappings merge deeply, scalars are replaced, lists are appended to; a few attributes have rules of their
-//! own, and entries of some lists are the same thing if their key is the same.
+//! own. What an entry replaces in a list is decided afterwards (`unicity.rs`).
 
 use std::sync::Arc;
-
-use indexmap::IndexMap;
 
 use super::load::LoadError;
 use super::value::{Data, Map, MapEntry, Mark, Template, Value};
@@ -49,46 +47,64 @@ struct Merger<'a> {
 /// Where two values stand: `services`, the service's name, the attribute, …
 type Path = Vec<Arc<str>>;
 
+type Merged = Result<Value, LoadError>;
+
 impl Merger<'_> {
-    fn merge(&self, base: Value, over: Value, path: &mut Path) -> Result<Value, LoadError> {
+    fn merge(&self, base: Value, over: Value, path: &mut Path) -> Merged {
         if over.mark == Mark::Override {
             let value = Value { mark: Mark::None, ..over };
             return Ok(without_resets(value).unwrap_or(base));
         }
-        // A key without a value says nothing.
-        if matches!(over.data, Data::Null) {
-            return Ok(base);
-        }
         let (base, over) = match form(path) {
             Form::Replaced => return Ok(without_resets(over).unwrap_or(base)),
-            Form::Variables => (self.variables(base), self.variables(over)),
-            Form::Names => (names(base), names(over)),
+            Form::Pools => return self.pools(&base, &over, path),
+            Form::Logging => {
+                let driver = |value: &Value| value.get("driver").and_then(Value::as_str).map(str::to_owned);
+                match (driver(&base), driver(&over)) {
+                    (Some(own), Some(other)) if own != other => {
+                        return Ok(without_resets(over).unwrap_or(base));
+                    }
+                    _ => (base, over),
+                }
+            }
+            Form::Variables => (self.variables(base)?, self.variables(over)?),
+            Form::Dependencies => (names(base, true), names(over, true)),
+            Form::Names => (names(base, false), names(over, false)),
             Form::List => (list(base), list(over)),
+            Form::Hosts => {
+                let (base, mut over) = (lines(base), lines(over));
+                let own: Vec<String> = strings(&base);
+                if let Some(items) = over.as_seq_mut() {
+                    items.retain(|item| !item.as_str().is_some_and(|text| own.iter().any(|one| one == text)));
+                }
+                (base, over)
+            }
             Form::Build => (build(base), build(over)),
             Form::Plain => (base, over),
         };
+        // A key without a value says nothing.
+        if over.is_null() {
+            return Ok(base);
+        }
         let over_span = over.span;
-        let (template, resolved) = (over.template.clone(), over.resolved);
         match (base.data, over.data) {
             (Data::Map(base_map), Data::Map(over_map)) => {
                 let data = Data::Map(self.merge_maps(base_map, over_map, path)?);
-                Ok(Value::new(data, over_span))
+                Ok(Value { listed: base.listed || over.listed, ..Value::new(data, over_span) })
             }
             (Data::Seq(mut items), Data::Seq(more)) => {
                 items.extend(more.into_iter().filter_map(without_resets));
-                let data = Data::Seq(unique(items, path));
-                Ok(Value::new(data, over_span))
+                Ok(Value::new(Data::Seq(items), over_span))
             }
-            (Data::Null, data) => {
-                let value = Value { template, resolved, ..Value::new(data, over_span) };
-                Ok(without_resets(value).unwrap_or(Value::new(Data::Null, base.span)))
-            }
-            (Data::Map(_) | Data::Seq(_), _) | (_, Data::Map(_) | Data::Seq(_)) => Err(LoadError::new(
+            (Data::Map(_) | Data::Seq(_), _) => Err(LoadError::new(
                 format!("cannot override {}: another file has it in another form", path.join(".")),
                 over_span,
             )
             .also(base.span, "first here")),
-            (_, data) => Ok(Value { template, resolved, ..Value::new(data, over_span) }),
+            (base_data, data) => {
+                let value = Value { data, ..over };
+                Ok(without_resets(value).unwrap_or(Value::new(base_data, base.span)))
+            }
         }
     }
 
@@ -111,28 +127,82 @@ impl Merger<'_> {
         Ok(base)
     }
 
-    /// `K=v` lines as a mapping, each part with its own place.
-    fn variables(&self, value: Value) -> Value {
-        let Data::Seq(items) = value.data else { return value };
+    /// Address pools are the same thing if their subnet is.
+    fn pools(&self, base: &Value, over: &Value, path: &mut Path) -> Merged {
+        let name = path.join(".");
+        let wrong =
+            |value: &Value| LoadError::new(format!("`{name}` must be a list of address pools"), value.span);
+        let span = over.span;
+        let (Some(own), Some(others)) = (base.as_seq(), over.as_seq()) else {
+            return Err(wrong(if base.as_seq().is_none() { base } else { over }));
+        };
+        let subnet = |value: &Value| value.get("subnet").and_then(Value::as_str).map(str::to_owned);
+        let mut pools: Vec<Value> = Vec::new();
+        for pool in own {
+            let mut pool = pool.clone();
+            for other in others {
+                let place =
+                    |pools: &[Value], one: &Value| pools.iter().position(|pool| subnet(pool) == subnet(one));
+                if subnet(other) != subnet(&pool) && place(&pools, other).is_none() {
+                    pools.push(other.clone());
+                    continue;
+                }
+                let (Data::Map(map), Data::Map(more)) = (pool.data, other.data.clone()) else {
+                    return Err(wrong(other));
+                };
+                path.push("[]".into());
+                pool = Value::new(Data::Map(self.merge_maps(map, more, path)?), other.span);
+                path.pop();
+                match place(&pools, &pool) {
+                    Some(place) => pools[place] = pool.clone(),
+                    None => pools.push(pool.clone()),
+                }
+            }
+        }
+        Ok(Value::new(Data::Seq(pools), span))
+    }
+
+    /// `K=v` lines as a mapping, each part with its own place, in the order in which Compose would list them.
+    fn variables(&self, value: Value) -> Merged {
+        let items = match &value.data {
+            Data::Seq(items) => items.clone(),
+            Data::Map(map) => {
+                let mut map = map.clone();
+                if !value.listed {
+                    let line = |name: &Arc<str>| name.bytes().chain(*b"=").collect::<Vec<u8>>();
+                    map.sort_by_cached_key(|name, _| line(name));
+                }
+                return Ok(Value { listed: true, data: Data::Map(map), ..value });
+            }
+            Data::Str(_) => vec![value.clone()],
+            _ => return Ok(value),
+        };
         let mut map = Map::new();
         for item in items {
-            let Some(text) = item.to_text() else { continue };
-            let part = |from: usize, to: usize| self.sources.within(item.span, &text.raw, from..to);
-            let (name, key_span, value) = match (text.value.split_once('='), text.raw.find('=')) {
+            if item.mark == Mark::Reset {
+                continue;
+            }
+            let Data::Str(text) = &item.data else {
+                let message = "an entry of a list of variables must be text; put quotes around it";
+                return Err(LoadError::new(message, item.span));
+            };
+            let raw = item.template.as_ref().map_or_else(|| text.clone(), |template| template.text.clone());
+            let part = |from: usize, to: usize| self.sources.within(item.span, &raw, from..to);
+            let (name, key_span, value) = match (text.split_once('='), raw.find('=')) {
                 (Some((name, value)), Some(at)) => {
-                    let span = part(at + 1, text.raw.len());
-                    let mut part_value = Value::new(Data::Str(value.into()), span);
+                    let mut part_value = Value::text(value, part(at + 1, raw.len()));
                     part_value.template = item
                         .template
                         .as_ref()
-                        .map(|_| Arc::new(Template { text: text.raw[at + 1..].into(), parts: Vec::new() }));
+                        .map(|_| Arc::new(Template { text: raw[at + 1..].into(), parts: Vec::new() }));
                     (name.into(), part(0, at), part_value)
                 }
-                _ => (text.value.clone(), item.span, Value::new(Data::Null, item.span)),
+                _ => (text.clone(), item.span, Value::new(Data::Null, item.span)),
             };
             map.insert(name, MapEntry { key_span, value });
         }
-        Value { mark: value.mark, ..Value::new(Data::Map(map), value.span) }
+        let place = Value::new(Data::Map(map), value.span);
+        Ok(Value { mark: value.mark, listed: true, ..place })
     }
 }
 
@@ -141,32 +211,56 @@ enum Form {
     Plain,
     Replaced,
     Variables,
+    Dependencies,
     Names,
     List,
+    Hosts,
     Build,
+    Logging,
+    Pools,
 }
 
 fn form(path: &[Arc<str>]) -> Form {
-    let path: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
-    match path.as_slice() {
-        ["services", _, "command" | "entrypoint"] | ["services", _, "healthcheck", "test"] => Form::Replaced,
-        ["services", _, "environment" | "labels" | "annotations" | "sysctls"]
-        | ["services", _, "build", "args" | "labels" | "additional_contexts"]
-        | ["services", _, "deploy", "labels"]
-        | ["networks" | "volumes" | "secrets" | "configs", _, "labels"] => Form::Variables,
-        ["services", _, "depends_on" | "networks"] => Form::Names,
-        ["services", _, "env_file" | "label_file" | "dns" | "dns_search" | "dns_opt" | "tmpfs"] => Form::List,
-        ["services", _, "build"] => Form::Build,
+    let [section, _, rest @ ..] = path else { return Form::Plain };
+    let mut keys = [""; 3];
+    if rest.is_empty() || rest.len() > keys.len() {
+        return Form::Plain;
+    }
+    for (slot, key) in keys.iter_mut().zip(rest) {
+        *slot = key;
+    }
+    match (section.as_ref(), &keys[..rest.len()]) {
+        ("services", ["command" | "entrypoint"] | ["healthcheck", "test"] | ["ulimits", _]) => Form::Replaced,
+        (
+            "services",
+            ["environment" | "labels" | "annotations" | "sysctls"]
+            | ["build", "args" | "labels" | "additional_contexts"]
+            | ["deploy", "labels"],
+        )
+        | ("networks" | "volumes", ["labels"]) => Form::Variables,
+        ("services", ["depends_on"]) => Form::Dependencies,
+        ("services", ["networks" | "models"]) => Form::Names,
+        ("services", ["env_file" | "label_file" | "dns" | "dns_search" | "dns_opt" | "tmpfs"]) => Form::List,
+        ("services", ["extra_hosts"] | ["build", "extra_hosts"]) => Form::Hosts,
+        ("services", ["build"]) => Form::Build,
+        ("services", ["logging"]) => Form::Logging,
+        ("networks", ["ipam", "config"]) => Form::Pools,
         _ => Form::Plain,
     }
 }
 
-/// `[a, b]` as `{a:, b:}`
-fn names(value: Value) -> Value {
+/// `[a, b]` as `{a:, b:}`, or with what the short form of a dependency means.
+fn names(value: Value, dependencies: bool) -> Value {
     let Data::Seq(items) = value.data else { return value };
     let entries = items.into_iter().filter_map(|item| {
-        let name = item.to_text()?.value;
-        Some((name, MapEntry { key_span: item.span, value: Value::new(Data::Null, item.span) }))
+        let (name, span) = (item.to_text()?.value, item.span);
+        let value = if dependencies {
+            let started = Value::text("service_started", span);
+            Value::map([("condition", started), ("required", Value::truth(true, span))], span)
+        } else {
+            Value::new(Data::Null, span)
+        };
+        Some((name, MapEntry { key_span: span, value }))
     });
     Value { mark: value.mark, ..Value::new(Data::Map(entries.collect()), value.span) }
 }
@@ -180,64 +274,36 @@ fn list(value: Value) -> Value {
     Value { mark, ..Value::new(Data::Seq(vec![Value { mark: Mark::None, ..value }]), span) }
 }
 
+/// `{a: b}` as `[a=b]`, sorted.
+fn lines(value: Value) -> Value {
+    let Data::Map(map) = &value.data else { return value };
+    let mut items: Vec<Value> = Vec::with_capacity(map.len());
+    for (name, entry) in map {
+        let values = entry.value.as_seq().unwrap_or(std::slice::from_ref(&entry.value));
+        for one in values {
+            let line = match one.to_text() {
+                Some(text) => format!("{name}={}", text.value),
+                None => name.to_string(),
+            };
+            items.push(Value::text(line, one.span));
+        }
+    }
+    items.sort_by(|left, right| left.as_str().cmp(&right.as_str()));
+    Value { mark: value.mark, ..Value::new(Data::Seq(items), value.span) }
+}
+
+fn strings(value: &Value) -> Vec<String> {
+    value.as_seq().unwrap_or_default().iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+}
+
 /// `dir` as `{context: dir}`
 fn build(value: Value) -> Value {
     if !matches!(value.data, Data::Str(_)) {
         return value;
     }
     let (span, mark) = (value.span, value.mark);
-    let entry = MapEntry { key_span: span, value: Value { mark: Mark::None, ..value } };
-    let map = IndexMap::from_iter([(Arc::from("context"), entry)]);
-    Value { mark, ..Value::new(Data::Map(map), span) }
-}
-
-/// Of entries with the same key the last one counts, at the first one's place.
-fn unique(items: Vec<Value>, path: &[Arc<str>]) -> Vec<Value> {
-    let path: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
-    let key: fn(&Value) -> Option<String> = match path.as_slice() {
-        ["services", _, "secrets"] | ["services", _, "build", "secrets"] => {
-            |item| grant_key(item, "/run/secrets/")
-        }
-        ["services", _, "configs"] => |item| grant_key(item, "/"),
-        ["services", _, "volumes" | "devices"] => mount_key,
-        ["services", _, "env_file"] => {
-            |item| item.get("path").unwrap_or(item).to_text().map(|text| text.value.to_string())
-        }
-        [
-            "services",
-            _,
-            "ports" | "expose" | "cap_add" | "cap_drop" | "tmpfs" | "dns" | "dns_search" | "dns_opt",
-        ] => |item| item.to_text().map(|text| text.value.to_string()),
-        _ => return items,
-    };
-    let mut kept: Vec<(Option<String>, Value)> = Vec::with_capacity(items.len());
-    for item in items {
-        let own = key(&item);
-        match kept.iter_mut().find(|(other, _)| own.is_some() && *other == own) {
-            Some((_, earlier)) => *earlier = item,
-            None => kept.push((own, item)),
-        }
-    }
-    kept.into_iter().map(|(_, item)| item).collect()
-}
-
-/// A relative `target:` is its own key, as written: so it does not replace the short form of the same name.
-fn grant_key(item: &Value, directory: &str) -> Option<String> {
-    let text = |key: &str| item.get(key).and_then(Value::to_text).map(|text| text.value.to_string());
-    match item.as_map() {
-        None => item.to_text().map(|text| format!("{directory}{}", text.value)),
-        Some(_) => text("target").or_else(|| text("source").map(|source| format!("{directory}{source}"))),
-    }
-}
-
-fn mount_key(item: &Value) -> Option<String> {
-    if item.as_map().is_some() {
-        return item.get("target").and_then(Value::to_text).map(|text| text.value.to_string());
-    }
-    let text = item.to_text()?;
-    let mut parts = text.value.split(':');
-    let first = parts.next()?;
-    Some(parts.next().unwrap_or(first).to_owned())
+    let context = Value { mark: Mark::None, ..value };
+    Value { mark, ..Value::map([("context", context)], span) }
 }
 
 /// Whether two values say the same, wherever they are written.

@@ -1,18 +1,36 @@
-//! Compose files: decode, interpolate, extend, include, merge, read as a [`Project`]. Every value keeps its
-//! origin.
+//! Compose files: decode, interpolate, extend, include, merge, check, written out in full, read as a
+//! [`Project`]. Every value keeps its origin.
+//!
+//! Modules in the order in which a file passes them.
 
+mod canonical;
+mod check;
+mod consistency;
 mod decode;
 pub mod dotenv;
 mod environment;
+mod interpolate;
 mod load;
 mod merge;
+mod normalize;
+mod port;
 mod project;
+mod resolve;
+mod resolved;
+mod schema;
+mod shell;
 pub mod template;
-mod validate;
+mod typed;
+mod unicity;
+mod units;
 mod value;
+mod variables;
+mod volume;
 
-pub use decode::{DecodeError, DecodeErrorKind, decode};
-pub use environment::{Binding, BindingOrigin, Environment};
-pub use load::{Interpolation, LoadError, LoadRequest, Loaded, add_env_file, load};
+pub use decode::{DecodeError, DecodeErrorKind, Keys, decode};
+pub use environment::{Binding, BindingOrigin, Environment, Lookup};
+pub use load::{Interpolation, LoadError, LoadRequest, Loaded, Way, Ways, add_env_files, load};
 pub use project::{Build, EnvFile, EnvVar, External, Grant, Project, SecretDef, Service, default_name};
-pub use value::{Data, Map, MapEntry, Mark, Part, PartKind, Text, Value};
+pub use resolved::Resolved;
+pub use value::{Data, Map, MapEntry, Mark, Part, PartKind, Template, Text, Value};
+pub use variables::{Variable, variables};

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::load::{Interpolation, LoadError, LoadRequest};
 use super::value::{Data, Map, Text, Value};
-use crate::files;
 use crate::source::{Sources, Span};
 
 /// A Compose project.
@@ -129,6 +128,8 @@ impl Project {
         sources: &Sources,
         root: &Value,
         request: &LoadRequest<'_>,
+        name: String,
+        profiles: &[String],
     ) -> Result<Self, LoadError> {
         let reader = Reader { sources };
         let Data::Map(top) = &root.data else {
@@ -137,10 +138,6 @@ impl Project {
                 root.type_name()
             );
             return Err(LoadError::new(message, root.span));
-        };
-        let name = match request.name {
-            Some(name) => name.to_owned(),
-            None => reader.text(top, "name")?.map(|name| name.value.to_string()).unwrap_or_default(),
         };
         let mut project = Project {
             name,
@@ -151,13 +148,11 @@ impl Project {
         };
         for (name, span, value) in reader.entries(top, "services")? {
             if let Some(map) = reader.map(value, || format!("services.{name}"))?
-                && is_enabled(name, map, request)
+                // A linter looks at all.
+                && (request.interpolation == Interpolation::Lenient || is_enabled(map, profiles))
             {
                 project.services.push(reader.service(name.clone(), span, map)?);
             }
-        }
-        if project.name.is_empty() {
-            project.name = default_name(files::file_name(&project.directory));
         }
         Ok(project)
     }
@@ -173,14 +168,11 @@ pub fn default_name(directory: &str) -> String {
     kept.trim_start_matches(['_', '-']).to_owned()
 }
 
-/// Whether the service's profiles, if it has any, are among those asked for. A linter looks at all.
-pub(super) fn is_enabled(name: &str, map: &Map, request: &LoadRequest<'_>) -> bool {
-    let Some(profiles) = map.get("profiles").and_then(|entry| entry.value.as_seq()) else { return true };
-    let asked_for = |profile: &str| request.profiles.iter().any(|asked| asked == "*" || asked == profile);
-    request.interpolation == Interpolation::Lenient
-        || profiles.is_empty()
-        || request.services.iter().any(|service| service == name)
-        || profiles.iter().filter_map(Value::as_str).any(asked_for)
+/// Whether the service's profiles, if it has any, are among the enabled ones.
+pub(super) fn is_enabled(service: &Map, enabled: &[String]) -> bool {
+    let Some(profiles) = service.get("profiles").and_then(|entry| entry.value.as_seq()) else { return true };
+    let is_asked_for = |profile: &str| enabled.iter().any(|asked| asked == "*" || asked == profile);
+    profiles.is_empty() || profiles.iter().filter_map(Value::as_str).any(is_asked_for)
 }
 
 struct Reader<'a> {

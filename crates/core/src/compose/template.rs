@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::environment::Environment;
+use super::environment::Lookup;
 use super::value::{Part, PartKind};
 
 /// A piece of a template. Ranges are byte ranges of the whole template text.
@@ -207,7 +207,7 @@ pub enum Missing {
 /// Evaluates a template. Unused defaults are evaluated too, as Compose 2.40 does.
 pub fn evaluate(
     text: &str,
-    environment: &Environment,
+    environment: &dyn Lookup,
     missing: Missing,
 ) -> Result<(String, Vec<Part>), TemplateError> {
     let mut result = String::with_capacity(text.len());
@@ -223,7 +223,7 @@ pub fn evaluate(
 fn evaluate_piece(
     text: &str,
     piece: &Piece,
-    environment: &Environment,
+    environment: &dyn Lookup,
     missing: Missing,
     result: &mut String,
 ) -> Result<PartKind, TemplateError> {
@@ -238,7 +238,7 @@ fn evaluate_piece(
         }
         Piece::Variable { name, fallback, .. } => (&text[name.clone()], fallback),
     };
-    let binding = environment.get(name);
+    let binding = environment.look_up(name);
     let Some(fallback) = fallback else {
         return Ok(match binding {
             Some(binding) => {
@@ -273,6 +273,7 @@ fn evaluate_piece(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compose::Environment;
 
     fn evaluated(text: &str) -> Result<String, TemplateError> {
         let environment =

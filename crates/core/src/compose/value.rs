@@ -19,8 +19,8 @@ pub struct Value {
     pub mark: Mark,
     /// The text before interpolation, if it was interpolated, and what it was made of.
     pub template: Option<Arc<Template>>,
-    /// A path that starts from where the user stands, no longer from the directory of its file.
-    pub resolved: bool,
+    /// A mapping that Compose holds as a list of `K=v`, because two files gave it.
+    pub listed: bool,
 }
 
 /// The text of an interpolated value before interpolation, and the parts of its result.
@@ -123,7 +123,50 @@ pub struct Text {
 impl Value {
     /// A value that was written as such.
     pub fn new(data: Data, span: Span) -> Self {
-        Value { data, span, mark: Mark::None, template: None, resolved: false }
+        Value { data, span, mark: Mark::None, template: None, listed: false }
+    }
+
+    /// Text that no file has: a default, or a part of a short form that stands at `span`.
+    pub(super) fn text(text: impl Into<Arc<str>>, span: Span) -> Self {
+        Value::new(Data::Str(text.into()), span)
+    }
+
+    /// A truth value that no file has.
+    pub(super) fn truth(truth: bool, span: Span) -> Self {
+        Value::new(Data::Bool(truth), span)
+    }
+
+    /// A mapping that no file has.
+    pub(super) fn map<const N: usize>(entries: [(&str, Value); N], span: Span) -> Self {
+        let entries =
+            entries.into_iter().map(|(key, value)| (key.into(), MapEntry { key_span: span, value }));
+        Value::new(Data::Map(entries.collect()), span)
+    }
+
+    /// Whether it is nothing.
+    pub fn is_null(&self) -> bool {
+        matches!(self.data, Data::Null)
+    }
+
+    /// The mapping to change, if it is one.
+    pub(super) fn as_map_mut(&mut self) -> Option<&mut Map> {
+        match &mut self.data {
+            Data::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    /// The list to change, if it is one.
+    pub(super) fn as_seq_mut(&mut self) -> Option<&mut Vec<Value>> {
+        match &mut self.data {
+            Data::Seq(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The value of a key of a mapping, to change.
+    pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
+        self.as_map_mut()?.get_mut(key).map(|entry| &mut entry.value)
     }
 
     /// The mapping, if it is one.

@@ -6,6 +6,8 @@
 mod event;
 pub mod scalar;
 mod tree;
+mod write;
 
 pub use event::Style;
 pub use tree::{Document, Kind, Node, NodeId, YamlError, YamlErrorKind, parse};
+pub use write::write;

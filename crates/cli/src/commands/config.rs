@@ -1,0 +1,148 @@
+//! `cosec config`
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use anstream::{print, println};
+use cosec_core::compose::{self, Resolved};
+use cosec_core::yaml;
+use serde_json::{Value, json};
+
+use crate::args::{ConfigArgs, ConfigFormat, ProjectArgs};
+use crate::failure::Failure;
+use crate::project::{self, Loaded, Purpose};
+
+pub(crate) fn run(project: &ProjectArgs, args: &ConfigArgs) -> Result<ExitCode, Failure> {
+    let template = args.no_interpolate || args.variables;
+    let purpose = if template { Purpose::ShowTemplate } else { Purpose::Show };
+    let loaded = project::load(project, &args.services_named, purpose)?;
+    let Some(resolved) = &loaded.resolved else { return Ok(ExitCode::SUCCESS) };
+    if args.variables {
+        print_variables(resolved, args.format)?;
+    } else if args.environment {
+        print_environment(&loaded);
+    } else if let Some(names) = names(resolved, args) {
+        for name in names {
+            println!("{name}");
+        }
+    } else {
+        print_config(resolved, args)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The names that a flag asks for, one for each line.
+fn names(resolved: &Resolved, args: &ConfigArgs) -> Option<Vec<String>> {
+    let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
+    if args.services {
+        let of_template = || {
+            resolved
+                .model()
+                .get("services")
+                .and_then(Value::as_object)
+                .into_iter()
+                .flatten()
+                .map(|(name, _)| name.clone())
+                .collect()
+        };
+        return Some(if args.no_interpolate { of_template() } else { owned(resolved.services()) });
+    }
+    if args.images {
+        return Some(resolved.images());
+    }
+    if args.profiles {
+        return Some(owned(resolved.profiles()));
+    }
+    let sections = [(args.volumes, "volumes"), (args.networks, "networks")];
+    sections.into_iter().find(|(asked, _)| *asked).map(|(_, section)| owned(resolved.members(section)))
+}
+
+fn print_config(resolved: &Resolved, args: &ConfigArgs) -> Result<(), Failure> {
+    let mut config = if args.no_interpolate {
+        resolved.model()
+    } else {
+        resolved.config(&args.services_named).map_err(|name| {
+            Failure::Cannot(format!("there is no service {name}; `cosec config --services` lists them"))
+        })?
+    };
+    if args.quiet {
+        return Ok(());
+    }
+    let text = match args.format {
+        ConfigFormat::Json => json_text(&config)?,
+        ConfigFormat::Yaml => {
+            leave_out_unsaid(&mut config);
+            yaml::write(&config)
+        }
+    };
+    // So that the output is a Compose file again.
+    let text = if args.no_interpolate { text } else { text.replace('$', "$$") };
+    print!("{text}");
+    Ok(())
+}
+
+/// In YAML, a command that is not said is not printed.
+fn leave_out_unsaid(config: &mut Value) {
+    let Some(services) = config.get_mut("services").and_then(Value::as_object_mut) else { return };
+    for (_, service) in services {
+        let Some(service) = service.as_object_mut() else { continue };
+        service.retain(|key, value| !(matches!(key.as_str(), "command" | "entrypoint") && value.is_null()));
+    }
+}
+
+fn json_text(value: &Value) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::Cannot(format!("cannot write JSON: {error}")))?;
+    Ok(text + "\n")
+}
+
+fn print_variables(resolved: &Resolved, format: ConfigFormat) -> Result<(), Failure> {
+    let variables: BTreeMap<_, _> = compose::variables(&resolved.model())
+        .into_iter()
+        .map(|variable| (variable.name.clone(), variable))
+        .collect();
+    if matches!(format, ConfigFormat::Json) {
+        let list: Vec<Value> = variables
+            .values()
+            .map(|variable| {
+                json!({
+                    "Name": variable.name,
+                    "DefaultValue": variable.default,
+                    "PresenceValue": variable.alternate,
+                    "Required": variable.required,
+                })
+            })
+            .collect();
+        print!("{}", json_text(&Value::Array(list))?);
+        return Ok(());
+    }
+    let mut rows = vec![["NAME", "REQUIRED", "DEFAULT VALUE", "ALTERNATE VALUE"].map(str::to_owned)];
+    rows.extend(variables.into_values().map(|variable| {
+        [variable.name, variable.required.to_string(), variable.default, variable.alternate]
+    }));
+    let width =
+        |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default() + 4;
+    let widths: Vec<usize> = (0..4).map(width).collect();
+    for row in &rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(&format!("{cell:<width$}", width = *width));
+        }
+        println!("{}", line.trim_end());
+    }
+    Ok(())
+}
+
+fn print_environment(loaded: &Loaded) {
+    let mut lines: Vec<String> = loaded
+        .environment
+        .iter()
+        .filter(|(name, _)| *name != "COMPOSE_PROJECT_NAME")
+        .map(|(name, binding)| format!("{name}={}", binding.value))
+        .collect();
+    lines.push(format!("COMPOSE_PROJECT_NAME={}", loaded.project.name));
+    lines.sort();
+    for line in lines {
+        println!("{line}");
+    }
+}
