@@ -1,6 +1,8 @@
 //! What core asks of the world: texts and facts. The CLI answers from disk and git, the browser from
 //! memory, an editor from open buffers; what cannot be answered is said, never passed in silence.
 
+use crate::gitignore::IgnoreFiles;
+
 /// An answer, or why there is none here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer<T> {
@@ -72,16 +74,43 @@ pub trait FileSystem {
     }
 }
 
-/// A file system in memory: for the browser, for tests, and for linting standard input.
+/// A file system in memory: for the browser, for tests, and for linting standard input. Paths are clean, as
+/// [`join`] makes them.
 #[derive(Default)]
 pub struct MemoryFiles {
     files: std::collections::BTreeMap<String, String>,
+    ignored: IgnoreFiles,
 }
 
 impl MemoryFiles {
     /// Adds or replaces a file.
     pub fn insert(&mut self, path: impl Into<String>, text: impl Into<String>) {
-        self.files.insert(path.into(), text.into());
+        let path = path.into();
+        let is_gitignore = file_name(&path) == ".gitignore";
+        self.files.insert(path, text.into());
+        if is_gitignore {
+            self.read_gitignores();
+        }
+    }
+
+    /// Takes a file away.
+    pub fn remove(&mut self, path: &str) {
+        self.files.remove(path);
+        if file_name(path) == ".gitignore" {
+            self.read_gitignores();
+        }
+    }
+
+    /// All paths, sorted.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
+    }
+
+    fn read_gitignores(&mut self) {
+        self.ignored = IgnoreFiles::default();
+        for (path, text) in self.files.iter().filter(|(path, _)| file_name(path) == ".gitignore") {
+            self.ignored.insert(parent(path), text);
+        }
     }
 }
 
@@ -98,8 +127,18 @@ impl FileSystem for MemoryFiles {
         }
     }
 
-    fn git(&self, _path: &str) -> Answer<GitState> {
-        Answer::NotChecked("git cannot be asked here")
+    /// By the .gitignore files alone: what git tracks already, nobody here knows.
+    fn git(&self, path: &str) -> Answer<GitState> {
+        let path = join("", path);
+        if self.ignored.is_empty() {
+            Answer::NotChecked("git cannot be asked here")
+        } else if path.starts_with("../") || path.starts_with('/') {
+            Answer::NotChecked("the file lies outside of what is here")
+        } else if self.ignored.covers(&path) {
+            Answer::Known(GitState::Ignored)
+        } else {
+            Answer::Known(GitState::Untracked)
+        }
     }
 }
 

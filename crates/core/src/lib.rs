@@ -10,6 +10,7 @@ pub mod gitignore;
 mod ignore;
 pub mod lint;
 pub mod plan;
+pub mod redact;
 pub mod report;
 pub mod rules;
 pub mod source;

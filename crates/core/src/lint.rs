@@ -2,6 +2,7 @@
 
 use crate::compose::{Environment, Interpolation, LoadError, LoadRequest, Loaded, dotenv, load};
 use crate::files::{FILE_NAMES, FileSystem, OVERRIDE_NAMES, file_name, join, parent};
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::ignore;
@@ -61,6 +62,26 @@ pub fn lint_file(files: &dyn FileSystem, path: &str, options: &LintOptions) -> O
 pub fn is_env_file(path: &str) -> bool {
     let name = file_name(path).to_ascii_lowercase();
     name.split('.').any(|part| part == "env") && !name.ends_with(".yaml") && !name.ends_with(".yml")
+}
+
+/// Whether a path is that of a Compose file: `compose.yaml`, `docker-compose.prod.yml`, `app-compose.yml`.
+pub fn is_compose_file(path: &str) -> bool {
+    let name = file_name(path).to_ascii_lowercase();
+    let stem = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml"));
+    stem.is_some_and(|stem| stem.split(['.', '-', '_']).any(|word| word == "compose"))
+}
+
+/// Leaves each finding in the first outcome that has it: a file that others include, extend or override is seen
+/// from each of them.
+pub fn once_each(outcomes: &mut [Outcome]) {
+    let mut seen = HashSet::new();
+    for outcome in outcomes {
+        let sources = &outcome.sources;
+        outcome.findings.retain(|finding| {
+            let file = sources.file(finding.span.file).path().to_owned();
+            seen.insert((file, finding.span.start, finding.rule, finding.path.clone()))
+        });
+    }
 }
 
 fn check_env_file(
@@ -131,7 +152,7 @@ fn guarded(rule: &Rule, findings: &mut Findings, check: impl FnOnce(&mut Finding
 
 /// The files that Compose would read together with this one: an override file stands on its base, and a
 /// base takes its override along.
-fn chain(files: &dyn FileSystem, path: &str) -> Vec<String> {
+pub fn chain(files: &dyn FileSystem, path: &str) -> Vec<String> {
     let name = file_name(path);
     let exists = |name: &str| {
         let other = join(parent(path), name);
@@ -160,6 +181,22 @@ mod tests {
         guarded(rules::ALL[0], &mut findings, |_| panic!("on purpose"));
         assert_eq!(findings.not_checked.len(), 1);
         assert_eq!(findings.not_checked[0].rule, rules::ALL[0].id);
+    }
+
+    #[test]
+    fn files_that_people_call_compose_files_are_found() {
+        for name in [
+            "compose.yaml",
+            "docker-compose.yml",
+            "docker-compose.prod.yml",
+            "compose.override.yaml",
+            "app_compose.yml",
+        ] {
+            assert!(is_compose_file(name), "{name}");
+        }
+        for name in ["composer.yaml", "values.yaml", "compose.json", "decompose.yml"] {
+            assert!(!is_compose_file(name), "{name}");
+        }
     }
 
     #[test]

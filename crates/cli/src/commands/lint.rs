@@ -1,13 +1,12 @@
 //! `cosec lint`
 
-use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 
-use cosec_core::files::{MemoryFiles, file_name};
-use cosec_core::lint::{LintOptions, Outcome, is_env_file, lint_file};
+use cosec_core::files::MemoryFiles;
+use cosec_core::lint::{LintOptions, Outcome, is_compose_file, is_env_file, lint_file, once_each};
 use cosec_core::report::{self, Colour, Report};
 use cosec_core::rules::Severity;
 use ignore::{WalkBuilder, WalkState};
@@ -95,15 +94,7 @@ fn lint_directory(directory: &Path, options: &LintOptions) -> Vec<Outcome> {
     });
     let mut outcomes = found.into_inner().unwrap_or_default();
     outcomes.sort_by(|left: &Outcome, right| left.path.cmp(&right.path));
-    // A file that others include, extend or override is seen from each of them: once is enough.
-    let mut seen = HashSet::new();
-    for outcome in &mut outcomes {
-        let sources = &outcome.sources;
-        outcome.findings.retain(|finding| {
-            let file = sources.file(finding.span.file).path().to_owned();
-            seen.insert((file, finding.span.start, finding.rule, finding.path.clone()))
-        });
-    }
+    once_each(&mut outcomes);
     outcomes
 }
 
@@ -115,13 +106,6 @@ fn is_ours(name: &str) -> bool {
 fn shown(path: &Path) -> String {
     let path: PathBuf = path.strip_prefix("./").unwrap_or(path).to_owned();
     path.display().to_string()
-}
-
-/// `compose.yaml`, `docker-compose.prod.yml`, `app-compose.yml` and the like.
-fn is_compose_file(path: &str) -> bool {
-    let name = file_name(path).to_ascii_lowercase();
-    let stem = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml"));
-    stem.is_some_and(|stem| stem.split(['.', '-', '_']).any(|word| word == "compose"))
 }
 
 fn write_text(outcomes: &[Outcome]) -> std::io::Result<()> {
@@ -166,25 +150,4 @@ fn write_json(outcomes: &[Outcome]) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     serde_json::to_writer(&mut out, &Report::new(outcomes))?;
     writeln!(out)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn files_that_people_call_compose_files_are_found() {
-        for name in [
-            "compose.yaml",
-            "docker-compose.yml",
-            "docker-compose.prod.yml",
-            "compose.override.yaml",
-            "app_compose.yml",
-        ] {
-            assert!(is_compose_file(name), "{name}");
-        }
-        for name in ["composer.yaml", "values.yaml", "compose.json", "decompose.yml"] {
-            assert!(!is_compose_file(name), "{name}");
-        }
-    }
 }

@@ -52,6 +52,13 @@ impl MaskedLine {
     }
 }
 
+/// The line of a finding as it may be shown, and which part of it the finding is about, in bytes.
+pub fn excerpt(outcome: &Outcome, finding: &Finding) -> (String, Range<usize>) {
+    let line = masked_line(outcome, Some(finding), finding.span);
+    let range = line.range(finding.span);
+    (line.text, range)
+}
+
 /// The line on which `span` starts, as it may be shown for `finding`.
 pub(super) fn masked_line(outcome: &Outcome, finding: Option<&Finding>, span: Span) -> MaskedLine {
     let file = outcome.sources.file(span.file);

@@ -2,11 +2,14 @@
 
 mod ci;
 mod json;
+mod markdown;
 mod mask;
 mod sarif;
 mod text;
 
 pub use ci::{github, gitlab, junit};
 pub use json::{JsonFinding, JsonNotChecked, JsonPlace, Report};
+pub use markdown::markdown;
+pub use mask::excerpt;
 pub use sarif::sarif;
 pub use text::{Colour, render_error, render_finding, render_notes, summary};

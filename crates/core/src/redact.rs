@@ -1,0 +1,287 @@
+//! A file without its values, to be shown to others. The text is written anew from names and from values that
+//! are allowed by their place, so that what nobody thought of stays out: comments, unknown keys' values,
+//! whole files of unknown kinds.
+
+use crate::compose::dotenv;
+use crate::compose::template::{self, Fallback, Operator, Piece};
+use crate::detect::{tokens, url_passwords};
+use crate::files::file_name;
+use crate::lint::is_env_file;
+use crate::source::Sources;
+use crate::yaml::{Document, Kind, NodeId, parse};
+use std::collections::HashMap;
+
+/// What stands for a value.
+pub const REDACTED: &str = "redacted";
+
+/// The file with its values replaced. `None` where it cannot be done: broken YAML, a kind that is not known.
+pub fn redact(path: &str, text: &str) -> Option<String> {
+    let name = file_name(path).to_ascii_lowercase();
+    if is_env_file(path) {
+        Some(env_file(text))
+    } else if name.ends_with(".yaml") || name.ends_with(".yml") {
+        yaml(text)
+    } else if name == ".gitignore" || name == ".dockerignore" {
+        let patterns = text.lines().filter(|line| !line.starts_with('#'));
+        Some(patterns.flat_map(|line| [allowed(line.trim()).unwrap_or(REDACTED), "\n"]).collect())
+    } else {
+        None
+    }
+}
+
+fn env_file(text: &str) -> String {
+    let mut sources = Sources::default();
+    let file = sources.add("", text);
+    let line = |assigned: dotenv::Assigned| match assigned.value {
+        Some(value) => format!("{}={}\n", assigned.name.value, hidden(&value.raw)),
+        None => format!("{}\n", assigned.name.value),
+    };
+    dotenv::scan(file, text).into_iter().map(line).collect()
+}
+
+fn yaml(text: &str) -> Option<String> {
+    let mut sources = Sources::default();
+    let file = sources.add("", text);
+    let documents = parse(file, text).ok()?;
+    let mut written = Vec::new();
+    for document in &documents {
+        let mut writer = Writer { document, anchors: HashMap::new(), out: String::new() };
+        writer.node(document.root(), &mut Vec::new(), 0);
+        written.push(writer.out.trim_start_matches('\n').to_owned());
+    }
+    Some(written.join("---\n"))
+}
+
+struct Writer<'a> {
+    document: &'a Document,
+    /// Names of our own: an anchor's name is a text like any other.
+    anchors: HashMap<NodeId, usize>,
+    out: String,
+}
+
+impl Writer<'_> {
+    /// Writes a node after its key or dash, with the line break.
+    fn node(&mut self, id: NodeId, path: &mut Vec<String>, depth: usize) {
+        let node = self.document.node(id);
+        if node.anchored {
+            let number = self.anchors.len() + 1;
+            self.anchors.insert(id, number);
+            self.out.push_str(&format!(" &a{number}"));
+        }
+        if let Some(tag) = node.tag.as_deref().filter(|tag| matches!(*tag, "!reset" | "!override")) {
+            self.out.push_str(&format!(" {tag}"));
+        }
+        match &node.kind {
+            Kind::Alias(target) => {
+                let name = self.anchors.get(target).map_or("null".to_owned(), |number| format!("*a{number}"));
+                self.out.push_str(&format!(" {name}\n"));
+            }
+            Kind::Scalar { value, .. } => {
+                let shown = if value.is_empty() { String::new() } else { quoted(&shown(path, value)) };
+                self.out.push_str(&format!(" {shown}\n"));
+            }
+            Kind::Sequence { items, .. } if items.is_empty() => self.out.push_str(" []\n"),
+            Kind::Mapping { entries, .. } if entries.is_empty() => self.out.push_str(" {}\n"),
+            Kind::Sequence { items, .. } => {
+                self.out.push('\n');
+                for item in items {
+                    self.out.push_str(&format!("{:depth$}-", ""));
+                    path.push("-".to_owned());
+                    self.node(*item, path, depth + 2);
+                    path.pop();
+                }
+            }
+            Kind::Mapping { entries, .. } => {
+                self.out.push('\n');
+                for (key, value) in entries {
+                    let name = match &self.document.node(*key).kind {
+                        Kind::Scalar { value, .. } if tokens(value).is_empty() && value.len() < 100 => value,
+                        _ => REDACTED,
+                    };
+                    let written = if name == "<<" { name.to_owned() } else { quoted(name) };
+                    self.out.push_str(&format!("{:depth$}{written}:", ""));
+                    path.push(name.to_owned());
+                    self.node(*value, path, depth + 2);
+                    path.pop();
+                }
+            }
+        }
+    }
+}
+
+/// A scalar as JSON writes it, which YAML reads; plain where that is plainly the same.
+fn quoted(text: &str) -> String {
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_./-".contains(&byte))
+        && text.starts_with(|first: char| first.is_ascii_alphanumeric() || matches!(first, '_' | '.' | '/'));
+    if plain { text.to_owned() } else { serde_json::Value::from(text).to_string() }
+}
+
+fn shown(path: &[String], value: &str) -> String {
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    if may_be_shown(&path)
+        && let Some(value) = allowed(value)
+    {
+        return value.to_owned();
+    }
+    match path.as_slice() {
+        // `NAME=value` in a list.
+        ["services", _, "environment" | "labels", "-"] | ["services", _, "build", "args" | "labels", "-"] => {
+            match value.split_once('=') {
+                Some((name, value)) if is_name(name) => format!("{name}={}", hidden(value)),
+                None if is_name(value) => value.to_owned(),
+                _ => REDACTED.to_owned(),
+            }
+        }
+        _ => hidden(value),
+    }
+}
+
+/// Whether the place is one for names and paths.
+fn may_be_shown(path: &[&str]) -> bool {
+    match path {
+        ["services", _, rest @ ..] => matches!(
+            rest,
+            ["image" | "user" | "restart" | "platform" | "network_mode" | "build" | "container_name"]
+                | [
+                    "depends_on" | "networks" | "profiles" | "secrets" | "configs" | "env_file" | "extends",
+                    ..
+                ]
+                | ["build", "context" | "dockerfile" | "target"]
+                | ["build", "secrets", ..]
+        ),
+        ["secrets" | "configs", _, key] => {
+            matches!(*key, "file" | "environment" | "external" | "name" | "driver")
+        }
+        ["volumes" | "networks", _, key] => matches!(*key, "external" | "driver" | "name"),
+        ["name" | "version"] | ["include", ..] => true,
+        _ => false,
+    }
+}
+
+/// A name or path that looks like nothing else.
+fn allowed(value: &str) -> Option<&str> {
+    let looks = value.len() <= 128
+        && !value.contains("://")
+        && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_./:-*!~".contains(&byte));
+    (looks && tokens(value).is_empty() && url_passwords(value).is_empty()).then_some(value)
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() < 100
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+}
+
+/// What may be told of a value: that it is empty, or a switch, and which variables it takes.
+fn hidden(value: &str) -> String {
+    if matches!(value, "" | "true" | "false" | "null") {
+        return value.to_owned();
+    }
+    match template::parse(value) {
+        Ok(pieces) => hidden_pieces(value, &pieces),
+        Err(_) => REDACTED.to_owned(),
+    }
+}
+
+fn hidden_pieces(text: &str, pieces: &[Piece]) -> String {
+    let piece = |piece: &Piece| match piece {
+        Piece::Literal(_) | Piece::Dollar(_) => REDACTED.to_owned(),
+        Piece::Variable { name, fallback: None, .. } => format!("${{{}}}", &text[name.clone()]),
+        Piece::Variable { name, fallback: Some(Fallback { operator, colon, pieces, .. }), .. } => {
+            let name = &text[name.clone()];
+            let colon = if *colon { ":" } else { "" };
+            match operator {
+                // Its text is a message of the author's own.
+                Operator::Required => format!("${{{name}{colon}?}}"),
+                Operator::Default => format!("${{{name}{colon}-{}}}", hidden_pieces(text, pieces)),
+                Operator::Alternate => format!("${{{name}{colon}+{}}}", hidden_pieces(text, pieces)),
+            }
+        }
+    };
+    pieces.iter().map(piece).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::MemoryFiles;
+    use crate::lint::{LintOptions, lint_file};
+
+    const TEXT: &str = r#"# canary0
+name: shop
+x-canary: &canary1 {PASSWORD: canary2} # canary3
+services:
+  db:
+    image: postgres:17
+    command: [postgres, -c, canary4]
+    environment:
+      <<: *canary1
+      POSTGRES_PASSWORD: canary5
+      URL: "postgres://u:canary6@${HOST:-canary7}/db"
+      PIN: 4711
+      EMPTY: ""
+    secrets: [db_password]
+  app:
+    image: "https://u:canary8@registry/x"
+    environment: [TOKEN=canary9, "canary 10", PASSED]
+    labels: ["traefik.auth=canary11"]
+secrets:
+  db_password: {file: ./secrets/db_password}
+  "AKIAIOSFODNN7EXAMPLF": {file: "./canary 12"}
+---
+services:
+  app: !reset
+configs:
+  c:
+    content: |
+      canary13
+"#;
+
+    #[test]
+    fn what_goes_into_a_link_holds_no_value_and_no_comment() {
+        let redacted = redact("compose.yaml", TEXT).unwrap();
+        for kept in [
+            "name: shop",
+            "postgres:17",
+            "POSTGRES_PASSWORD: redacted",
+            "${HOST:-redacted}",
+            "TOKEN=redacted",
+            "- PASSED",
+            "./secrets/db_password",
+            "!reset",
+            "EMPTY:",
+        ] {
+            assert!(redacted.contains(kept), "{kept} is gone:\n{redacted}");
+        }
+        for gone in ["canary1 ", "canary0", "4711", "AKIA", "registry"] {
+            assert!(!redacted.contains(gone), "{gone} is there:\n{redacted}");
+        }
+        assert_eq!(redacted.matches("canary").count(), redacted.matches("x-canary").count(), "{redacted}");
+        let env = redact(".env", "# canary\nA=canary\nexport B='canary\ncanary'\nC=${D:-canary}\n").unwrap();
+        assert_eq!(env, "A=redacted\nB=redacted\nC=${D:-redacted}\n");
+        assert_eq!(redact("compose.yaml", "a: [canary"), None);
+        assert_eq!(redact("id_rsa", "canary"), None);
+    }
+
+    #[test]
+    fn whoever_opens_the_link_sees_the_same_rules_broken() {
+        let rules = |text: &str| {
+            let mut files = MemoryFiles::default();
+            files.insert("compose.yaml", text);
+            let outcome = lint_file(&files, "compose.yaml", &LintOptions::default());
+            assert!(outcome.error.is_none(), "{:?}\n{text}", outcome.error);
+            outcome.findings.iter().map(|finding| (finding.rule, finding.path.clone())).collect::<Vec<_>>()
+        };
+        let text = "services:\n  db:\n    image: x\n    environment: {DB_PASSWORD: hunter2, API_TOKEN: '${T:-abc}'}\n    secrets: [gone]\n";
+        assert_eq!(rules(&redact("compose.yaml", text).unwrap()), rules(text));
+    }
+
+    #[test]
+    fn an_alias_bomb_costs_no_more_than_its_text() {
+        let mut text = String::from("a0: &a0 [x,x]\n");
+        for level in 1..60 {
+            text.push_str(&format!("a{level}: &a{level} [*a{0}, *a{0}]\n", level - 1));
+        }
+        assert!(redact("compose.yaml", &text).unwrap().len() < 10_000);
+    }
+}
