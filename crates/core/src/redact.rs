@@ -111,8 +111,10 @@ impl Writer<'_> {
 
 /// A scalar as JSON writes it, which YAML reads; plain where that is plainly the same.
 fn quoted(text: &str) -> String {
-    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_./-".contains(&byte))
-        && text.starts_with(|first: char| first.is_ascii_alphanumeric() || matches!(first, '_' | '.' | '/'));
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_./-:".contains(&byte))
+        && text.starts_with(|first: char| first.is_ascii_alphanumeric() || matches!(first, '_' | '.' | '/'))
+        // `a: b`, and `1:30`, which YAML once took for a number.
+        && (!text.contains(':') || (text.starts_with(char::is_alphabetic) && !text.ends_with(':')));
     if plain { text.to_owned() } else { serde_json::Value::from(text).to_string() }
 }
 
@@ -174,7 +176,8 @@ fn is_name(text: &str) -> bool {
 
 /// What may be told of a value: that it is empty, or a switch, and which variables it takes.
 fn hidden(value: &str) -> String {
-    if matches!(value, "" | "true" | "false" | "null") {
+    let is_secret_file = value.strip_prefix("/run/secrets/").is_some_and(is_name);
+    if matches!(value, "" | "true" | "false" | "null") || is_secret_file {
         return value.to_owned();
     }
     match template::parse(value) {
@@ -220,6 +223,7 @@ services:
       URL: "postgres://u:canary6@${HOST:-canary7}/db"
       PIN: 4711
       EMPTY: ""
+      KEY_FILE: /run/secrets/key
     secrets: [db_password]
   app:
     image: "https://u:canary8@registry/x"
@@ -247,6 +251,7 @@ configs:
             "${HOST:-redacted}",
             "TOKEN=redacted",
             "- PASSED",
+            "KEY_FILE: /run/secrets/key",
             "./secrets/db_password",
             "!reset",
             "EMPTY:",

@@ -1,72 +1,237 @@
-//! The core for the browser: JSON in, JSON out. Nothing here decides anything.
-//!
-//! ```ts
-//! type Request = { files: { path: string; text: string }[]; persona?: "regular" | "pedantic" | "auditor" };
-//! lint(JSON.stringify(request)); // the JSON of `cosec lint --format json`
-//! ```
+//! The core for the browser and for Node: texts in, JSON out. Nothing here decides anything.
 
-use cosec_core::files::MemoryFiles;
-use cosec_core::lint::{LintOptions, Outcome, lint_file};
-use cosec_core::report::Report;
+mod project;
+mod recorder;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use cosec_core::files::{Answer, FileSystem, GitState, MemoryFiles, file_name, join};
+use cosec_core::lint::{LintOptions, Outcome, is_compose_file, is_env_file, lint_file, once_each};
+use cosec_core::report::{self, JsonFinding, JsonNotChecked, Report};
 use cosec_core::rules::{self, Persona};
-use serde::Deserialize;
+use cosec_core::source::{Sources, Span};
+use serde::Serialize;
+use serde_json::{Value, json};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// What to lint.
-#[derive(Deserialize)]
-struct Request {
-    files: Vec<File>,
-    #[serde(default)]
-    persona: PersonaName,
-}
+use crate::recorder::Recorder;
 
-#[derive(Deserialize)]
-struct File {
-    path: String,
-    text: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum PersonaName {
-    #[default]
-    Regular,
-    Pedantic,
-    Auditor,
-}
-
-/// Lints the first file; the others are what it may refer to. Returns the report as JSON; an error says what
-/// is wrong with the request.
+/// A set of files that are looked at together. Only what a change can touch is looked at again.
 #[wasm_bindgen]
-pub fn lint(request: &str) -> Result<String, String> {
-    let request: Request = serde_json::from_str(request).map_err(|error| error.to_string())?;
-    let options = LintOptions {
-        persona: match request.persona {
-            PersonaName::Regular => Persona::Regular,
-            PersonaName::Pedantic => Persona::Pedantic,
-            PersonaName::Auditor => Persona::Auditor,
-        },
-    };
-    let mut files = MemoryFiles::default();
-    let first = request.files.first().map(|file| file.path.clone());
-    for file in request.files {
-        files.insert(file.path, file.text);
+#[derive(Default)]
+pub struct Workspace {
+    files: MemoryFiles,
+    persona: Persona,
+    linted: BTreeMap<String, Linted>,
+}
+
+/// What linting one file gave, and which files it asked for, those that are not there among them.
+struct Linted {
+    outcome: Outcome,
+    asked: BTreeSet<String>,
+    asked_git: bool,
+    report: Report,
+    excerpts: Vec<Excerpt>,
+}
+
+/// A finding's line with its values masked; the part that the finding is about, in UTF-16 units.
+#[derive(Serialize)]
+struct Excerpt {
+    text: String,
+    from: usize,
+    to: usize,
+}
+
+/// The report of `cosec lint --format json` and what only an editor needs.
+#[derive(Serialize)]
+struct Answered<'a> {
+    version: u32,
+    findings: Vec<Shown<'a>>,
+    not_checked: Vec<&'a JsonNotChecked>,
+    /// Why a file could not be read, and where.
+    errors: Vec<Value>,
+    /// The files that were linted, and those that .gitignore left out.
+    linted: Vec<&'a str>,
+    ignored: Vec<&'a str>,
+    /// The files that these read, and the files they ask for that are not here.
+    read: BTreeSet<&'a str>,
+    wanted: BTreeSet<&'a str>,
+    /// Whether .gitignore files stood in for git.
+    by_gitignore: bool,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    finding: &'a JsonFinding,
+    excerpt: &'a Excerpt,
+}
+
+#[wasm_bindgen]
+impl Workspace {
+    /// An empty one.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Workspace {
+        Workspace::default()
     }
-    let outcomes: Vec<Outcome> = first.iter().map(|path| lint_file(&files, path, &options)).collect();
-    let mut report = serde_json::to_value(Report::new(&outcomes)).map_err(|error| error.to_string())?;
-    // Where a file could not be read at all, the page marks the place.
-    if let Some(place) = outcomes.first().and_then(Outcome::error_place) {
-        report["error"] = serde_json::json!({
-            "line": place.0.line, "column": place.0.column, "end_line": place.1.line, "end_column": place.1.column
-        });
+
+    /// Adds or replaces a file. Paths use `/` and start from the directory that all of them share.
+    pub fn set(&mut self, path: &str, text: String) {
+        let path = join("", path);
+        self.forget(&path);
+        self.files.insert(path, text);
     }
-    Ok(report.to_string())
+
+    /// Takes a file away.
+    pub fn remove(&mut self, path: &str) {
+        let path = join("", path);
+        self.forget(&path);
+        self.files.remove(&path);
+    }
+
+    /// Whose rules: `regular`, `pedantic`, `auditor`.
+    pub fn persona(&mut self, name: &str) {
+        let persona = match name {
+            "pedantic" => Persona::Pedantic,
+            "auditor" => Persona::Auditor,
+            _ => Persona::Regular,
+        };
+        if persona != self.persona {
+            self.persona = persona;
+            self.linted.clear();
+        }
+    }
+
+    /// Lints all Compose and env files but those that .gitignore covers, as `cosec lint DIRECTORY` does.
+    /// Returns JSON: the type `Report` of the package.
+    pub fn lint(&mut self) -> Result<String, String> {
+        self.refresh();
+        let there: HashSet<&str> = self.files.paths().collect();
+        let mut seen = HashSet::new();
+        let mut answer = Answered {
+            version: 1,
+            findings: Vec::new(),
+            not_checked: Vec::new(),
+            errors: Vec::new(),
+            linted: self.linted.keys().map(String::as_str).collect(),
+            ignored: self.files.paths().filter(|path| self.is_ignored(path)).collect(),
+            read: BTreeSet::new(),
+            wanted: BTreeSet::new(),
+            by_gitignore: self.linted.values().any(|linted| linted.asked_git),
+        };
+        for (path, linted) in &self.linted {
+            for (finding, excerpt) in linted.report.findings.iter().zip(&linted.excerpts) {
+                // As core's `once_each`, on what is kept from the last time.
+                let place = (&finding.place.file, finding.place.line, finding.place.column);
+                if seen.insert((place, finding.rule, &finding.path)) {
+                    answer.findings.push(Shown { finding, excerpt });
+                }
+            }
+            answer.not_checked.extend(&linted.report.not_checked);
+            if let Some(error) = &linted.outcome.error {
+                let sources = &linted.outcome.sources;
+                let place = error.span.map(|span| place(sources, span));
+                answer.errors.push(json!({"file": path, "message": error.message, "place": place}));
+            }
+            let (read, wanted): (Vec<&str>, Vec<&str>) =
+                linted.asked.iter().map(String::as_str).partition(|asked| there.contains(asked));
+            answer.read.extend(read);
+            answer.wanted.extend(wanted);
+        }
+        serde_json::to_string(&answer).map_err(|error| error.to_string())
+    }
+
+    /// Who gets which secret in the project of a Compose file. Returns JSON: the type `ProjectPlan`.
+    pub fn plan(&self, path: &str) -> String {
+        project::plan(&self.files, &join("", path)).to_string()
+    }
+
+    /// The report of all files: `json`, `sarif`, `markdown`.
+    pub fn report(&mut self, format: &str) -> Result<String, String> {
+        self.refresh();
+        let mut outcomes: Vec<Outcome> =
+            std::mem::take(&mut self.linted).into_values().map(|linted| linted.outcome).collect();
+        once_each(&mut outcomes);
+        match format {
+            "json" => {
+                serde_json::to_string_pretty(&Report::new(&outcomes)).map_err(|error| error.to_string())
+            }
+            "sarif" => Ok(report::sarif(&outcomes)),
+            "markdown" => Ok(report::markdown(&outcomes)),
+            other => Err(format!("there is no format `{other}`; there are json, sarif and markdown")),
+        }
+    }
+
+    fn forget(&mut self, path: &str) {
+        if file_name(path) == ".gitignore" {
+            self.linted.clear();
+        }
+        self.linted.retain(|linted, entry| linted != path && !entry.asked.contains(path));
+    }
+
+    fn is_ignored(&self, path: &str) -> bool {
+        self.files.git(path) == Answer::Known(GitState::Ignored)
+    }
+
+    fn refresh(&mut self) {
+        let options = LintOptions { persona: self.persona };
+        let ours = |path: &str| (is_compose_file(path) || is_env_file(path)) && !self.is_ignored(path);
+        let missing: Vec<String> = self
+            .files
+            .paths()
+            .filter(|path| !self.linted.contains_key(*path) && ours(path))
+            .map(str::to_owned)
+            .collect();
+        for path in missing {
+            let recorder = Recorder::new(&self.files);
+            let outcome = lint_file(&recorder, &path, &options);
+            let linted = Linted {
+                report: Report::new(std::slice::from_ref(&outcome)),
+                excerpts: outcome.findings.iter().map(|finding| excerpt(&outcome, finding)).collect(),
+                outcome,
+                asked_git: recorder.asked_git.get(),
+                asked: recorder.asked.into_inner(),
+            };
+            self.linted.insert(path, linted);
+        }
+    }
+}
+
+fn excerpt(outcome: &Outcome, finding: &rules::Finding) -> Excerpt {
+    let (line, range) = report::excerpt(outcome, finding);
+    let units = |text: &str| text.encode_utf16().count();
+    let text = line.trim_start();
+    let cut = line.len() - text.len();
+    let at = |offset: usize| units(&text[..offset.saturating_sub(cut).min(text.len())]);
+    Excerpt { from: at(range.start), to: at(range.end), text: text.to_owned() }
+}
+
+fn place(sources: &Sources, span: Span) -> Value {
+    let (start, end) = sources.range(span);
+    json!({
+        "file": sources.file(span.file).path(),
+        "line": start.line, "column": start.column, "end_line": end.line, "end_column": end.column,
+    })
+}
+
+/// A file without its values and comments, to be shown to others; nothing where that cannot be done.
+#[wasm_bindgen]
+pub fn redact(path: &str, text: &str) -> Option<String> {
+    cosec_core::redact::redact(path, text)
 }
 
 /// A rule's page in Markdown; empty for an unknown rule.
 #[wasm_bindgen]
 pub fn explain(rule: &str) -> String {
     rules::by_id(rule).map(rules::Rule::markdown).unwrap_or_default()
+}
+
+/// All rules. Returns JSON: an array of the type `Rule`.
+#[wasm_bindgen]
+pub fn rules() -> String {
+    let rule =
+        |rule: &&rules::Rule| json!({"id": rule.id, "summary": rule.summary, "severity": rule.severity});
+    Value::from(rules::ALL.iter().map(rule).collect::<Vec<_>>()).to_string()
 }
 
 /// The version of the core.
@@ -79,18 +244,100 @@ pub fn version() -> String {
 mod tests {
     use super::*;
 
+    fn lint(workspace: &mut Workspace) -> Value {
+        serde_json::from_str(&workspace.lint().unwrap()).unwrap()
+    }
+
+    fn found(report: &Value) -> Vec<(&str, &str)> {
+        let findings = report["findings"].as_array().unwrap();
+        findings.iter().map(|it| (it["rule"].as_str().unwrap(), it["file"].as_str().unwrap())).collect()
+    }
+
+    const BASE: &str = "services: {a: {image: x, environment: {PASSWORD: hunter2}}}";
+
     #[test]
     fn the_browser_gets_the_report_of_the_command_line() {
-        let report = lint(
-            r#"{"files":[{"path":"compose.yaml","text":"services: {a: {environment: {PASSWORD: hunter2}}}"}]}"#,
-        );
-        let report: serde_json::Value = serde_json::from_str(&report.unwrap()).unwrap();
-        assert_eq!(report["findings"][0]["rule"], "inline-password");
-        assert!(report.get("error").is_none());
-        let broken = lint(r#"{"files":[{"path":"compose.yaml","text":"a: ["}]}"#).unwrap();
-        let broken: serde_json::Value = serde_json::from_str(&broken).unwrap();
-        assert_eq!(broken["not_checked"][0]["rule"], "*");
-        assert_eq!(broken["error"]["line"], 1);
+        let mut workspace = Workspace::new();
+        workspace.set("./compose.yaml", BASE.to_owned());
+        let report = lint(&mut workspace);
+        assert_eq!(found(&report), [("inline-password", "compose.yaml")]);
+        let excerpt = &report["findings"][0]["excerpt"];
+        assert!(excerpt["text"].as_str().unwrap().ends_with("{PASSWORD: ***}}}"), "{excerpt}");
+        workspace.set("compose.yaml", "a: [".to_owned());
+        let report = lint(&mut workspace);
+        assert_eq!(report["not_checked"][0]["rule"], "*");
+        assert_eq!(report["errors"][0]["place"]["line"], 1);
         assert!(explain("inline-password").starts_with("# inline-password"));
+        assert!(rules().contains("\"inline-password\""));
+    }
+
+    #[test]
+    fn a_change_in_one_file_is_seen_in_those_that_read_it_and_nothing_is_said_twice() {
+        let mut workspace = Workspace::new();
+        workspace.set(
+            "compose.yaml",
+            "include: [db/compose.yaml]\nservices: {b: {extends: {file: c.yaml, service: c}}}".to_owned(),
+        );
+        let report = lint(&mut workspace);
+        let wanted = report["wanted"].as_array().unwrap();
+        assert!(wanted.contains(&json!("db/compose.yaml")) && wanted.contains(&json!("c.yaml")), "{report}");
+        workspace.set("db/compose.yaml", BASE.to_owned());
+        workspace.set("c.yaml", "services: {c: {image: x, environment: {TOKEN: abc}}}".to_owned());
+        let report = lint(&mut workspace);
+        let mut all = found(&report);
+        all.sort_unstable();
+        assert_eq!(all, [("inline-password", "c.yaml"), ("inline-password", "db/compose.yaml")]);
+        workspace.remove("c.yaml");
+        assert_eq!(found(&lint(&mut workspace)), [("inline-password", "db/compose.yaml")]);
+        workspace.set("db/compose.yaml", "services: {a: {image: x}}".to_owned());
+        assert!(found(&lint(&mut workspace)).is_empty());
+    }
+
+    #[test]
+    fn gitignore_decides_here_and_it_is_said_that_git_was_not_asked() {
+        let mut workspace = Workspace::new();
+        let text = "services: {a: {image: x, secrets: [s]}}\nsecrets: {s: {file: ./s.txt}}";
+        workspace.set("compose.yaml", text.to_owned());
+        let report = lint(&mut workspace);
+        assert_eq!((report["by_gitignore"].as_bool(), found(&report).len()), (Some(false), 0));
+        workspace.set(".gitignore", "*.key\n".to_owned());
+        let report = lint(&mut workspace);
+        assert_eq!(found(&report), [("secret-file-not-ignored", "compose.yaml")]);
+        assert_eq!(report["by_gitignore"], true);
+        workspace.set(".gitignore", "*.txt\n.env\n".to_owned());
+        workspace.set(".env", "PASSWORD=hunter2\n".to_owned());
+        let report = lint(&mut workspace);
+        assert_eq!(found(&report), []);
+        assert_eq!(report["ignored"], json!([".env"]));
+    }
+
+    #[test]
+    fn no_report_holds_a_value() {
+        let mut workspace = Workspace::new();
+        workspace.set("compose.yaml", BASE.replace("hunter2", "canary"));
+        for format in ["json", "sarif", "markdown"] {
+            let report = workspace.report(format).unwrap();
+            assert!(report.contains("inline-password") && !report.contains("canary"), "{report}");
+        }
+        assert!(workspace.report("pdf").is_err());
+        assert!(!lint(&mut workspace).to_string().contains("canary"));
+    }
+
+    #[test]
+    fn the_plan_takes_overrides_and_variables_in_and_says_where_it_fails() {
+        let mut workspace = Workspace::new();
+        let text = "services: {a: {image: x, user: '$UID_', secrets: [s]}}\nsecrets: {s: {file: ./s.txt}}";
+        workspace.set("app/compose.yaml", text.to_owned());
+        workspace.set("app/compose.override.yaml", "services: {b: {image: y, secrets: [s]}}".to_owned());
+        workspace.set("app/.env", "UID_=1000\n".to_owned());
+        let plan: Value = serde_json::from_str(&workspace.plan("app/compose.yaml")).unwrap();
+        assert_eq!(plan["deliveries"][0]["owner"]["user"]["ids"]["uid"], 1000);
+        assert_eq!(plan["deliveries"][0]["source"]["file"], "app/s.txt");
+        assert_eq!(plan["deliveries"][1]["service"], "b");
+        assert_eq!(plan["deliveries"][1]["place"]["file"], "app/compose.override.yaml");
+        workspace.set("app/compose.yaml", "services: {a: {image: x, secrets: [gone]}}".to_owned());
+        let plan: Value = serde_json::from_str(&workspace.plan("app/compose.yaml")).unwrap();
+        assert!(plan["error"]["message"].as_str().unwrap().contains("gone"));
+        assert_eq!(plan["error"]["place"]["line"], 1);
     }
 }

@@ -1,16 +1,13 @@
 // The core counts columns in Unicode scalar values, the editor offsets in UTF-16 units.
 import type { Text } from "@codemirror/state";
-import type { Place } from "./protocol";
+import type { Place } from "../core/types";
 
 export function offset(text: Text, line: number, column: number): number {
   if (line > text.lines) return text.length;
   const { from, text: content } = text.line(Math.max(1, line));
-  let units = 0;
+  let units = line === 1 && content.startsWith("\ufeff") ? 1 : 0;
   let left = column - 1;
-  for (const character of content) {
-    if (left-- <= 0) break;
-    units += character.length;
-  }
+  while (left-- > 0 && units < content.length) units += (content.codePointAt(units) ?? 0) > 0xffff ? 2 : 1;
   return from + units;
 }
 

@@ -1,0 +1,229 @@
+// Several files: tabs, folders, and what one file says of another.
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, before, beforeEach, test } from "node:test";
+import { choose, content, current, inBrowser, it, open, paste, put, report, settled, tab } from "./harness.mjs";
+
+inBrowser();
+beforeEach(() => open());
+
+let folder;
+const PASSWORD = "services: {db: {image: x, environment: {PASSWORD: hunter2}}}\n";
+
+before(() => {
+  folder = join(mkdtempSync(join(tmpdir(), "cosec-")), "shop");
+  const texts = {
+    "compose.yaml": "include: [db/stack.yaml]\nservices: {web: {image: x, extends: {file: common/base.yml, service: base}}}\n",
+    "db/stack.yaml": PASSWORD,
+    "common/base.yml": "services: {base: {image: x, environment: {API_TOKEN: abc}}}\n",
+    "deployment.yaml": "kind: Deployment\n",
+    ".env": "A=1\r\nB=2\r\n",
+    Dockerfile: "FROM scratch\nENV A=1\n",
+    "src/main.c": "int main;\n",
+    ".git/config": "[core]\n",
+    "node_modules/x/docker-compose.yml": PASSWORD,
+    "blob.env": Buffer.from([1, 2, 0, 3]),
+    "latin.env": Buffer.from([0x41, 0x3d, 0xe9]),
+    "huge-compose.yaml": "#".repeat(5 << 20),
+  };
+  for (const [path, text] of Object.entries(texts)) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), text);
+  }
+});
+after(() => rmSync(dirname(folder), { recursive: true, force: true }));
+
+const paths = () => it.page.evaluate(() => document.querySelector("cosec-linter").files.map((file) => file.path).sort());
+const found = async () => (await report()).findings.map(({ rule, file }) => `${file} ${rule}`).sort();
+
+/** What every way to open a folder must come to. */
+async function isTheFolder() {
+  await settled("2 errors.");
+  // Included and extended files have come after, because others asked for them.
+  assert.deepEqual(await paths(), [".env", "Dockerfile", "common/base.yml", "compose.yaml", "db/stack.yaml"]);
+  assert.deepEqual(await found(), ["common/base.yml inline-password", "db/stack.yaml inline-password"]);
+  const notice = await it.page.textContent("#notice");
+  for (const said of ["node_modules/ (packages)", ".git/ (git's own files)", "blob.env (it is no text)", "latin.env (it is not UTF-8 text)", "huge-compose.yaml (5.0 MB"]) {
+    assert.ok(notice.includes(said), `${said} is not in: ${notice}`);
+  }
+}
+
+test("a folder opens with what cosec looks at and with what that asks for; the rest is left out with a word", async () => {
+  await it.page.setInputFiles("#choose-folder", folder);
+  await isTheFolder();
+  assert.equal(await current(), "compose.yaml");
+});
+
+test("a folder can be dropped", async () => {
+  const box = await it.page.locator("#editor").boundingBox();
+  const session = await it.context.newCDPSession(it.page);
+  const data = { items: [], files: [folder], dragOperationsMask: 1 };
+  for (const type of ["dragEnter", "dragOver", "drop"]) {
+    await session.send("Input.dispatchDragEvent", { type, x: box.x + 50, y: box.y + 50, data });
+    if (type === "dragOver") assert.equal(await it.page.locator("#drop").isVisible(), true);
+  }
+  await isTheFolder();
+  assert.equal(await it.page.locator("#drop").isVisible(), false);
+});
+
+test("where the browser can pick a folder by itself, that is used", async () => {
+  await it.page.evaluate(async () => {
+    const top = await navigator.storage.getDirectory();
+    const write = async (directory, name, text) => {
+      const stream = await (await directory.getFileHandle(name, { create: true })).createWritable();
+      await stream.write(text);
+      await stream.close();
+    };
+    await write(top, "compose.yaml", "include: [inner/x.yaml]\n");
+    const inner = await top.getDirectoryHandle("inner", { create: true });
+    await write(inner, "x.yaml", "services: {a: {image: x, environment: {PASSWORD: hunter2}}}\n");
+    await write(await top.getDirectoryHandle(".git", { create: true }), "compose.yaml", "");
+    window.showDirectoryPicker = async () => top;
+  });
+  await choose("#open", "Folder");
+  await settled("1 error.");
+  assert.deepEqual(await paths(), ["compose.yaml", "inner/x.yaml"]);
+  assert.match(await it.page.textContent("#notice"), /\.git/);
+});
+
+test("files can be dropped and join what is there; the editor's text stays as it was", async () => {
+  await put({ "compose.yaml": PASSWORD });
+  await paste(PASSWORD);
+  const box = await it.page.locator("#editor").boundingBox();
+  const session = await it.context.newCDPSession(it.page);
+  const data = { items: [], files: [join(folder, "Dockerfile"), join(folder, "src", "main.c")], dragOperationsMask: 1 };
+  for (const type of ["dragEnter", "dragOver", "drop"]) await session.send("Input.dispatchDragEvent", { type, x: box.x + 50, y: box.y + 50, data });
+  await tab("main.c").waitFor();
+  assert.deepEqual(await paths(), ["Dockerfile", "compose.yaml", "main.c"]);
+  await tab("compose.yaml").click();
+  assert.equal((await content().textContent()).trim(), PASSWORD.trim());
+});
+
+test("chosen files become tabs, and take the example's place", async () => {
+  await it.page.setInputFiles("#choose-files", [join(folder, "db/stack.yaml"), join(folder, "blob.env")]);
+  await tab("stack.yaml").waitFor();
+  assert.deepEqual(await paths(), ["stack.yaml"]);
+  assert.match(await it.page.textContent("#notice"), /blob\.env/);
+  assert.match(await it.page.textContent("#place"), /no Compose or env file by its name/);
+});
+
+test("an override file is merged, and a change in one tab is seen in the other's findings", async () => {
+  await put({
+    "compose.yaml": "services: {a: {image: x, secrets: [s]}}\nsecrets: {s: {environment: S}}\n",
+    "compose.override.yaml": "services: {b: {image: y, secrets: [t]}}\n",
+  });
+  assert.deepEqual(await found(), ["compose.override.yaml secret-undefined"]);
+  await tab("compose.yaml").click();
+  await paste("services: {a: {image: x, secrets: [s]}}\nsecrets: {s: {environment: S}, t: {environment: T}}\n");
+  await settled("Nothing found.");
+});
+
+test(".gitignore stands in for git, and it is said that git itself was not asked", async () => {
+  await put({ "compose.yaml": "services: {a: {image: x, secrets: [s]}}\nsecrets: {s: {file: ./s.txt}}\n" });
+  await settled("Nothing found.");
+  assert.match(await it.page.locator("#unchecked").textContent(), /git cannot be asked here/);
+  await it.page.locator("#unchecked summary").click();
+  await it.page.locator("#unchecked button", { hasText: "Add .gitignore" }).click();
+  assert.equal(await current(), ".gitignore");
+  await it.page.keyboard.type("*.key\n");
+  await settled("1 error.");
+  await it.page.keyboard.type("*.txt\n");
+  await settled("Nothing found.");
+  assert.match(await it.page.locator("#unchecked").textContent(), /only \.gitignore was read here/);
+});
+
+test("an env file that git ignores is not linted, and its tab says so", async () => {
+  await put({ ".env": "DB_PASSWORD=hunter2\n", ".gitignore": "" });
+  await settled("1 warning.");
+  await tab(".gitignore").click();
+  await it.page.keyboard.type(".env");
+  await settled("All that is here, git ignores.");
+  await tab(".env").click();
+  assert.match(await it.page.textContent("#place"), /covered by \.gitignore/);
+});
+
+test("a file that is asked for and not here is said, and can be added", async () => {
+  await put({ "compose.yaml": "services: {a: {extends: {file: base.yaml, service: b}, image: x}}\n" });
+  assert.match(await it.page.locator("#unchecked").textContent(), /base\.yaml/);
+  await choose("#add", "base.yaml");
+  assert.equal(await current(), "base.yaml");
+  await it.page.keyboard.type("services: {{b: {{environment: {{PASSWORD: hunter2");
+  await settled("1 error.").catch(() => {});
+  assert.deepEqual(await found(), (await report()).errors.length ? [] : ["base.yaml inline-password"]);
+});
+
+test("tabs: new, rename, close, and each has its own undo", async () => {
+  await put({ "compose.yaml": PASSWORD });
+  await choose("#add", ".env");
+  await it.page.keyboard.type("A=1");
+  await tab("compose.yaml").click();
+  await content().focus();
+  await it.page.keyboard.press("ControlOrMeta+Home");
+  await it.page.keyboard.type("# top");
+  await tab(".env").click();
+  await it.page.keyboard.press("ControlOrMeta+z");
+  assert.equal(await it.page.locator(".cm-placeholder").count(), 1);
+  await tab("compose.yaml").click();
+  assert.match(await content().textContent(), /# top/);
+
+  await tab("compose.yaml").focus();
+  await it.page.keyboard.press("F2");
+  await it.page.keyboard.type("docker-compose.yml");
+  await it.page.keyboard.press("Enter");
+  assert.equal(await current(), "docker-compose.yml");
+  assert.deepEqual(await found(), ["docker-compose.yml inline-password"]);
+  // Undo has survived the new name.
+  await content().focus();
+  await it.page.keyboard.press("ControlOrMeta+z");
+  assert.doesNotMatch(await content().textContent(), /# top/);
+
+  // A name that is taken cannot be had.
+  await tab(".env").dblclick();
+  await it.page.keyboard.type("docker-compose.yml");
+  await it.page.keyboard.press("Enter");
+  assert.equal(await it.page.locator(".rename").getAttribute("aria-invalid"), "true");
+  await it.page.keyboard.press("Escape");
+  await tab(".env").focus();
+  await it.page.keyboard.press("Delete");
+  assert.deepEqual(await paths(), ["docker-compose.yml"]);
+  await it.page.locator('[aria-label="Close docker-compose.yml"]').click();
+  assert.deepEqual(await paths(), ["compose.yaml"]);
+  assert.deepEqual(await found(), []);
+});
+
+test("tabs: arrows go from file to file", async () => {
+  await tab("compose.yaml").focus();
+  await it.page.keyboard.press("ArrowRight");
+  assert.equal(await current(), "compose.override.yaml");
+  await it.page.keyboard.press("End");
+  assert.equal(await current(), ".gitignore");
+  await it.page.keyboard.press("ArrowRight");
+  assert.equal(await current(), "compose.yaml");
+});
+
+test("each kind of file has its colours", async () => {
+  await put({ "compose.yaml": "a: b # c\n", ".env": "# c\nA='b'\n", Dockerfile: "# c\nFROM x\n", ".gitignore": "# c\n*.b\n" });
+  for (const path of ["compose.yaml", ".env", "Dockerfile", ".gitignore"]) {
+    await tab(path).click();
+    const colours = await it.page.evaluate(() => {
+      const spans = document.querySelector("cosec-linter").shadowRoot.querySelectorAll(".cm-line span");
+      return new Set([...spans].map((span) => getComputedStyle(span).color)).size;
+    });
+    assert.ok(colours >= 2, `${path} has ${colours}`);
+  }
+});
+
+test("all files can be taken home as a zip, line ends as they came", async () => {
+  await it.page.setInputFiles("#choose-folder", folder);
+  await isTheFolder();
+  const download = it.page.waitForEvent("download");
+  await choose("#export", "zip");
+  const bytes = readFileSync(await (await download).path());
+  assert.equal(bytes.subarray(0, 2).toString(), "PK");
+  const { unzipSync, strFromU8 } = await import(join(import.meta.dirname, "..", "..", "web", "node_modules", "fflate", "esm", "browser.js"));
+  const files = unzipSync(bytes);
+  assert.deepEqual(Object.keys(files).sort(), [".env", "Dockerfile", "common/base.yml", "compose.yaml", "db/stack.yaml"]);
+  assert.equal(strFromU8(files[".env"]), "A=1\r\nB=2\r\n");
+});

@@ -1,0 +1,117 @@
+// The built page in a real browser.
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import { dirname, extname, join, normalize } from "node:path";
+import { after, afterEach, before } from "node:test";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+export const here = dirname(fileURLToPath(import.meta.url));
+export const root = join(here, "..", "..");
+export const dist = join(root, "web", "dist");
+export const screenshots = join(here, "screenshots");
+const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm" };
+
+/** What the tests of one file share; filled by `inBrowser`. */
+export const it = {};
+
+/** Serves a directory on loopback. */
+export async function serve(directory) {
+  const server = createServer((request, response) => {
+    const name = normalize(decodeURIComponent(new URL(request.url, "http://x").pathname)).replace(/\/$/, "/index.html");
+    const file = join(directory, name);
+    if (!file.startsWith(directory) || !existsSync(file) || !statSync(file).isFile()) return response.writeHead(404).end();
+    response.writeHead(200, { "content-type": types[extname(file)] ?? "application/octet-stream" }).end(readFileSync(file));
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { address: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() };
+}
+
+/** Starts a browser and a server for the tests of a file. */
+export function inBrowser() {
+  before(async () => {
+    assert.ok(existsSync(join(dist, "cosec.html")), "the page is built first: cargo xtask web");
+    const path = [process.env.COSEC_CHROMIUM, "/usr/bin/chromium-headless-shell", "/usr/bin/chromium"].find((path) => path && existsSync(path));
+    assert.ok(path, "a browser is installed first: cargo xtask setup");
+    mkdirSync(screenshots, { recursive: true });
+    it.server = await serve(dist);
+    it.address = it.server.address;
+    const flags = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+    if (process.getuid?.() === 0) flags.push("--no-sandbox");
+    it.browser = await chromium.launch({ executablePath: path, args: flags });
+  });
+  after(async () => {
+    await it.browser?.close();
+    it.server?.close();
+  });
+  afterEach(async () => {
+    await it.context?.close();
+    it.context = undefined;
+  });
+}
+
+/** Opens the page anew. `it.requests` and `it.complaints` note what it asks for and what the browser minds. */
+export async function open({ url, ready = true, ...options } = {}) {
+  await it.context?.close();
+  it.context = await it.browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+  it.page = await it.context.newPage();
+  it.requests = [];
+  it.complaints = [];
+  it.context.on("request", (request) => it.requests.push(request.url()));
+  it.page.on("console", (message) => ["error", "warning"].includes(message.type()) && it.complaints.push(message.text()));
+  it.page.on("pageerror", (error) => it.complaints.push(error.message));
+  it.page.on("dialog", (dialog) => {
+    it.complaints.push(`dialog: ${dialog.message()}`);
+    dialog.dismiss();
+  });
+  await it.page.goto(url ?? it.address);
+  if (ready) await it.page.waitForFunction(() => document.querySelector("cosec-linter").report);
+  return it.page;
+}
+
+/** Puts files in, and waits for their report and for its being shown. */
+export async function put(files) {
+  const entries = Object.entries(files).map(([path, text]) => ({ path, text }));
+  const element = it.page.locator("cosec-linter").first();
+  await element.evaluate(
+    (element, files) =>
+      new Promise((resolve) => {
+        element.addEventListener("cosec-report", () => setTimeout(resolve, 30), { once: true });
+        element.files = files;
+      }),
+    entries,
+  );
+  return report();
+}
+
+/** The latest report, after what has been typed so far. */
+export async function report() {
+  await it.page.waitForTimeout(60);
+  return it.page.locator("cosec-linter").first().evaluate((element) => element.report);
+}
+
+export const content = () => it.page.locator(".cm-content");
+export const entries = () => it.page.locator("#list > li");
+export const summary = () => it.page.locator("#summary");
+export const settled = (text) => it.page.locator("#summary", { hasText: text }).waitFor();
+export const tab = (path) => it.page.locator(`#tabs button.name[data-path="${path}"]`);
+
+/** Puts a text in as a paste does. */
+export async function paste(text) {
+  await content().click();
+  await it.page.keyboard.press("ControlOrMeta+a");
+  await it.page.keyboard.insertText(text);
+}
+
+/** What is selected in the editor. */
+export const selected = () =>
+  it.page.evaluate(() => getSelection().toString() || document.querySelector("cosec-linter").shadowRoot.getSelection?.().toString());
+
+export const current = () => it.page.locator('#tabs [aria-current="true"]').getAttribute("data-path");
+
+/** The item of the open menu with this label. */
+export const choose = async (button, label) => {
+  await it.page.click(button);
+  await it.page.locator(".menu:not([hidden]) [role=menuitem]", { hasText: label }).click();
+};

@@ -1,0 +1,175 @@
+// CodeMirror over several files, each with its own undo. It stands in a shadow root: there it needs no inline
+// style sheets, so the page's policy allows none.
+import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
+import { bracketMatching, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
+import { type Diagnostic, forEachDiagnostic, lintGutter, setDiagnostics } from "@codemirror/lint";
+import { search, searchKeymap } from "@codemirror/search";
+import { Compartment, EditorState, Transaction } from "@codemirror/state";
+import {
+  drawSelection,
+  EditorView,
+  highlightActiveLine,
+  highlightActiveLineGutter,
+  highlightSpecialChars,
+  keymap,
+  lineNumbers,
+  placeholder,
+} from "@codemirror/view";
+import { tags } from "@lezer/highlight";
+import { languageOf } from "./languages";
+
+const theme = EditorView.theme({
+  "&": { height: "100%", color: "var(--text)", backgroundColor: "var(--paper)", fontSize: "13.5px" },
+  "&.cm-focused": { outline: "none" },
+  ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.6" },
+  ".cm-content": { caretColor: "var(--text)", paddingBlock: "10px" },
+  ".cm-cursor": { borderLeftColor: "var(--text)" },
+  ".cm-gutters": { backgroundColor: "var(--paper)", color: "var(--faint)", border: "none" },
+  ".cm-lineNumbers .cm-gutterElement": { paddingLeft: "12px" },
+  ".cm-activeLine, .cm-activeLineGutter": { backgroundColor: "var(--line)" },
+  ".cm-selectionBackground, &.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground": {
+    backgroundColor: "var(--selection)",
+  },
+  ".cm-matchingBracket, &.cm-focused .cm-matchingBracket": { backgroundColor: "var(--selection)" },
+  ".cm-searchMatch": { backgroundColor: "var(--selection)" },
+  ".cm-placeholder": { color: "var(--faint)" },
+  ".cm-specialChar": { color: "var(--error)" },
+  ".cm-panels": { backgroundColor: "var(--card)", color: "var(--text)", borderColor: "var(--edge)" },
+  ".cm-panel input, .cm-panel button": { font: "13px var(--sans)" },
+  ".cm-button": { backgroundImage: "none", backgroundColor: "var(--card)", border: "1px solid var(--edge)", borderRadius: "6px" },
+  ".cm-textfield": { backgroundColor: "var(--paper)", border: "1px solid var(--edge)", borderRadius: "6px" },
+  ".cm-tooltip": {
+    backgroundColor: "var(--card)",
+    color: "var(--text)",
+    border: "1px solid var(--edge)",
+    borderRadius: "8px",
+    boxShadow: "var(--shadow)",
+    maxWidth: "52ch",
+    overflow: "hidden",
+  },
+  ".cm-diagnostic": { fontFamily: "var(--sans)", fontSize: "13px", padding: "8px 12px", borderLeftWidth: "3px" },
+  ".cm-diagnostic-error": { borderLeftColor: "var(--error)" },
+  ".cm-diagnostic-warning": { borderLeftColor: "var(--warning)" },
+  ".cm-diagnostic-info": { borderLeftColor: "var(--info)" },
+  ".cm-lintRange-error": { backgroundImage: "none", textDecoration: "underline wavy var(--error) 1px", textUnderlineOffset: "4px" },
+  ".cm-lintRange-warning": { backgroundImage: "none", textDecoration: "underline wavy var(--warning) 1px", textUnderlineOffset: "4px" },
+  ".cm-lintRange-info": { backgroundImage: "none", textDecoration: "underline dotted var(--info) 1px", textUnderlineOffset: "4px" },
+  ".cm-lintRange-active": { backgroundColor: "var(--selection)" },
+  ".cm-gutter-lint": { width: "14px" },
+  ".cm-lint-marker": { content: "''", width: "8px", height: "8px", borderRadius: "50%", margin: "6px 3px" },
+  ".cm-lint-marker-error": { content: "''", backgroundColor: "var(--error)" },
+  ".cm-lint-marker-warning": { content: "''", backgroundColor: "var(--warning)", borderRadius: "2px" },
+  ".cm-lint-marker-info": { content: "''", backgroundColor: "var(--info)" },
+});
+
+const colours = HighlightStyle.define([
+  { tag: [tags.propertyName, tags.definition(tags.propertyName)], color: "var(--key)" },
+  { tag: [tags.string, tags.content], color: "var(--text)" },
+  { tag: tags.comment, color: "var(--faint)", fontStyle: "italic" },
+  { tag: [tags.keyword, tags.labelName, tags.typeName, tags.special(tags.variableName)], color: "var(--mark)" },
+]);
+
+/** What follows a file's name. */
+const named = new Compartment();
+const ofName = (path: string) => [
+  languageOf(path).extension,
+  EditorView.contentAttributes.of({ "aria-label": path, spellcheck: "false", autocapitalize: "off", translate: "no" }),
+];
+
+export interface Handlers {
+  /** The text has changed by the user's hand. */
+  changed(): void;
+  /** The cursor has moved. */
+  moved(): void;
+  jump(direction: 1 | -1): void;
+  actions(): void;
+}
+
+export class Editor {
+  readonly view: EditorView;
+  readonly #handlers: Handlers;
+  #path = "";
+
+  constructor(parent: HTMLElement, root: ShadowRoot, handlers: Handlers) {
+    this.#handlers = handlers;
+    this.view = new EditorView({ parent, root, state: this.state("", "") });
+  }
+
+  /** A file's state, to be shown now or later. */
+  state(path: string, text: string): EditorState {
+    const run = (act: () => void) => () => {
+      act();
+      return true;
+    };
+    return EditorState.create({
+      doc: text,
+      extensions: [
+        lineNumbers(),
+        lintGutter(),
+        highlightActiveLine(),
+        highlightActiveLineGutter(),
+        // Direction marks and other characters that are there and not seen.
+        highlightSpecialChars(),
+        drawSelection(),
+        history(),
+        indentOnInput(),
+        bracketMatching(),
+        indentUnit.of("  "),
+        search({ top: true }),
+        named.of(ofName(path)),
+        theme,
+        syntaxHighlighting(colours),
+        placeholder("Paste a Compose file, or drop files or a folder here"),
+        EditorView.lineWrapping,
+        keymap.of([
+          { key: "F8", run: run(() => this.#handlers.jump(1)) },
+          { key: "Shift-F8", run: run(() => this.#handlers.jump(-1)) },
+          { key: "Mod-.", run: run(() => this.#handlers.actions()) },
+          // Escape, then Tab, leaves the editor: CodeMirror's own way out for keyboards.
+          indentWithTab,
+          ...defaultKeymap,
+          ...historyKeymap,
+          ...searchKeymap,
+        ]),
+        EditorView.updateListener.of((update) => {
+          if (update.docChanged) this.#handlers.changed();
+          if (update.docChanged || update.selectionSet) this.#handlers.moved();
+        }),
+      ],
+    });
+  }
+
+  /** The same text, cursor and undo under another name. */
+  renamed(state: EditorState, path: string): EditorState {
+    return state.update({ effects: named.reconfigure(ofName(path)) }).state;
+  }
+
+  /** Shows a file; what was shown goes back to whoever keeps it. */
+  show(path: string, state: EditorState): EditorState {
+    const before = this.view.state;
+    this.#path = path;
+    this.view.setState(state);
+    return before;
+  }
+
+  get path(): string {
+    return this.#path;
+  }
+
+  /** Marks places. The step is none of the user's, so undo does not know it. */
+  mark(diagnostics: Diagnostic[]): void {
+    this.view.dispatch(setDiagnostics(this.view.state, diagnostics), { annotations: Transaction.addToHistory.of(false) });
+  }
+
+  /** Where the marks stand now: edits since the last report have moved them. */
+  marks(): { from: number; to: number; rule: string }[] {
+    const found: { from: number; to: number; rule: string }[] = [];
+    forEachDiagnostic(this.view.state, (diagnostic, from, to) => found.push({ from, to, rule: diagnostic.source ?? "" }));
+    return found.sort((left, right) => left.from - right.from);
+  }
+
+  select(from: number, to: number): void {
+    this.view.dispatch({ selection: { anchor: from, head: to }, effects: EditorView.scrollIntoView(from, { y: "center" }) });
+    this.view.focus();
+  }
+}

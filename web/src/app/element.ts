@@ -1,0 +1,808 @@
+// <cosec-linter>: files in tabs, the editor, and what the core says of them.
+import type { Diagnostic } from "@codemirror/lint";
+import type { EditorState } from "@codemirror/state";
+import { Linter } from "../core/linter";
+import LinterWorker from "../core/linter.worker?worker&inline";
+import type { Finding, Persona, Place, Report, ReportFormat, Rule, TextFile } from "../core/types";
+import { compile } from "../core/wasm";
+import { findingActions } from "./actions";
+import { download, h, icon, menu, type MenuItem, popup } from "./dom";
+import { Editor } from "./editor";
+import styleText from "./element.css?inline";
+import { EXAMPLE } from "./example";
+import { type Filter, FindingsList, passes, renderUnchecked, SEVERITIES, summary } from "./findings";
+import { type Candidate, fromDrop, fromHandle, fromList, type Intake, read } from "./intake";
+import { languageOf } from "./languages";
+import { render as renderMarkdown } from "./markdown";
+import { renderPlan } from "./plan";
+import { range } from "./positions";
+import { decode } from "./share";
+import { shareDialog } from "./share_dialog";
+import { TabStrip } from "./tabs";
+
+/** One module for all elements of a page. */
+let compiled: Promise<WebAssembly.Module> | undefined;
+
+const style = new CSSStyleSheet();
+style.replaceSync(styleText);
+
+/** Where texts are kept once the user has asked for it. */
+const STORED = "cosec.files";
+const ANNOUNCE_AFTER_MS = 900;
+const STORE_AFTER_MS = 400;
+
+type Panel = "findings" | "plan" | "rules";
+
+interface Tab {
+  /** The state while another tab is shown. */
+  state: EditorState;
+  /** The file came with CRLF; the editor knows LF only. */
+  crlf: boolean;
+}
+
+export class CosecLinter extends HTMLElement {
+  static observedAttributes = ["persona"];
+
+  #root = this.attachShadow({ mode: "open" });
+  #tabs = new Map<string, Tab>();
+  #editor!: Editor;
+  #linter!: Linter;
+  #strip!: TabStrip;
+  #list!: FindingsList;
+  #built = false;
+  #report: Report | undefined;
+  #rules: Rule[] = [];
+  #pool = new Map<string, Candidate>();
+  #filter: Filter = { hidden: new Set(), file: "", rule: "" };
+  #panel: Panel = "findings";
+  #project = "";
+  /** Whether the texts are the user's own by now. */
+  #own = false;
+  #loading = false;
+  #renderTimer: ReturnType<typeof setTimeout> | undefined;
+  #announceTimer: ReturnType<typeof setTimeout> | undefined;
+  #storeTimer: ReturnType<typeof setTimeout> | undefined;
+
+  /** All files as they stand. */
+  get files(): TextFile[] {
+    return [...this.#tabs].map(([path, tab]) => ({ path, text: this.#state(path, tab).doc.toString() }));
+  }
+
+  set files(files: TextFile[]) {
+    this.#build();
+    this.#replaceAll(files);
+  }
+
+  /** What was said last; it belongs to the files as they were then. */
+  get report(): Report | undefined {
+    return this.#report;
+  }
+
+  connectedCallback(): void {
+    this.#build();
+    addEventListener("keydown", this.#keys);
+    addEventListener("beforeunload", this.#guard);
+  }
+
+  disconnectedCallback(): void {
+    removeEventListener("keydown", this.#keys);
+    removeEventListener("beforeunload", this.#guard);
+    this.#linter.stop();
+    this.#built = false;
+    this.#root.replaceChildren();
+  }
+
+  attributeChangedCallback(_: string, __: string | null, value: string | null): void {
+    if (!this.#built) return;
+    this.#linter.persona = (value ?? "regular") as Persona;
+    this.#pick<HTMLSelectElement>("#persona").value = value ?? "regular";
+  }
+
+  // ---------------------------------------------------------------- what stands where
+
+  #pick<E extends HTMLElement>(selector: string): E {
+    const found = this.#root.querySelector<E>(selector);
+    if (!found) throw new Error(`<cosec-linter> has no ${selector}`);
+    return found;
+  }
+
+  #build(): void {
+    if (this.#built) return;
+    this.#built = true;
+    this.#root.adoptedStyleSheets = [style];
+    const share = this.hasAttribute("share");
+    const remember = this.hasAttribute("remember");
+
+    const openButton = h("button", { type: "button", id: "open" }, icon("open"), "Open", icon("chevron"));
+    const exportButton = h("button", { type: "button", id: "export" }, icon("download"), "Export", icon("chevron"));
+    const shareButton = h("button", { type: "button", id: "share" }, icon("link"), "Share");
+    shareButton.addEventListener("click", () => void shareDialog(this.#root, this.files, (path, text) => this.#linter.ask("redact", { path, text })));
+    const chooseFiles = h("input", { type: "file", multiple: true, id: "choose-files", hidden: true, tabIndex: -1 });
+    const chooseFolder = h("input", { type: "file", id: "choose-folder", hidden: true, tabIndex: -1 });
+    chooseFolder.webkitdirectory = true;
+    for (const input of [chooseFiles, chooseFolder]) {
+      input.addEventListener("change", () => {
+        if (input.files?.length) void fromList(input.files).then((intake) => this.#take(intake, input === chooseFolder));
+        input.value = "";
+      });
+    }
+    const toolbar = h(
+      "div",
+      { className: "toolbar" },
+      h("slot", { name: "brand" }),
+      h("div", { className: "buttons" }, menu(openButton, () => this.#openItems()), menu(exportButton, () => this.#exportItems()), share && shareButton),
+      chooseFiles,
+      chooseFolder,
+    );
+
+    const addButton = h("button", { type: "button", id: "add", className: "ghost", title: "New file", aria: { label: "New file" } }, icon("plus"));
+    const renameButton = h("button", { type: "button", id: "rename", className: "ghost", title: "Rename (F2)", aria: { label: "Rename the file" } }, icon("pencil"));
+    renameButton.addEventListener("click", () => this.#strip.edit(this.#editor.path));
+    const strip = h("ul", { id: "tabs", aria: { label: "Files" } });
+    const editorBox = h("div", { id: "editor" });
+    const left = h(
+      "section",
+      { className: "left", aria: { label: "Editor" } },
+      h("div", { className: "strip" }, strip, menu(addButton, () => this.#addItems()), renameButton),
+      editorBox,
+      h("div", { id: "place" }, h("span", { id: "cursor" }), h("span", { id: "language" }), h("span", { id: "part" })),
+    );
+
+    const panelTab = (panel: Panel, label: string) => {
+      const tab = h("button", { type: "button", id: `tab-${panel}`, tabIndex: -1 }, label);
+      tab.setAttribute("role", "tab");
+      tab.setAttribute("aria-controls", `panel-${panel}`);
+      tab.addEventListener("click", () => this.#open(panel));
+      return tab;
+    };
+    const panelBox = (panel: Panel, ...content: (Node | string)[]) => {
+      const box = h("div", { id: `panel-${panel}`, className: "panel", hidden: true }, ...content);
+      box.setAttribute("role", "tabpanel");
+      box.setAttribute("aria-labelledby", `tab-${panel}`);
+      return box;
+    };
+    const tablist = h("div", { className: "panel-tabs" }, panelTab("findings", "Findings"), panelTab("plan", "Plan"), panelTab("rules", "Rules"));
+    tablist.setAttribute("role", "tablist");
+    tablist.setAttribute("aria-label", "Results");
+    tablist.addEventListener("keydown", (event) => {
+      const order: Panel[] = ["findings", "plan", "rules"];
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (step === undefined) return;
+      this.#open(order[(order.indexOf(this.#panel) + step + order.length) % order.length] ?? "findings");
+      this.#pick(`#tab-${this.#panel}`).focus();
+    });
+
+    const chips = SEVERITIES.map((severity) => {
+      const chip = h("button", { type: "button", className: `chip ${severity}`, data: { severity } });
+      chip.addEventListener("click", () => {
+        if (!this.#filter.hidden.delete(severity)) this.#filter.hidden.add(severity);
+        this.#render();
+      });
+      return chip;
+    });
+    const choice = (id: "file" | "rule", label: string) => {
+      const select = h("select", { id: `filter-${id}`, aria: { label } });
+      select.addEventListener("change", () => {
+        this.#filter[id] = select.value;
+        this.#render();
+      });
+      return select;
+    };
+    const persona = h(
+      "select",
+      { id: "persona", aria: { label: "Whose rules" } },
+      ...[
+        ["regular", "Everybody's rules"],
+        ["pedantic", "Stricter rules too"],
+        ["auditor", "All rules"],
+      ].map(([value, label]) => h("option", { value: value ?? "" }, label)),
+    );
+    persona.value = this.getAttribute("persona") ?? "regular";
+    persona.addEventListener("change", () => this.setAttribute("persona", persona.value));
+    const status = h("p", { id: "summary" }, "Getting ready…");
+    const announcement = h("p", { id: "announcement", className: "unseen" });
+    announcement.setAttribute("role", "status");
+    const findings = h("ol", { id: "list" });
+    const unchecked = h("details", { id: "unchecked", hidden: true }, h("summary"), h("ul"), h("p", {}, "On your machine, ", h("code", {}, "cosec lint"), " asks git and the disk as well."));
+    const project = h("select", { id: "project", aria: { label: "Project" }, hidden: true });
+    project.addEventListener("change", () => {
+      this.#project = project.value;
+      void this.#renderPlan();
+    });
+    const right = h(
+      "section",
+      { className: "right", aria: { label: "Results" } },
+      tablist,
+      panelBox(
+        "findings",
+        h("div", { className: "head" }, status, h("div", { className: "filters" }, ...chips, choice("file", "Of which file"), choice("rule", "Of which rule"), persona)),
+        findings,
+        unchecked,
+      ),
+      panelBox("plan", project, h("div", { id: "plan" })),
+      panelBox("rules", h("ul", { id: "rules" }), h("article", { id: "page", tabIndex: -1, hidden: true, aria: { label: "Rule" } })),
+    );
+
+    const trouble = h("p", { id: "trouble", hidden: true });
+    trouble.setAttribute("role", "alert");
+    const notice = h("div", { id: "notice", hidden: true });
+    notice.setAttribute("role", "status");
+    const rememberBox = h("input", { type: "checkbox", id: "remember" });
+    rememberBox.addEventListener("change", () => this.#remember(rememberBox.checked));
+    const footer = h(
+      "div",
+      { className: "footer" },
+      h("span", { className: "keys" }, h("kbd", {}, "F8"), " next finding ", h("kbd", {}, "Shift F8"), " previous ", h("kbd", {}, "Ctrl ."), " what to do"),
+      remember && h("label", {}, rememberBox, " keep these files in this browser"),
+      h("span", {}, "cosec ", h("span", { id: "version" })),
+    );
+    const drop = h("div", { id: "drop", hidden: true }, "Drop files or a folder: they stay in this page");
+
+    this.#root.replaceChildren(
+      h("div", { className: "app" }, toolbar, h("slot", { name: "banner" }), notice, trouble, h("div", { className: "main" }, left, right), footer, announcement, drop),
+    );
+
+    this.#editor = new Editor(editorBox, this.#root, {
+      changed: () => this.#changed(),
+      moved: () => this.#renderPlace(),
+      jump: (direction) => this.#jump(direction),
+      actions: () => this.#actions(),
+    });
+    this.#strip = new TabStrip(strip, {
+      select: (path) => this.#show(path),
+      close: (path) => this.#close(path),
+      rename: (path, to) => this.#rename(path, to),
+      leave: () => this.#editor.view.focus(),
+    });
+    this.#list = new FindingsList(findings, this.#listActions());
+    this.#linter = new Linter(() => new LinterWorker(), {
+      ready: (version, rules) => {
+        this.#pick("#version").textContent = version;
+        this.#rules = rules;
+        this.#renderRules();
+      },
+      report: (report) => this.#receive(report),
+      failed: (message) => this.#fail(message),
+    });
+    this.#linter.persona = persona.value as Persona;
+    this.#drops(drop);
+    this.#open("findings");
+    this.#begin();
+    compiled ??= compile();
+    compiled.then(
+      (module) => this.#built && this.#linter.start(module),
+      () => this.#fail("The linter could not be loaded. Reload the page; if it stays so, this browser may lack WebAssembly."),
+    );
+    new ResizeObserver(() => this.#panel === "plan" && void this.#renderPlan()).observe(right);
+  }
+
+  #begin(): void {
+    const given = [...this.querySelectorAll<HTMLScriptElement>('script[type="text/plain"][data-path]')].map((script) => ({
+      path: script.dataset["path"] ?? "compose.yaml",
+      text: script.textContent.replace(/^\n/, ""),
+    }));
+    const stored = this.hasAttribute("remember") ? this.#stored() : undefined;
+    if (stored) {
+      this.#pick<HTMLInputElement>("#remember").checked = true;
+      this.#replaceAll(stored);
+      this.#own = true;
+    } else if (given.length > 0) this.#replaceAll(given);
+    else this.#replaceAll(this.hasAttribute("example") ? EXAMPLE : [{ path: "compose.yaml", text: "" }]);
+    if (this.hasAttribute("share")) {
+      const load = () =>
+        void decode(location.hash).then((files) => {
+          if (!files) return;
+          this.#replaceAll(files);
+          this.#say("These files came with the link. Their values were taken out before it was made.");
+        });
+      load();
+      addEventListener("hashchange", load);
+    }
+  }
+
+  // ---------------------------------------------------------------- files
+
+  #state(path: string, tab: Tab): EditorState {
+    return path === this.#editor.path ? this.#editor.view.state : tab.state;
+  }
+
+  #put({ path, text }: TextFile): void {
+    this.#tabs.set(path, { state: this.#editor.state(path, text), crlf: text.includes("\r\n") });
+    this.#linter.set(path, this.#tabs.get(path)?.state.doc.toString() ?? "");
+  }
+
+  #replaceAll(files: TextFile[]): void {
+    for (const path of this.#tabs.keys()) this.#linter.remove(path);
+    this.#tabs.clear();
+    this.#pool.clear();
+    // What is shown belongs to none of the new ones, whatever their names.
+    this.#editor.show("", this.#editor.state("", ""));
+    this.#own = false;
+    this.#filter = { hidden: new Set(), file: "", rule: "" };
+    for (const file of files) this.#put({ ...file, path: clean(file.path) });
+    const first = [...this.#tabs.keys()].find((path) => /compose/.test(path)) ?? [...this.#tabs.keys()][0];
+    if (first !== undefined) this.#show(first, false);
+  }
+
+  /** What came from the disk. A folder is a project of its own, files join what is there. */
+  async #take(intake: Intake, alone: boolean): Promise<void> {
+    if (intake.files.length > 0) {
+      const before = this.#own && !alone ? this.files.filter((file) => file.text !== "") : [];
+      const coming = new Set(intake.files.map((file) => file.path));
+      this.#replaceAll([...before.filter((file) => !coming.has(file.path)), ...intake.files]);
+      this.#pool = intake.pool;
+      this.#own = true;
+      const first = intake.files.find((file) => /compose/.test(file.path)) ?? intake.files[0];
+      if (first) this.#show(clean(first.path));
+      this.#store();
+    }
+    const out = intake.skipped.map(({ path, why }) => `${path} (${why})`);
+    if (intake.files.length === 0) out.unshift("Nothing in it that cosec looks at.");
+    this.#say(out.length > 0 ? `Left out: ${out.slice(0, 8).join(", ")}${out.length > 8 ? ` and ${out.length - 8} more` : ""}` : "");
+  }
+
+  /** Files of an opened folder that others ask for become tabs of their own. */
+  async #fetchWanted(report: Report): Promise<void> {
+    if (this.#loading || this.#pool.size === 0) return;
+    this.#loading = true;
+    for (const path of report.wanted) {
+      const candidate = this.#pool.get(path);
+      if (!candidate || this.#tabs.has(path)) continue;
+      this.#pool.delete(path);
+      const content = await read(candidate);
+      if ("text" in content) this.#put({ path, text: content.text });
+      else this.#say(`Left out: ${path} (${content.why})`);
+    }
+    this.#loading = false;
+    this.#renderTabs();
+  }
+
+  #show(path: string, focus = true): void {
+    const tab = this.#tabs.get(path);
+    if (!tab) return;
+    const before = this.#tabs.get(this.#editor.path);
+    if (path !== this.#editor.path || !before) {
+      const state = this.#editor.show(path, tab.state);
+      if (before && before !== tab) before.state = state;
+    }
+    this.#mark();
+    this.#renderTabs();
+    this.#renderPlace();
+    if (focus) this.#editor.view.focus();
+  }
+
+  #add(path: string, text = ""): void {
+    if (!this.#tabs.has(path)) {
+      this.#put({ path, text });
+      this.#own = true;
+    }
+    this.#show(path);
+  }
+
+  #close(path: string): void {
+    const paths = [...this.#tabs.keys()];
+    const next = paths[paths.indexOf(path) + 1] ?? paths[paths.indexOf(path) - 1];
+    this.#own = true;
+    if (next === undefined) {
+      this.#replaceAll([{ path: "compose.yaml", text: "" }]);
+    } else {
+      if (path === this.#editor.path) this.#show(next, false);
+      this.#tabs.delete(path);
+      this.#linter.remove(path);
+      if (this.#filter.file === path) this.#filter.file = "";
+      this.#renderTabs();
+    }
+    this.#store();
+    this.#strip.focus(this.#editor.path);
+  }
+
+  /** False where the name cannot be had. */
+  #rename(path: string, to: string): boolean {
+    const wanted = clean(to.trim());
+    if (wanted === path) return true;
+    const tab = this.#tabs.get(path);
+    if (!tab || wanted === "" || this.#tabs.has(wanted)) return false;
+    const shown = path === this.#editor.path;
+    const state = this.#editor.renamed(this.#state(path, tab), wanted);
+    // In its old place among the others.
+    this.#tabs = new Map([...this.#tabs].map(([other, its]) => (other === path ? [wanted, { ...its, state }] : [other, its])));
+    this.#linter.remove(path);
+    this.#linter.set(wanted, state.doc.toString());
+    if (shown) {
+      this.#editor.show(wanted, state);
+      this.#renderPlace();
+    }
+    this.#own = true;
+    this.#renderTabs();
+    this.#store();
+    return true;
+  }
+
+  #changed(): void {
+    this.#own = true;
+    this.#linter.set(this.#editor.path, this.#editor.view.state.doc.toString());
+    this.#store();
+  }
+
+  // ---------------------------------------------------------------- what the browser keeps, if asked to
+
+  #stored(): TextFile[] | undefined {
+    try {
+      const files: unknown = JSON.parse(localStorage.getItem(STORED) ?? "null");
+      return Array.isArray(files) && files.length > 0 ? (files as TextFile[]) : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  #remember(on: boolean): void {
+    if (on) this.#store();
+    else localStorage.removeItem(STORED);
+    this.#say(on ? "These files are kept in this browser, passwords included, until you take the mark away." : "");
+  }
+
+  #store(): void {
+    clearTimeout(this.#storeTimer);
+    if (!this.#root.querySelector<HTMLInputElement>("#remember")?.checked) return;
+    this.#storeTimer = setTimeout(() => {
+      if (!this.#root.querySelector<HTMLInputElement>("#remember")?.checked) return;
+      try {
+        localStorage.setItem(STORED, JSON.stringify(this.files));
+      } catch {
+        this.#say("These files are more than this browser keeps.");
+      }
+    }, STORE_AFTER_MS);
+  }
+
+  readonly #guard = (event: BeforeUnloadEvent): void => {
+    const kept = this.#root.querySelector<HTMLInputElement>("#remember")?.checked;
+    if (this.#own && !kept && this.files.some((file) => file.text !== "")) event.preventDefault();
+  };
+
+  // ---------------------------------------------------------------- results
+
+  #receive(report: Report): void {
+    this.#report = report;
+    this.#pick("#trouble").hidden = true;
+    // Marks first, they are what one looks at while typing; lists when the browser has drawn them.
+    this.#mark();
+    this.dispatchEvent(new CustomEvent("cosec-report", { detail: report, bubbles: true, composed: true }));
+    clearTimeout(this.#renderTimer);
+    this.#renderTimer = setTimeout(() => this.#render());
+    clearTimeout(this.#announceTimer);
+    this.#announceTimer = setTimeout(() => (this.#pick("#announcement").textContent = summary(report)), ANNOUNCE_AFTER_MS);
+    void this.#fetchWanted(report);
+  }
+
+  #fail(message: string): void {
+    const trouble = this.#pick("#trouble");
+    trouble.textContent = message;
+    trouble.hidden = false;
+    this.#pick("#summary").textContent = "";
+  }
+
+  #say(message: string): void {
+    const notice = this.#pick("#notice");
+    notice.hidden = message === "";
+    const close = h("button", { type: "button", className: "ghost", aria: { label: "Dismiss" } }, icon("close"));
+    close.addEventListener("click", () => (notice.hidden = true));
+    notice.replaceChildren(h("span", {}, message), close);
+  }
+
+  #mark(): void {
+    const text = this.#editor.view.state.doc;
+    const path = this.#editor.path;
+    const found: Diagnostic[] = [];
+    for (const finding of this.#report?.findings ?? []) {
+      if (finding.file !== path) continue;
+      found.push({ ...range(text, finding), severity: finding.severity, source: finding.rule, message: finding.message, renderMessage: () => this.#hover(finding) });
+    }
+    for (const error of this.#report?.errors ?? []) {
+      if (error.place?.file === path) found.push({ ...range(text, error.place), severity: "error", source: "", message: error.message });
+    }
+    this.#editor.mark(found);
+  }
+
+  #hover(finding: Finding): HTMLElement {
+    const message = h("strong");
+    message.textContent = finding.message.replaceAll("`", "");
+    const rule = h("button", { type: "button", className: "rule" }, finding.rule);
+    rule.addEventListener("click", () => void this.#explain(finding.rule));
+    const summary = this.#rules.find((rule) => rule.id === finding.rule)?.summary;
+    return h("div", { className: "hover" }, message, h("p", {}, finding.help.replaceAll("`", "")), h("p", { className: "fine" }, rule, " ", summary));
+  }
+
+  #render(): void {
+    const report = this.#report;
+    if (!report) return;
+    this.#pick("#summary").textContent = summary(report);
+    const { hidden } = this.#filter;
+    for (const chip of this.#root.querySelectorAll<HTMLButtonElement>(".chip")) {
+      const severity = chip.dataset["severity"] as Finding["severity"];
+      const count = report.findings.filter((finding) => passes({ ...this.#filter, hidden: new Set() }, finding) && finding.severity === severity).length;
+      chip.replaceChildren(h("span", { className: "dot" }), `${count} ${{ error: "errors", warning: "warnings", info: "notes" }[severity]}`);
+      chip.setAttribute("aria-pressed", String(!hidden.has(severity)));
+    }
+    const options = (id: "file" | "rule", all: string, values: Iterable<string>) => {
+      const select = this.#pick<HTMLSelectElement>(`#filter-${id}`);
+      const known = [...new Set(values)].sort();
+      if (this.#filter[id] !== "" && !known.includes(this.#filter[id])) this.#filter[id] = "";
+      select.replaceChildren(h("option", { value: "" }, all), ...known.map((value) => h("option", { value }, value)));
+      select.value = this.#filter[id];
+      select.hidden = known.length < 2;
+    };
+    options("file", "All files", [...report.findings.map((finding) => finding.file), ...report.errors.map((error) => error.file)]);
+    options("rule", "All rules", report.findings.map((finding) => finding.rule));
+    this.#list.render(report, this.#filter, [...this.#tabs.keys()]);
+    renderUnchecked(this.#pick("#unchecked"), report, this.#listActions());
+    this.#pick("#tab-findings").textContent = report.findings.length === 0 ? "Findings" : `Findings ${report.findings.length}`;
+    this.#renderTabs();
+    this.#renderPlace();
+    if (this.#panel === "plan") void this.#renderPlan();
+  }
+
+  #renderTabs(): void {
+    const report = this.#report;
+    this.#strip.render(
+      [...this.#tabs.keys()].map((path) => {
+        const own = report?.findings.filter((finding) => finding.file === path) ?? [];
+        const broken = report?.errors.some((error) => error.file === path) ?? false;
+        const worst = broken ? "error" : SEVERITIES.find((severity) => own.some((finding) => finding.severity === severity));
+        return { path, count: own.length, worst, broken, faint: report?.ignored.includes(path) ?? false };
+      }),
+      this.#editor.path,
+    );
+  }
+
+  #renderPlace(): void {
+    const { state } = this.#editor.view;
+    const head = state.selection.main.head;
+    const line = state.doc.lineAt(head);
+    this.#pick("#cursor").textContent = `${line.number}:${head - line.from + 1}`;
+    this.#pick("#language").textContent = languageOf(this.#editor.path).label;
+    const path = this.#editor.path;
+    const report = this.#report;
+    const part = !report
+      ? ""
+      : report.ignored.includes(path)
+        ? "covered by .gitignore: not linted"
+        : report.linted.includes(path)
+          ? ""
+          : report.read.includes(path)
+            ? "read by another file"
+            : /(^|\/)\.gitignore$/.test(path)
+              ? "stands in for git"
+              : "no Compose or env file by its name: read only where another file asks for it";
+    this.#pick("#part").textContent = part;
+  }
+
+  #listActions() {
+    return {
+      show: (place: Place) => this.#reveal(place),
+      explain: (rule: string) => void this.#explain(rule),
+      add: (path: string) => this.#add(path),
+    };
+  }
+
+  #reveal(place: Place): void {
+    if (!this.#tabs.has(place.file)) return;
+    this.#show(place.file);
+    const { from, to } = range(this.#editor.view.state.doc, place);
+    this.#editor.select(from, to);
+  }
+
+  /** The next finding from the cursor, through all files. */
+  #jump(direction: 1 | -1): void {
+    const here = this.#editor.view.state.selection.main.from;
+    const own = this.#editor.marks();
+    const places = direction === 1 ? own : own.reverse();
+    const next = places.find(({ from }) => (direction === 1 ? from > here : from < here));
+    if (next) return this.#editor.select(next.from, next.to);
+    const paths = [...this.#tabs.keys()];
+    const start = paths.indexOf(this.#editor.path);
+    for (let step = 1; step <= paths.length; step++) {
+      const path = paths[(start + direction * step + paths.length * step) % paths.length] ?? "";
+      const findings = this.#report?.findings.filter((finding) => finding.file === path) ?? [];
+      const finding = direction === 1 ? findings[0] : findings.at(-1);
+      if (finding) return this.#reveal(finding);
+    }
+  }
+
+  /** What can be done about the findings at the cursor. */
+  #actions(): void {
+    const head = this.#editor.view.state.selection.main.head;
+    const line = this.#editor.view.state.doc.lineAt(head);
+    const onLine = this.#editor.marks().filter(({ from, to, rule }) => rule !== "" && from <= line.to && to >= line.from);
+    const at = onLine.filter(({ from, to }) => from <= head && to >= head);
+    const findings = at.length > 0 ? at : onLine;
+    if (findings.length === 0) return;
+    const items = findings.flatMap((finding) => findingActions(this.#editor.view, finding, (rule) => void this.#explain(rule)));
+    const coordinates = this.#editor.view.coordsAtPos(head);
+    popup(this.#pick(".app"), coordinates ?? { left: 0, bottom: 0 }, "What to do", items, () => this.#editor.view.focus());
+  }
+
+  async #explain(rule: string): Promise<void> {
+    const opener = this.#root.activeElement;
+    const page = this.#pick("#page");
+    const back = h("button", { type: "button", className: "small" }, "All rules");
+    back.addEventListener("click", () => {
+      page.hidden = true;
+      this.#pick("#rules").hidden = false;
+      this.#pick(`#rules [data-rule="${rule}"]`).focus();
+    });
+    const close = h("button", { type: "button", className: "small" }, "Back to findings");
+    close.addEventListener("click", () => {
+      this.#open("findings");
+      if (opener instanceof HTMLElement && opener.isConnected && opener.id !== "page") opener.focus();
+      else this.#pick("#tab-findings").focus();
+    });
+    const markdown = await this.#linter.ask("explain", { rule });
+    page.replaceChildren(h("div", { className: "ways" }, close, back), renderMarkdown(markdown));
+    page.hidden = false;
+    this.#pick("#rules").hidden = true;
+    this.#open("rules");
+    page.focus();
+    page.scrollIntoView({ block: "nearest" });
+  }
+
+  #renderRules(): void {
+    this.#pick("#rules").replaceChildren(
+      ...this.#rules.map((rule) => {
+        const open = h("button", { type: "button", data: { rule: rule.id } }, h("span", { className: "dot" }), h("code", {}, rule.id), h("span", {}, rule.summary));
+        open.addEventListener("click", () => void this.#explain(rule.id));
+        return h("li", { className: rule.severity }, open);
+      }),
+    );
+  }
+
+  async #renderPlan(): Promise<void> {
+    const projects = (this.#report?.linted ?? []).filter((path) => /compose/i.test(path) && /\.ya?ml$/i.test(path) && !/\.override\./i.test(path));
+    const select = this.#pick<HTMLSelectElement>("#project");
+    if (!projects.includes(this.#project)) this.#project = projects.includes(this.#editor.path) ? this.#editor.path : (projects[0] ?? "");
+    select.hidden = projects.length < 2;
+    select.replaceChildren(...projects.map((path) => h("option", { value: path }, path)));
+    select.value = this.#project;
+    const box = this.#pick("#plan");
+    if (this.#project === "") return box.replaceChildren(h("p", { className: "note" }, "No Compose file yet."));
+    const plan = await this.#linter.ask("plan", { path: this.#project }).catch(() => undefined);
+    if (plan) renderPlan(box, plan, (place) => this.#reveal(place));
+  }
+
+  #open(panel: Panel): void {
+    this.#panel = panel;
+    for (const name of ["findings", "plan", "rules"] as const) {
+      const tab = this.#pick<HTMLButtonElement>(`#tab-${name}`);
+      tab.setAttribute("aria-selected", String(name === panel));
+      tab.tabIndex = name === panel ? 0 : -1;
+      this.#pick(`#panel-${name}`).hidden = name !== panel;
+    }
+    if (panel === "plan") void this.#renderPlan();
+  }
+
+  // ---------------------------------------------------------------- menus, drops, keys
+
+  #openItems(): MenuItem[] {
+    return [
+      { label: "Files…", run: () => this.#pick("#choose-files").click() },
+      { label: "Folder…", hint: "what cosec looks at in it", run: () => void this.#chooseFolder() },
+      { label: "Example", run: () => this.#replaceAll(EXAMPLE) },
+      {
+        label: "Close all",
+        run: () => {
+          this.#replaceAll([{ path: "compose.yaml", text: "" }]);
+          this.#store();
+          this.#editor.view.focus();
+        },
+      },
+    ];
+  }
+
+  async #chooseFolder(): Promise<void> {
+    // Its question is about reading; the other's sounds like sending.
+    const picker = (window as { showDirectoryPicker?: (options: object) => Promise<FileSystemDirectoryHandle> }).showDirectoryPicker;
+    if (!picker) return this.#pick("#choose-folder").click();
+    const handle = await picker.call(window, { mode: "read" }).catch(() => undefined);
+    if (handle) await this.#take(await fromHandle(handle), true);
+  }
+
+  #addItems(): MenuItem[] {
+    const names = ["compose.yaml", "compose.override.yaml", ".env", ".gitignore", "Dockerfile", ".dockerignore"];
+    const wanted = (this.#report?.wanted ?? []).filter((path) => !/(^|\/)(docker-)?compose(\.override)?\.ya?ml$/.test(path) && !names.includes(path));
+    return [
+      ...wanted.slice(0, 6).map((path) => ({ label: path, hint: "asked for", run: () => this.#add(path) })),
+      ...names.filter((path) => !this.#tabs.has(path)).map((path) => ({ label: path, run: () => this.#add(path) })),
+      {
+        label: "Another name…",
+        run: () => {
+          let number = 1;
+          while (this.#tabs.has(`file-${number}.yaml`)) number++;
+          this.#add(`file-${number}.yaml`);
+          this.#strip.edit(`file-${number}.yaml`);
+        },
+      },
+    ];
+  }
+
+  #exportItems(): MenuItem[] {
+    const report = (format: ReportFormat, name: string, type: string) => async () => {
+      const text = await this.#linter.ask("report", { format });
+      download(name, text, type);
+    };
+    const run = (work: () => Promise<void>) => () => void work().catch(() => this.#fail("The report could not be made."));
+    return [
+      { label: "Report as SARIF", hint: "code scanning", run: run(report("sarif", "cosec.sarif", "application/sarif+json")) },
+      { label: "Report as JSON", hint: "programs", run: run(report("json", "cosec.json", "application/json")) },
+      { label: "Report as Markdown", hint: "issues, reviews", run: run(report("markdown", "cosec.md", "text/markdown")) },
+      {
+        label: "These files as zip",
+        hint: "with their values",
+        run: run(async () => {
+          const { strToU8, zipSync } = await import("fflate");
+          const entries = [...this.#tabs].map(([path, tab]) => {
+            const text = this.#state(path, tab).doc.toString();
+            return [path.replace(/^(\.\.\/|\/)+/, ""), strToU8(tab.crlf ? text.replaceAll("\n", "\r\n") : text)] as const;
+          });
+          download("compose-project.zip", zipSync(Object.fromEntries(entries)) as Uint8Array<ArrayBuffer>, "application/zip");
+        }),
+      },
+    ];
+  }
+
+  #drops(overlay: HTMLElement): void {
+    const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes("Files") ?? false;
+    let depth = 0;
+    const listen = (type: "dragenter" | "dragover" | "dragleave" | "drop", act: (event: DragEvent) => void) =>
+      // Before the editor, which would write a dropped file into its text.
+      this.#root.addEventListener(
+        type,
+        (event) => {
+          if (!hasFiles(event as DragEvent)) return;
+          event.preventDefault();
+          event.stopPropagation();
+          act(event as DragEvent);
+          overlay.hidden = depth <= 0;
+        },
+        { capture: true },
+      );
+    listen("dragenter", () => depth++);
+    listen("dragover", (event) => event.dataTransfer && (event.dataTransfer.dropEffect = "copy"));
+    listen("dragleave", () => depth--);
+    listen("drop", (event) => {
+      depth = 0;
+      const transfer = event.dataTransfer;
+      if (!transfer) return;
+      const folder = transfer.items.length === 1 && transfer.items[0]?.webkitGetAsEntry()?.isDirectory === true;
+      void fromDrop(transfer).then((intake) => this.#take(intake, folder));
+    });
+    this.#root.addEventListener(
+      "paste",
+      (event) => {
+        const files = (event as ClipboardEvent).clipboardData?.files;
+        if (!files?.length) return;
+        event.preventDefault();
+        event.stopPropagation();
+        void fromList(files).then((intake) => this.#take(intake, false));
+      },
+      { capture: true },
+    );
+  }
+
+  /** F8 works wherever the focus is. */
+  readonly #keys = (event: KeyboardEvent): void => {
+    if (event.key !== "F8" || event.defaultPrevented) return;
+    event.preventDefault();
+    this.#jump(event.shiftKey ? -1 : 1);
+  };
+}
+
+/** A path as the core joins them: no `./`, no leading `/`. */
+function clean(path: string): string {
+  return path
+    .split("/")
+    .filter((part) => part !== "" && part !== ".")
+    .join("/");
+}
+
+export function define(): void {
+  if (!customElements.get("cosec-linter")) customElements.define("cosec-linter", CosecLinter);
+}

@@ -1,0 +1,146 @@
+// Files from the disk: chosen, dropped, or a whole folder. Only what cosec can look at becomes a tab; what is
+// left out is said.
+import type { TextFile } from "../core/types";
+
+export interface Intake {
+  files: TextFile[];
+  skipped: { path: string; why: string }[];
+  /** The other files of a folder, to be read when a file asks for them. */
+  pool: Map<string, Candidate>;
+}
+
+export interface Candidate {
+  path: string;
+  open(): Promise<Blob>;
+}
+
+const LARGEST = 2 << 20;
+const MOST_FILES = 10_000;
+const NOT_ENTERED = new Map([
+  [".git", "git's own files"],
+  [".hg", "Mercurial's own files"],
+  [".svn", "Subversion's own files"],
+  ["node_modules", "packages"],
+]);
+
+const name = (path: string) => path.slice(path.lastIndexOf("/") + 1);
+
+/** What is worth a tab in a folder of many things. */
+function isOurs(path: string): boolean {
+  const own = name(path).toLowerCase();
+  return (
+    (/compose/.test(own) && /\.ya?ml$/.test(own)) ||
+    own.split(".").includes("env") ||
+    /^(docker|container)file(\..+)?$|\.dockerfile$/.test(own) ||
+    [".gitignore", ".dockerignore", "cosec.toml"].includes(own)
+  );
+}
+
+/** A text, or why it is none. */
+export async function read(candidate: Candidate): Promise<{ text: string } | { why: string }> {
+  const blob = await candidate.open().catch(() => undefined);
+  if (!blob) return { why: "it cannot be read" };
+  if (blob.size > LARGEST) return { why: `${(blob.size / (1 << 20)).toFixed(1)} MB is more than the ${LARGEST >> 20} MB this page takes` };
+  const bytes = new Uint8Array(await blob.arrayBuffer());
+  if (bytes.subarray(0, 8000).includes(0)) return { why: "it is no text" };
+  try {
+    return { text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes) };
+  } catch {
+    return { why: "it is not UTF-8 text" };
+  }
+}
+
+/** `inFolder`: take what is ours, keep the rest at hand. Otherwise each file was meant. */
+async function sort(candidates: Candidate[], inFolder: boolean, skipped: Intake["skipped"]): Promise<Intake> {
+  const intake: Intake = { files: [], skipped, pool: new Map() };
+  for (const candidate of candidates) {
+    if (inFolder && !isOurs(candidate.path)) {
+      intake.pool.set(candidate.path, candidate);
+      continue;
+    }
+    const content = await read(candidate);
+    if ("text" in content) intake.files.push({ path: candidate.path, text: content.text });
+    else intake.skipped.push({ path: candidate.path, why: content.why });
+  }
+  return intake;
+}
+
+/** Of `<input type="file">`, with or without `webkitdirectory`. */
+export function fromList(list: FileList): Promise<Intake> {
+  const skipped: Intake["skipped"] = [];
+  const entered = new Set<string>();
+  const all = [...list].slice(0, MOST_FILES);
+  if (list.length > MOST_FILES) skipped.push({ path: "…", why: `only the first ${MOST_FILES} files were looked at` });
+  const candidates = all.flatMap((file): Candidate[] => {
+    // The folder's own name comes first: paths start inside it.
+    const path = file.webkitRelativePath.replace(/^[^/]*\//, "") || file.name;
+    const closed = path.split("/").slice(0, -1).find((part) => NOT_ENTERED.has(part));
+    if (closed === undefined) return [{ path, open: async () => file }];
+    if (!entered.has(closed)) skipped.push({ path: `${closed}/`, why: NOT_ENTERED.get(closed) ?? "" });
+    entered.add(closed);
+    return [];
+  });
+  return sort(candidates, [...list].some((file) => file.webkitRelativePath !== ""), skipped);
+}
+
+interface Walk {
+  candidates: Candidate[];
+  skipped: Intake["skipped"];
+}
+
+/** A folder's name on the way down: whether to go in. */
+function enters(walk: Walk, path: string, own: string): boolean {
+  const why = NOT_ENTERED.get(own);
+  if (why !== undefined) walk.skipped.push({ path: `${path}/`, why });
+  return why === undefined;
+}
+
+/** Whether there is room for another file; said once when there is not. */
+function takes(walk: Walk, candidate: Candidate): void {
+  if (walk.candidates.length < MOST_FILES) walk.candidates.push(candidate);
+  else if (!walk.skipped.some((entry) => entry.path === "…")) {
+    walk.skipped.push({ path: "…", why: `only the first ${MOST_FILES} files were looked at` });
+  }
+}
+
+/** Of a drop: files and folders. Must be called in the event itself, later the browser has taken them away. */
+export function fromDrop(transfer: DataTransfer): Promise<Intake> {
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
+  const files = [...transfer.files];
+  const walk: Walk = { candidates: [], skipped: [] };
+  const single = entries.length === 1 && entries[0]?.isDirectory ? entries[0] : undefined;
+  const descend = async (entry: FileSystemEntry, path: string): Promise<void> => {
+    if (entry.isFile) {
+      const open = () => new Promise<Blob>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject));
+      takes(walk, { path, open });
+    } else if (entry === single || enters(walk, path, entry.name)) {
+      const reader = (entry as FileSystemDirectoryEntry).createReader();
+      for (;;) {
+        // A hundred at a time, until there are none.
+        const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject)).catch(() => []);
+        if (some.length === 0) break;
+        for (const inner of some) await descend(inner, path ? `${path}/${inner.name}` : inner.name);
+      }
+    }
+  };
+  return (async () => {
+    for (const entry of entries) await descend(entry, entry === single ? "" : entry.name);
+    if (entries.length === 0) walk.candidates.push(...files.map((file) => ({ path: file.name, open: async () => file })));
+    return sort(walk.candidates, entries.some((entry) => entry.isDirectory), walk.skipped);
+  })();
+}
+
+/** Of the File System Access API. */
+export async function fromHandle(handle: FileSystemDirectoryHandle): Promise<Intake> {
+  const walk: Walk = { candidates: [], skipped: [] };
+  const descend = async (directory: FileSystemDirectoryHandle, prefix: string): Promise<void> => {
+    for await (const [own, entry] of directory as unknown as AsyncIterable<[string, FileSystemHandle]>) {
+      const path = prefix + own;
+      if (entry.kind === "file") takes(walk, { path, open: () => (entry as FileSystemFileHandle).getFile() });
+      else if (enters(walk, path, own)) await descend(entry as FileSystemDirectoryHandle, `${path}/`);
+    }
+  };
+  await descend(handle, "");
+  walk.candidates.sort((left, right) => (left.path < right.path ? -1 : 1));
+  return sort(walk.candidates, true, walk.skipped);
+}

@@ -1,0 +1,125 @@
+// The strip of files: arrows move, F2 renames, Delete closes.
+import { h, icon } from "./dom";
+import type { Severity } from "../core/types";
+
+export interface TabView {
+  path: string;
+  count: number;
+  worst: Severity | undefined;
+  /** It is not valid as what it is. */
+  broken: boolean;
+  /** It is there and not linted. */
+  faint: boolean;
+}
+
+export interface TabActions {
+  select(path: string): void;
+  close(path: string): void;
+  /** False where the name cannot be had. */
+  rename(path: string, to: string): boolean;
+  leave(): void;
+}
+
+export class TabStrip {
+  readonly #list: HTMLElement;
+  readonly #actions: TabActions;
+  #drawn = "";
+  #editing = false;
+
+  constructor(list: HTMLElement, actions: TabActions) {
+    this.#list = list;
+    this.#actions = actions;
+    list.addEventListener("keydown", (event) => this.#key(event));
+  }
+
+  render(tabs: TabView[], current: string): void {
+    // Drawn anew only when something has changed: it would take the focus away from what is typed into.
+    const drawn = JSON.stringify([tabs, current]);
+    if (drawn === this.#drawn || this.#editing) return;
+    this.#drawn = drawn;
+    const root = this.#list.getRootNode() as ShadowRoot;
+    const focused = this.#list.contains(root.activeElement) ? (root.activeElement as HTMLElement).dataset["path"] : undefined;
+    this.#list.replaceChildren(...tabs.map((tab) => this.#tab(tab, tab.path === current)));
+    if (focused !== undefined) this.focus(focused);
+    this.#list.querySelector('[aria-current="true"]')?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+
+  focus(path: string): void {
+    this.#buttons().find((button) => button.dataset["path"] === path)?.focus();
+  }
+
+  #buttons(): HTMLButtonElement[] {
+    return [...this.#list.querySelectorAll<HTMLButtonElement>("button.name")];
+  }
+
+  #tab(tab: TabView, current: boolean): HTMLElement {
+    const words = tab.broken ? ", not valid" : tab.count > 0 ? `, ${tab.count} found` : "";
+    const name = h(
+      "button",
+      { type: "button", className: "name", title: tab.path, data: { path: tab.path }, tabIndex: current ? 0 : -1 },
+      h("bdi", {}, tab.path),
+      tab.worst && h("span", { className: `badge ${tab.worst}`, aria: { hidden: "true" } }, tab.broken ? "!" : String(tab.count)),
+      words !== "" && h("span", { className: "unseen" }, words),
+    );
+    if (current) name.setAttribute("aria-current", "true");
+    name.addEventListener("click", () => this.#actions.select(tab.path));
+    name.addEventListener("dblclick", () => this.edit(tab.path));
+    name.addEventListener("auxclick", (event) => event.button === 1 && this.#actions.close(tab.path));
+    const item = h("li", { className: tab.faint ? "faint" : "" }, name);
+    // On every tab, seen or not: tabs that change their width under the mouse make double clicks hit something else.
+    const close = h("button", { type: "button", className: "ghost", title: "Close (Delete)", tabIndex: current ? 0 : -1, aria: { label: `Close ${tab.path}` } }, icon("close"));
+    close.addEventListener("click", () => this.#actions.close(tab.path));
+    item.append(close);
+    return item;
+  }
+
+  /** Turns a name into a field. */
+  edit(path: string): void {
+    const button = this.#buttons().find((button) => button.dataset["path"] === path);
+    if (!button || this.#editing) return;
+    this.#editing = true;
+    const field = h("input", { value: path, className: "rename", spellcheck: false, aria: { label: `New name of ${path}` } });
+    field.size = Math.max(12, path.length);
+    const finish = (to: string | undefined) => {
+      if (!this.#editing) return;
+      if (to !== undefined && !this.#canBe(path, to)) {
+        field.setAttribute("aria-invalid", "true");
+        return;
+      }
+      this.#editing = false;
+      this.#drawn = "";
+      if (to === undefined || !this.#actions.rename(path, to)) field.replaceWith(button);
+      this.#actions.select(to ?? path);
+    };
+    field.addEventListener("keydown", (event) => {
+      event.stopPropagation();
+      if (event.key === "Enter") finish(field.value);
+      else if (event.key === "Escape") finish(undefined);
+    });
+    field.addEventListener("blur", () => finish(this.#canBe(path, field.value) ? field.value : undefined));
+    button.replaceWith(field);
+    field.focus();
+    field.select();
+  }
+
+  #canBe(path: string, to: string): boolean {
+    return to.trim() !== "" && (to === path || !this.#buttons().some((button) => button.dataset["path"] === to.trim()));
+  }
+
+  #key(event: KeyboardEvent): void {
+    const buttons = this.#buttons();
+    const at = buttons.indexOf(event.target as HTMLButtonElement);
+    if (at < 0) return;
+    const path = buttons[at]?.dataset["path"] ?? "";
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: -1 }[event.key];
+    if (to !== undefined) {
+      const next = buttons.at(to % buttons.length)?.dataset["path"] ?? path;
+      this.#actions.select(next);
+      this.focus(next);
+    } else if (event.key === "F2") this.edit(path);
+    else if (event.key === "Delete") this.#actions.close(path);
+    else if (event.key === "ArrowDown") this.#actions.leave();
+    else return;
+    event.preventDefault();
+  }
+}

@@ -1,0 +1,145 @@
+// A page's side of the worker: it is told what has changed, and only the newest texts' report counts.
+import type { FromWorker, Questions, ToWorker } from "./protocol.js";
+import type { Persona, Report, Rule } from "./types.js";
+
+/** A text that takes longer is not worth waiting for. */
+const PATIENCE_MS = 10_000;
+
+export interface Listener {
+  ready(version: string, rules: Rule[]): void;
+  report(report: Report): void;
+  failed(message: string): void;
+}
+
+export class Linter {
+  readonly #listener: Listener;
+  readonly #makeWorker: () => Worker;
+  #module: WebAssembly.Module | undefined;
+  #worker: Worker | undefined;
+  #ready = false;
+  #busy = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** All texts, and of which paths the worker has not heard yet. */
+  readonly #texts = new Map<string, string>();
+  readonly #changed = new Set<string>();
+  #persona: Persona = "regular";
+  #revision = 0;
+  #linted = 0;
+  #number = 0;
+  readonly #open = new Map<number, { resolve(value: unknown): void; reject(reason: Error): void }>();
+
+  constructor(makeWorker: () => Worker, listener: Listener) {
+    this.#makeWorker = makeWorker;
+    this.#listener = listener;
+  }
+
+  start(module: WebAssembly.Module): void {
+    this.#module = module;
+    this.#restart();
+  }
+
+  set(path: string, text: string): void {
+    this.#texts.set(path, text);
+    this.#change(path);
+  }
+
+  remove(path: string): void {
+    this.#texts.delete(path);
+    this.#change(path);
+  }
+
+  set persona(persona: Persona) {
+    this.#persona = persona;
+    this.#revision++;
+    this.#next();
+  }
+
+  /** Asks about the texts as they are now. */
+  ask<Q extends keyof Questions>(question: Q, ask: Questions[Q]["ask"]): Promise<Questions[Q]["answer"]> {
+    this.#next();
+    const id = ++this.#number;
+    return new Promise((resolve, reject) => {
+      this.#open.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      this.#send({ kind: "ask", id, question, ask } as ToWorker);
+    });
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#worker?.terminate();
+    this.#worker = undefined;
+    this.#ready = false;
+  }
+
+  #change(path: string): void {
+    this.#changed.add(path);
+    this.#revision++;
+    this.#next();
+  }
+
+  #send(message: ToWorker): void {
+    this.#worker?.postMessage(message);
+  }
+
+  /** Sends what has changed as soon as the worker is free; what changes meanwhile goes together. */
+  #next(): void {
+    if (!this.#ready || this.#busy || this.#linted === this.#revision) return;
+    this.#busy = true;
+    const set: [string, string][] = [];
+    const removed: string[] = [];
+    for (const path of this.#changed) {
+      const text = this.#texts.get(path);
+      if (text === undefined) removed.push(path);
+      else set.push([path, text]);
+    }
+    this.#changed.clear();
+    this.#linted = this.#revision;
+    this.#send({ kind: "lint", revision: this.#revision, set, removed, persona: this.#persona });
+    this.#timer = setTimeout(() => this.#fail("This text takes too long to check."), PATIENCE_MS);
+  }
+
+  #restart(): void {
+    this.stop();
+    this.#busy = false;
+    const worker = this.#makeWorker();
+    this.#worker = worker;
+    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#receive(data);
+    worker.onerror = () => this.#fail("The linter could not run in this browser.");
+    if (this.#module) this.#send({ kind: "start", module: this.#module });
+  }
+
+  #receive(message: FromWorker): void {
+    switch (message.kind) {
+      case "ready":
+        this.#ready = true;
+        this.#listener.ready(message.version, message.rules);
+        break;
+      case "report":
+        clearTimeout(this.#timer);
+        this.#busy = false;
+        // What was typed meanwhile makes this report an old one.
+        if (message.revision === this.#revision) this.#listener.report(message.report);
+        break;
+      case "answer":
+        this.#open.get(message.id)?.resolve(message.answer);
+        this.#open.delete(message.id);
+        return;
+      case "failed":
+        this.#fail("The linter stopped at this text. It goes on with the next change; please report the rule, not the text.");
+        return;
+    }
+    this.#next();
+  }
+
+  /** A new worker knows no text; it is told all of them with the next change, not before: the same text would
+   * only stop it again. */
+  #fail(message: string): void {
+    const failed = this.#revision;
+    for (const { reject } of this.#open.values()) reject(new Error(message));
+    this.#open.clear();
+    for (const path of this.#texts.keys()) this.#changed.add(path);
+    this.#restart();
+    this.#linted = failed;
+    this.#listener.failed(message);
+  }
+}

@@ -1,0 +1,43 @@
+// The core, off the page's own thread: typing never waits for it.
+import { explain, initSync, redact, rules, version, Workspace } from "../wasm/cosec.js";
+import type { FromWorker, ToWorker } from "./protocol.js";
+
+let workspace: Workspace;
+const say = (message: FromWorker) => postMessage(message);
+
+function answer(message: ToWorker & { kind: "ask" }): unknown {
+  switch (message.question) {
+    case "explain":
+      return explain(message.ask.rule);
+    case "plan":
+      return JSON.parse(workspace.plan(message.ask.path));
+    case "report":
+      return workspace.report(message.ask.format);
+    case "redact":
+      return redact(message.ask.path, message.ask.text);
+  }
+}
+
+addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
+  try {
+    switch (data.kind) {
+      case "start":
+        initSync({ module: data.module });
+        workspace = new Workspace();
+        say({ kind: "ready", version: version(), rules: JSON.parse(rules()) });
+        break;
+      case "lint":
+        for (const path of data.removed) workspace.remove(path);
+        for (const [path, text] of data.set) workspace.set(path, text);
+        workspace.persona(data.persona);
+        say({ kind: "report", revision: data.revision, report: JSON.parse(workspace.lint()) });
+        break;
+      case "ask":
+        say({ kind: "answer", id: data.id, answer: answer(data) });
+        break;
+    }
+  } catch {
+    // A trap leaves the module in no defined state; its message could quote a text, so it is not passed on.
+    say({ kind: "failed" });
+  }
+});

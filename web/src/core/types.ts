@@ -1,0 +1,89 @@
+// The shapes of what the core says. `Report` is that of `cosec lint --format json`, version 1, and some more.
+
+/** A text and the path under which the others know it: `/` between parts, relative to what all files share. */
+export interface TextFile {
+  path: string;
+  text: string;
+}
+
+/** Lines and columns from 1; columns in Unicode scalar values; the end is exclusive. */
+export interface Place {
+  file: string;
+  line: number;
+  column: number;
+  end_line: number;
+  end_column: number;
+}
+
+export type Severity = "error" | "warning" | "info";
+
+/** Whose rules: everybody's, stricter ones too, or all. */
+export type Persona = "regular" | "pedantic" | "auditor";
+
+export interface Finding extends Place {
+  rule: string;
+  severity: Severity;
+  confidence: "high" | "medium" | "low";
+  message: string;
+  /** What to do. */
+  help: string;
+  /** The place in the project: `services.db.environment.POSTGRES_PASSWORD`. */
+  path: string;
+  related: (Place & { message: string })[];
+  /** What a fix would change; null where there is none. */
+  fix: "safe" | "unsafe" | null;
+  /** The same wherever the finding's lines have moved. */
+  fingerprint: string;
+  /** The line with its values masked; the part that this is about in UTF-16 units. */
+  excerpt: { text: string; from: number; to: number };
+}
+
+export interface Report {
+  version: 1;
+  findings: Finding[];
+  /** What could not be checked here; a rule `*` stands for the whole file. */
+  not_checked: { file: string; rule: string; reason: string }[];
+  /** Files that could not be read as what they are, and where. */
+  errors: { file: string; message: string; place: Place | null }[];
+  /** The files that were linted, and those that .gitignore left out. */
+  linted: string[];
+  ignored: string[];
+  /** The files that these read, and those they ask for that are not here. */
+  read: string[];
+  wanted: string[];
+  /** Whether .gitignore files stood in for git, which alone knows what it tracks. */
+  by_gitignore: boolean;
+}
+
+export interface Rule {
+  id: string;
+  summary: string;
+  severity: Severity;
+}
+
+export interface Delivery {
+  service: string;
+  secret: string;
+  /** The file's absolute path in the container. */
+  target: string;
+  owner: {
+    uid: number | null;
+    gid: number | null;
+    user: "image" | { ids: { uid: number; gid: number | null } } | { named: string };
+  };
+  /** Octal digits. */
+  mode: string;
+  source: { file: string } | { environment: string };
+  /** Where the grant is written. */
+  place: Place;
+}
+
+export interface ProjectPlan {
+  /** Null where the project cannot be read or planned; `error` says why. */
+  project: string | null;
+  files: string[];
+  deliveries: Delivery[];
+  error: { message: string; place: Place | null } | null;
+}
+
+export type ReportFormat = "json" | "sarif" | "markdown";

@@ -1,0 +1,54 @@
+// The core as functions on texts.
+import { explain, redact, rules, version, Workspace } from "../wasm/cosec.js";
+import type { Persona, ProjectPlan, Report, ReportFormat, Rule, TextFile } from "../core/types.js";
+
+export type * from "../core/types.js";
+
+export interface Options {
+  /** Whose rules; `regular` unless said. */
+  persona?: Persona;
+}
+
+/** What `load` gives. Nothing in it connects to anything or keeps a text. */
+export class Cosec {
+  /** The version of the core. */
+  readonly version: string = version();
+  readonly rules: Rule[] = JSON.parse(rules());
+
+  /** Lints the Compose and env files among `files`, as `cosec lint DIRECTORY` does; the others are what these
+   * may refer to. */
+  lint(files: TextFile[], options: Options = {}): Report {
+    return this.#with(files, options, (workspace) => JSON.parse(workspace.lint()));
+  }
+
+  /** The same as a text for other programs or for people. */
+  report(files: TextFile[], format: ReportFormat, options: Options = {}): string {
+    return this.#with(files, options, (workspace) => workspace.report(format));
+  }
+
+  /** Who gets which secret in the project of the Compose file at `path`. */
+  plan(files: TextFile[], path: string): ProjectPlan {
+    return this.#with(files, {}, (workspace) => JSON.parse(workspace.plan(path)));
+  }
+
+  /** The file without its values and comments; undefined where that cannot be done. */
+  redact(file: TextFile): string | undefined {
+    return redact(file.path, file.text);
+  }
+
+  /** A rule's page in Markdown; empty for an unknown rule. */
+  explain(rule: string): string {
+    return explain(rule);
+  }
+
+  #with<T>(files: TextFile[], options: Options, work: (workspace: Workspace) => T): T {
+    const workspace = new Workspace();
+    try {
+      for (const { path, text } of files) workspace.set(path, text);
+      workspace.persona(options.persona ?? "regular");
+      return work(workspace);
+    } finally {
+      workspace.free();
+    }
+  }
+}

@@ -1,0 +1,20 @@
+// The page without a network. It keeps the page's own files and nothing else, and asks for nothing else.
+const FILES = __FILES__;
+const CACHE = "cosec-__VERSION__";
+
+addEventListener("install", (event) => {
+  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(FILES)).then(() => self.skipWaiting()));
+});
+
+addEventListener("activate", (event) => {
+  const old = (name) => name.startsWith("cosec-") && name !== CACHE;
+  event.waitUntil(
+    caches.keys().then((names) => Promise.all(names.filter(old).map((name) => caches.delete(name)))).then(() => self.clients.claim()),
+  );
+});
+
+addEventListener("fetch", (event) => {
+  const url = new URL(event.request.url);
+  const own = event.request.method === "GET" && url.href.startsWith(registration.scope);
+  if (own) event.respondWith(caches.match(event.request, { ignoreSearch: true, cacheName: CACHE }).then((found) => found ?? fetch(event.request)));
+});

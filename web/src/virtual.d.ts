@@ -1,0 +1,8 @@
+declare module "virtual:cosec-wasm" {
+  /** The gzipped wasm module in Base64. */
+  const packed: string;
+  export default packed;
+}
+
+/** Whether this is the build of one file. */
+declare const __SINGLE__: boolean;
