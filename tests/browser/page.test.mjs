@@ -35,7 +35,7 @@ test("hover says what is wrong and leads to the rule", async () => {
   assert.match(await tooltip.textContent(), /WORDPRESS_DB_PASSWORD.*inline-password/);
   assert.ok(!(await tooltip.textContent()).includes("s3cr3t"));
   await tooltip.locator(".rule").click();
-  await it.page.locator("#page h3", { hasText: "inline-password" }).waitFor();
+  await it.page.locator("#page h2", { hasText: "inline-password" }).waitFor();
 });
 
 test("the mark covers the value, whatever stands before it", async () => {
@@ -57,7 +57,7 @@ test("keyboard alone: F8 goes through the findings of all files, a rule's page o
   }
   await it.page.locator("#list .rule").first().focus();
   await it.page.keyboard.press("Enter");
-  await it.page.locator("#page h3", { hasText: "inline-password" }).waitFor();
+  await it.page.locator("#page h2", { hasText: "inline-password" }).waitFor();
   await it.page.keyboard.press("Tab");
   await it.page.keyboard.press("Enter");
   assert.ok(await it.page.locator("#page").isHidden());
@@ -103,7 +103,7 @@ test("Ctrl-. at a finding explains it or ignores it with a comment that works", 
   await it.page.keyboard.press("F8");
   await it.page.keyboard.press("Control+.");
   await it.page.keyboard.press("Enter");
-  await it.page.locator("#page h3", { hasText: "url-password" }).waitFor();
+  await it.page.locator("#page h2", { hasText: "url-password" }).waitFor();
 });
 
 test("no comment is offered inside a text of several lines, where it would be text", async () => {
@@ -182,7 +182,7 @@ test("all rules can be read in place", async () => {
   await it.page.click("#tab-rules");
   assert.ok((await it.page.locator("#rules li").count()) >= 14);
   await it.page.locator('[data-rule="secret-unused"]').click();
-  await it.page.locator("#page h4", { hasText: "Why is this bad" }).waitFor();
+  await it.page.locator("#page h3", { hasText: "Why is this bad" }).waitFor();
   await it.page.locator("#page button", { hasText: "All rules" }).click();
   assert.equal(await it.page.locator("#rules").isVisible(), true);
 });

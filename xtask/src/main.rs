@@ -16,7 +16,7 @@ usage: cargo xtask COMMAND
   demo    shows the main job on a WordPress + MySQL project
   test    sets up and runs all checks and tests
   setup   installs what the tests need
-  web     builds the browser page into web/dist
+  web     builds the browser page into web/dist and the npm package into web/package
   docs    writes docs/rules from the rules";
 
 fn main() -> ExitCode {

@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Show a rule's page
     Explain(ExplainArgs),
+    /// Open the linter's page to browsers on this machine
+    Web(WebArgs),
     /// `docker compose up`, with secrets served as files that only their service can read
     Up(UpArgs),
     /// `docker compose down`, then take the secrets away
@@ -207,6 +209,13 @@ pub(crate) enum Compat {
     #[default]
     Cosec,
     Swarm,
+}
+
+#[derive(Args)]
+pub(crate) struct WebArgs {
+    /// The port [default: a free one]
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    pub(crate) port: u16,
 }
 
 #[derive(Args)]

@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         Command::Config(args) => commands::config::run(&cli.project, args),
         Command::Plan(args) => commands::plan::run(&cli.project, args),
         Command::Explain(args) => commands::explain::run(args),
+        Command::Web(args) => commands::web::run(args),
         Command::Up(args) => commands::up::run(&cli, args),
         Command::Down(args) => commands::down::run(&cli, args),
         Command::Run(args) => commands::run::run(&cli, args),

@@ -229,8 +229,10 @@ pub fn explain(rule: &str) -> String {
 /// All rules. Returns JSON: an array of the type `Rule`.
 #[wasm_bindgen]
 pub fn rules() -> String {
-    let rule =
-        |rule: &&rules::Rule| json!({"id": rule.id, "summary": rule.summary, "severity": rule.severity});
+    let rule = |rule: &&rules::Rule| {
+        let needs = format!("{:?}", rule.needs).to_lowercase();
+        json!({"id": rule.id, "summary": rule.summary, "severity": rule.severity, "needs": needs})
+    };
     Value::from(rules::ALL.iter().map(rule).collect::<Vec<_>>()).to_string()
 }
 

@@ -73,7 +73,7 @@ const colours = HighlightStyle.define([
 const named = new Compartment();
 const ofName = (path: string) => [
   languageOf(path).extension,
-  EditorView.contentAttributes.of({ "aria-label": path, spellcheck: "false", autocapitalize: "off", translate: "no" }),
+  EditorView.contentAttributes.of({ "aria-label": path, tabindex: "0", spellcheck: "false", autocapitalize: "off", translate: "no" }),
 ];
 
 export interface Handlers {

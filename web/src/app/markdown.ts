@@ -8,7 +8,7 @@ export function render(markdown: string): DocumentFragment {
       const text = paragraph.replace(/\s*\n\s*/g, " ").trim();
       if (!text) continue;
       const heading = /^(#+) (.*)$/.exec(text);
-      const element = document.createElement(heading ? (heading[1]?.length === 1 ? "h3" : "h4") : "p");
+      const element = document.createElement(heading ? (heading[1]?.length === 1 ? "h2" : "h3") : "p");
       inline(element, heading?.[2] ?? text);
       fragment.append(element);
     }

@@ -59,6 +59,8 @@ export interface Rule {
   id: string;
   summary: string;
   severity: Severity;
+  /** What it must look at; without a disk the last two are answered in part, or said to be not checked. */
+  needs: "text" | "files" | "git";
 }
 
 export interface Delivery {

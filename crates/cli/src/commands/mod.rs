@@ -8,3 +8,4 @@ pub(crate) mod lint;
 pub(crate) mod plan;
 pub(crate) mod run;
 pub(crate) mod up;
+pub(crate) mod web;

@@ -1,0 +1,72 @@
+// Nobody is shut out, and it fits: accessibility and sizes in both colour schemes.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { test } from "node:test";
+import { inBrowser, it, open, root, screenshots } from "./harness.mjs";
+
+inBrowser();
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+const VIEWS = {
+  findings: async () => {
+    await it.page.locator("#unchecked summary").click();
+  },
+  plan: async () => {
+    await it.page.click("#tab-plan");
+    await it.page.locator("#plan table").waitFor();
+  },
+  rules: async () => {
+    await it.page.click("#tab-rules");
+  },
+  rule: async () => {
+    await it.page.locator("#list .rule").first().click();
+    await it.page.locator("#page h2").waitFor();
+  },
+  menu: async () => {
+    await it.page.click("#open");
+  },
+  share: async () => {
+    await it.page.click("#share");
+    await it.page.locator("dialog[open]").waitFor();
+  },
+};
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const width of [1440, 390]) {
+    const viewport = { width, height: width === 390 ? 844 : 900 };
+    test(`axe finds nothing, ${colorScheme}, ${width} pixels`, async () => {
+      for (const [name, go] of Object.entries(VIEWS)) {
+        // The page's policy keeps the checker out too: it is lifted for it.
+        await open({ colorScheme, viewport, bypassCSP: true });
+        await it.page.waitForTimeout(100);
+        await go();
+        await it.page.addScriptTag({ content: axe });
+        const { violations } = await it.page.evaluate(() => globalThis.axe.run());
+        const said = violations.map(({ id, nodes }) => `${name}: ${id}: ${nodes.map((node) => `${node.html} ${node.failureSummary}`).join(" | ")}`);
+        assert.deepEqual(said, []);
+      }
+    });
+
+    test(`it fits ${width} pixels, ${colorScheme}`, async () => {
+      for (const [name, go] of Object.entries(VIEWS)) {
+        await open({ colorScheme, viewport });
+        await it.page.waitForTimeout(100);
+        await go();
+        const overflow = await it.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(overflow <= 0, `${name}: ${overflow} pixels too wide`);
+        await it.page.screenshot({ path: join(screenshots, `${width}-${colorScheme}-${name}.png`), fullPage: width === 390 });
+      }
+    });
+  }
+}
+
+if (process.env.COSEC_DOCS_SCREENSHOT) {
+  test("the picture of the README", async () => {
+    await open({ viewport: { width: 1280, height: 760 } });
+    await it.page.waitForTimeout(200);
+    await it.page.screenshot({ path: join(root, "docs", "images", "browser.png") });
+  });
+}

@@ -1,0 +1,100 @@
+// @cosec/wasm as people install it, and the element in a page of somebody else's.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { inBrowser, it, open, root, serve } from "./harness.mjs";
+
+inBrowser();
+
+let project, site;
+const installed = () => join(project, "node_modules", "@cosec", "wasm");
+
+before(async () => {
+  project = mkdtempSync(join(tmpdir(), "cosec-npm-"));
+  const tarball = execFileSync("npm", ["pack", "--silent", "--pack-destination", project], { cwd: join(root, "web", "package"), encoding: "utf8" }).trim();
+  // What `npm install FILE` does with a package that depends on nothing.
+  mkdirSync(installed(), { recursive: true });
+  execFileSync("tar", ["-xzf", join(project, tarball), "-C", installed(), "--strip-components=1"]);
+  writeFileSync(join(project, "package.json"), '{"type":"module"}');
+  site = await serve(project);
+});
+after(() => {
+  site?.close();
+  rmSync(project, { recursive: true, force: true });
+});
+
+test("the README's example runs in Node as it stands", () => {
+  const example = /```js\n([^]*?)```/.exec(readFileSync(join(installed(), "README.md"), "utf8"))[1];
+  assert.ok(example.trim().split("\n").filter((line) => line.trim()).length <= 10);
+  writeFileSync(join(project, "example.mjs"), example);
+  const said = execFileSync(process.execPath, ["example.mjs"], { cwd: project, encoding: "utf8" });
+  assert.match(said, /^compose\.yaml:1 error inline-password: the value of POSTGRES_PASSWORD/);
+  assert.ok(!said.includes("hunter2"));
+});
+
+test("all of it works in Node", () => {
+  writeFileSync(
+    join(project, "all.mjs"),
+    `import { load } from "@cosec/wasm";
+const cosec = await load();
+const files = [{ path: "compose.yaml", text: "services: {a: {image: x, secrets: [s]}}\\nsecrets: {s: {file: ./s.txt}}" }, { path: ".gitignore", text: "x" }];
+console.log(JSON.stringify([
+  cosec.lint(files).findings[0].rule, cosec.plan(files, "compose.yaml").deliveries[0].target, JSON.parse(cosec.report(files, "sarif")).version,
+  cosec.explain("inline-password").slice(0, 17), cosec.redact({ path: ".env", text: "A=canary" }), cosec.rules.length > 10, cosec.version,
+]));`,
+  );
+  const said = JSON.parse(execFileSync(process.execPath, ["all.mjs"], { cwd: project, encoding: "utf8" }));
+  assert.deepEqual(said, ["secret-file-not-ignored", "/run/secrets/s", "2.1.0", "# inline-password", "A=redacted\n", true, "0.1.0"]);
+});
+
+test("its types fit its use", () => {
+  writeFileSync(
+    join(project, "use.ts"),
+    `import { load, type Report } from "@cosec/wasm";
+import { start } from "@cosec/wasm/linter";
+import "@cosec/wasm/element";
+const report: Report = (await load()).lint([{ path: "compose.yaml", text: "" }], { persona: "auditor" });
+const linter = await start({ ready() {}, report: (report) => report.findings[0]?.excerpt.text, failed: (message: string) => message });
+linter.set("compose.yaml", report.findings.map((finding) => finding.rule).join());
+document.querySelector("cosec-linter")?.addEventListener("cosec-report", (event) => event.detail.linted);
+// @ts-expect-error there is no such persona
+(await load()).lint([], { persona: "nobody" });
+`,
+  );
+  const options = { strict: true, noEmit: true, module: "nodenext", moduleResolution: "nodenext", target: "es2022", lib: ["es2022", "dom"], types: [] };
+  writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions: options, files: ["use.ts"] }));
+  execFileSync(process.execPath, [join(root, "web", "node_modules", "typescript", "bin", "tsc"), "--project", project], { stdio: "inherit" });
+});
+
+test("the element works in another page, twice, with a policy of that page's own", async () => {
+  const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src blob:; style-src 'self'; style-src-attr 'unsafe-inline'";
+  const element = (name) => `<cosec-linter><script type="text/plain" data-path="compose.yaml">
+services: {a: {image: x, environment: {${name}: canary}}}
+</script></cosec-linter>`;
+  writeFileSync(
+    join(project, "page.html"),
+    `<!doctype html><meta http-equiv="Content-Security-Policy" content="${policy}"><script type="module" src="node_modules/@cosec/wasm/dist/element.js"></script><h1>Theirs</h1>${element("PASSWORD")}${element("USER")}`,
+  );
+  await open({ url: `${site.address}page.html`, ready: false });
+  const heads = it.page.locator("#summary");
+  await heads.nth(0).filter({ hasText: "1 error." }).waitFor();
+  await heads.nth(1).filter({ hasText: "Nothing found." }).waitFor();
+  assert.deepEqual(it.complaints, []);
+  assert.equal(await it.page.locator("#share, #remember").count(), 0);
+});
+
+test("the worker works from a page without a bundler", async () => {
+  writeFileSync(
+    join(project, "worker.html"),
+    `<!doctype html><title></title><script type="module">
+import { start } from "./node_modules/@cosec/wasm/dist/package/linter.js";
+const linter = await start({ ready() {}, report: (report) => (document.title = report.findings.map((finding) => finding.rule).join()), failed: (message) => (document.title = message) });
+linter.set("compose.yaml", "services: {a: {image: x, environment: {PASSWORD: canary}}}");
+</script>`,
+  );
+  await open({ url: `${site.address}worker.html`, ready: false });
+  await it.page.waitForFunction(() => document.title === "inline-password");
+});

@@ -1,0 +1,112 @@
+// What is put into the page stays in it: the policy, the network, the disk, the worker, the time without a network.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { beforeEach, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { content, dist, inBrowser, it, open, paste, put, settled } from "./harness.mjs";
+
+inBrowser();
+beforeEach(() => open());
+
+const SECRET = "services: {a: {image: x, environment: {API_TOKEN: canary8}}}";
+const FROM_DISK = pathToFileURL(join(dist, "cosec.html")).href;
+
+/** Uses everything that could tempt a page to talk. */
+async function work() {
+  await put({ "compose.yaml": SECRET, ".env": "A=1\n" });
+  await paste(`${SECRET} # more`);
+  await settled("1 error.");
+  await it.page.locator("#list .rule").first().click();
+  await it.page.locator("#page h2").waitFor();
+  await it.page.click("#tab-plan");
+  await it.page.click("#share");
+  await it.page.locator("dialog[open]").waitFor();
+  await it.page.keyboard.press("Escape");
+}
+
+const kept = () =>
+  it.page.evaluate(async () => ({
+    local: { ...localStorage },
+    session: sessionStorage.length,
+    cookies: document.cookie,
+    databases: (await indexedDB.databases?.())?.length ?? 0,
+  }));
+const NOTHING = { local: {}, session: 0, cookies: "", databases: 0 };
+
+test("nothing but the page's own files is asked for, and nothing at all once it is loaded", async () => {
+  await it.page.evaluate(() => navigator.serviceWorker.ready);
+  assert.ok(it.requests.every((url) => url.startsWith(it.address) || url.startsWith("blob:") || url.startsWith("data:")), it.requests.join("\n"));
+  const before = it.requests.length;
+  await work();
+  await it.page.waitForTimeout(300);
+  assert.deepEqual(it.requests.slice(before).filter((url) => !url.startsWith("blob:")), []);
+});
+
+test("nothing is kept, and what is kept for the time without a network is the page alone", async () => {
+  await it.page.evaluate(() => navigator.serviceWorker.ready);
+  await work();
+  assert.deepEqual(await kept(), NOTHING);
+  const cached = await it.page.evaluate(async () => {
+    const texts = [];
+    for (const name of await caches.keys()) {
+      const cache = await caches.open(name);
+      for (const request of await cache.keys()) texts.push([request.url, await (await cache.match(request)).text()]);
+    }
+    return texts;
+  });
+  assert.ok(cached.length > 3);
+  assert.ok(cached.every(([url, text]) => !url.includes("#") && !text.includes("canary8")));
+});
+
+test("files are kept when asked for, come back, and are gone when no longer asked for", async () => {
+  await put({ "compose.yaml": "" });
+  await it.page.check("#remember");
+  await paste(SECRET);
+  await it.page.waitForFunction(() => localStorage.getItem("cosec.files")?.includes("canary8"));
+  await it.page.reload();
+  await settled("1 error.");
+  assert.match(await content().textContent(), /canary8/);
+  await it.page.uncheck("#remember");
+  assert.deepEqual(await kept(), NOTHING);
+});
+
+test("the page's policy names no other place, and forbids every connection, from the worker too", async () => {
+  for (const url of [it.address, FROM_DISK]) {
+    await open({ url });
+    const policy = await it.page.getAttribute('meta[http-equiv="Content-Security-Policy"]', "content");
+    assert.match(policy, /^default-src 'none';/);
+    assert.match(policy, /connect-src 'none'/);
+    // Style attributes are the browser's own: it writes them when it replaces what is selected in the editor.
+    assert.doesNotMatch(policy, /(script|style)-src [^;]*'unsafe-(inline|eval)'|https?:|\*/);
+    const fromPage = await it.page.evaluate(() => fetch("http://127.0.0.1:9/").then(() => "sent", () => "refused"));
+    assert.equal(fromPage, "refused");
+    const toItself = await it.page.evaluate(() => fetch(location.href).then(() => "sent", () => "refused"));
+    assert.equal(toItself, "refused");
+    assert.ok(it.complaints.some((text) => text.includes("Content Security Policy")), it.complaints.join("\n"));
+    const fromWorker = await it.page.evaluate(
+      () =>
+        new Promise((resolve) => {
+          const source = `addEventListener("securitypolicyviolation", (event) => postMessage(event.effectiveDirective)); fetch("http://127.0.0.1:9/").catch(() => {});`;
+          const worker = new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+          worker.onmessage = ({ data }) => resolve(data);
+        }),
+    );
+    assert.equal(fromWorker, "connect-src");
+  }
+});
+
+test("it opens again when the network is gone", async () => {
+  await it.page.evaluate(() => navigator.serviceWorker.ready);
+  await it.context.setOffline(true);
+  await it.page.reload();
+  await it.page.waitForFunction(() => document.querySelector("cosec-linter").report);
+  await put({ "compose.yaml": SECRET });
+  await settled("1 error.");
+});
+
+test("one file on the disk is the whole page", async () => {
+  await open({ url: FROM_DISK });
+  await work();
+  assert.deepEqual(it.complaints, []);
+  assert.deepEqual(it.requests.filter((url) => !url.startsWith("blob:") && !url.startsWith("data:")), [FROM_DISK]);
+});
