@@ -162,9 +162,9 @@ test("the plan shows who gets which secret where, and a click leads to the grant
   await it.page.locator("#plan table").waitFor();
   const rows = await it.page.locator("#plan tbody tr").allTextContents();
   assert.deepEqual(rows, [
-    "wordpressauth_saltenvironment AUTH_SALT/run/secrets/auth_saltimage's user0400",
-    "dbdb_passwordfile secrets/db_password/run/secrets/db_password9990400",
-    "backupdb_passwordfile secrets/db_password/etc/backup/password10000440",
+    "wordpressauth_saltenvironment AUTH_SALT/run/secrets/auth_saltimage's user, 0400",
+    "dbdb_passwordfile secrets/db_password/run/secrets/db_password999, 0400",
+    "backupdb_passwordfile secrets/db_password/etc/backup/password1000, 0440",
   ]);
   assert.equal(await it.page.locator(".diagram .target").count(), 3);
   assert.equal(await it.page.locator(".diagram .edge").count(), 6);

@@ -4,7 +4,7 @@ import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirro
 import { bracketMatching, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
 import { type Diagnostic, forEachDiagnostic, lintGutter, setDiagnostics } from "@codemirror/lint";
 import { search, searchKeymap } from "@codemirror/search";
-import { Compartment, EditorState, Transaction } from "@codemirror/state";
+import { Compartment, EditorState, type Text, Transaction } from "@codemirror/state";
 import {
   drawSelection,
   EditorView,
@@ -77,8 +77,8 @@ const ofName = (path: string) => [
 ];
 
 export interface Handlers {
-  /** The text has changed by the user's hand. */
-  changed(): void;
+  /** The text is about to change by the user's hand. */
+  changed(text: Text): void;
   /** The cursor has moved. */
   moved(): void;
   jump(direction: 1 | -1): void;
@@ -92,7 +92,17 @@ export class Editor {
 
   constructor(parent: HTMLElement, root: ShadowRoot, handlers: Handlers) {
     this.#handlers = handlers;
-    this.view = new EditorView({ parent, root, state: this.state("", "") });
+    this.view = new EditorView({
+      parent,
+      root,
+      state: this.state("", ""),
+      // Before the view draws the change: the linter works meanwhile.
+      dispatchTransactions: (transactions, view) => {
+        const last = transactions.at(-1);
+        if (last && transactions.some((transaction) => transaction.docChanged)) handlers.changed(last.newDoc);
+        view.update(transactions);
+      },
+    });
   }
 
   /** A file's state, to be shown now or later. */
@@ -132,7 +142,6 @@ export class Editor {
           ...searchKeymap,
         ]),
         EditorView.updateListener.of((update) => {
-          if (update.docChanged) this.#handlers.changed();
           if (update.docChanged || update.selectionSet) this.#handlers.moved();
         }),
       ],

@@ -243,7 +243,7 @@ export class CosecLinter extends HTMLElement {
     );
 
     this.#editor = new Editor(editorBox, this.#root, {
-      changed: () => this.#changed(),
+      changed: (text) => this.#changed(text.toString()),
       moved: () => this.#renderPlace(),
       jump: (direction) => this.#jump(direction),
       actions: () => this.#actions(),
@@ -418,9 +418,9 @@ export class CosecLinter extends HTMLElement {
     return true;
   }
 
-  #changed(): void {
+  #changed(text: string): void {
     this.#own = true;
-    this.#linter.set(this.#editor.path, this.#editor.view.state.doc.toString());
+    this.#linter.set(this.#editor.path, text);
     this.#store();
   }
 

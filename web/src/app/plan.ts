@@ -37,11 +37,11 @@ export function renderPlan(parent: HTMLElement, plan: ProjectPlan, show: (place:
   const rows = plan.deliveries.map((delivery) => {
     const jump = h("button", { type: "button", className: "link" }, delivery.service);
     jump.addEventListener("click", () => show(delivery.place));
-    const secret = h("td", {}, delivery.secret, h("br"), h("span", { className: "fine" }, source(delivery)));
-    const cells = [delivery.target, owner(delivery), delivery.mode].map((cell) => h("td", {}, cell));
-    return h("tr", {}, h("th", { scope: "row" }, jump), secret, ...cells);
+    const cell = (what: string, more: string) => h("td", {}, what, h("br"), h("span", { className: "fine" }, more));
+    const target = cell(delivery.target, `${owner(delivery)}, ${delivery.mode}`);
+    return h("tr", {}, h("th", { scope: "row" }, jump), cell(delivery.secret, source(delivery)), target);
   });
-  const heads = ["Service", "Secret and its source", "Target", "Owner", "Mode"].map((head) => h("th", { scope: "col" }, head));
+  const heads = ["Service", "Secret and its source", "Target, owner and mode"].map((head) => h("th", { scope: "col" }, head));
   const table = h("div", { className: "scroll", tabIndex: 0 }, h("table", {}, h("thead", {}, h("tr", {}, ...heads)), h("tbody", {}, ...rows)));
   table.setAttribute("role", "region");
   table.setAttribute("aria-label", "Deliveries");

@@ -38,17 +38,17 @@ pub(crate) fn run(args: &WebArgs) -> Result<ExitCode, Failure> {
         // One at a time would let one silent connection keep all others out.
         std::thread::spawn(move || {
             // A browser that has gone away is nobody to tell.
-            drop(serve(stream, port, page));
+            drop(serve(&stream, port, page));
         });
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn serve(stream: TcpStream, port: u16, page: &[u8]) -> std::io::Result<()> {
+fn serve(mut stream: &TcpStream, port: u16, page: &[u8]) -> std::io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut head = Vec::new();
-    for line in BufReader::new((&stream).take(LONGEST_HEAD)).lines() {
+    for line in BufReader::new(stream.take(LONGEST_HEAD)).lines() {
         match line? {
             line if line.is_empty() => break,
             line => head.push(line),
@@ -56,7 +56,6 @@ fn serve(stream: TcpStream, port: u16, page: &[u8]) -> std::io::Result<()> {
     }
     let status = judge(&head, port);
     let (length, body) = if status == Status::Ok { (page.len(), page) } else { (0, &b""[..]) };
-    let mut stream = &stream;
     write!(
         stream,
         "HTTP/1.1 {}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {length}\r\nCache-Control: no-store\r\n\
