@@ -215,7 +215,7 @@ export class CosecLinter extends HTMLElement {
       tablist,
       panelBox(
         "findings",
-        h("div", { className: "head" }, status, h("div", { className: "filters" }, ...chips, choice("file", "Of which file"), choice("rule", "Of which rule"), persona)),
+        h("div", { className: "head" }, status, h("div", { className: "filters" }, ...chips, h("span", { className: "break" }), choice("file", "Of which file"), choice("rule", "Of which rule"), persona)),
         findings,
         unchecked,
       ),
