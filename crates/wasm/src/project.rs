@@ -2,7 +2,7 @@
 
 use cosec_core::compose::template::Missing;
 use cosec_core::compose::{
-    Environment, Interpolation, LoadError, LoadRequest, Loaded, add_env_file, default_name, load,
+    Environment, Interpolation, LoadError, LoadRequest, Loaded, add_env_files, default_name, load,
 };
 use cosec_core::files::{FileSystem, MemoryFiles, file_name, join, parent};
 use cosec_core::lint::chain;
@@ -43,11 +43,12 @@ fn read(files: &MemoryFiles, path: &str, sources: &mut Sources) -> Result<Loaded
     let dotenv = join(directory, ".env");
     if let Ok(text) = files.read(&dotenv) {
         let file = sources.add(dotenv, text);
-        add_env_file(sources, file, &mut environment, Missing::Allow)?;
+        add_env_files(sources, &[file], &mut environment, Missing::Allow)?;
     }
     let request = LoadRequest {
         files: &chain(files, path),
         directory,
+        working_directory: "/",
         environment: &environment,
         interpolation: Interpolation::Lenient,
         name: None,
