@@ -56,7 +56,9 @@ fn findings_are_shown_with_the_place_and_without_the_value() {
       |
       = help: run: echo /db_password.txt >> .gitignore
 
-    3 errors in 1 file
+    info[secret-file-missing]: a secret's file is empty, a directory or not there: compose.yaml line 9
+
+    3 errors, 1 note in 1 file
     `cosec explain inline-password` says why and what to do instead
     ");
 }
@@ -326,6 +328,7 @@ fn git_is_asked_without_running_what_a_repository_wants_run() {
     let proof = project.path("ran");
     project.write("monitor", format!("#!/bin/sh\ntouch {}\n", proof.display()));
     std::process::Command::new("chmod").arg("+x").arg(project.path("monitor")).status().unwrap();
+    project.private("secrets/pw");
     project.git(&["config", "core.fsmonitor", &project.path("monitor").display().to_string()]);
     project.cosec(&["lint"]).succeeds();
     assert!(!proof.exists(), "the repository's fsmonitor command ran");

@@ -5,6 +5,8 @@
 
 pub mod compose;
 pub mod detect;
+pub mod dockerfile;
+mod dockerignore;
 pub mod files;
 pub mod gitignore;
 mod ignore;

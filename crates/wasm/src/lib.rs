@@ -46,6 +46,7 @@ pub fn lint(request: &str) -> Result<String, String> {
             PersonaName::Pedantic => Persona::Pedantic,
             PersonaName::Auditor => Persona::Auditor,
         },
+        ..LintOptions::default()
     };
     let mut files = MemoryFiles::default();
     let first = request.files.first().map(|file| file.path.clone());

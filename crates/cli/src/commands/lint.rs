@@ -17,7 +17,7 @@ use crate::disk::Disk;
 use crate::failure::Failure;
 
 pub(crate) fn run(args: &LintArgs) -> Result<ExitCode, Failure> {
-    let options = LintOptions { persona: args.persona.into() };
+    let options = LintOptions { persona: args.persona.into(), ..LintOptions::default() };
     let mut outcomes = Vec::new();
     for path in &args.paths {
         if path.as_os_str() == "-" {
