@@ -130,11 +130,17 @@ pub fn lint_file(files: &dyn FileSystem, path: &str, options: &LintOptions) -> O
 /// Whether a path is that of an env file: `.env`, `.env.local`, `db.env`, `env.example`.
 pub fn is_env_file(path: &str) -> bool {
     let name = file_name(path).to_ascii_lowercase();
-    name.split('.').any(|part| part == "env")
-        && !name.ends_with(".yaml")
-        && !name.ends_with(".yml")
-        && !is_dockerfile(path)
+    let last = name.rsplit('.').next().unwrap_or_default();
+    name.split('.').any(|part| part == "env") && !CODE.contains(&last) && !is_dockerfile(path)
 }
+
+/// Endings of programs and data: `env.ts` reads variables, it is no list of them.
+const CODE: &[&str] = &[
+    "bat", "c", "cjs", "conf", "cpp", "cs", "css", "cts", "dart", "ex", "exs", "go", "h", "hcl", "html",
+    "ini", "java", "js", "json", "jsx", "kt", "lua", "map", "md", "mjs", "mts", "nix", "php", "pl", "ps1",
+    "py", "rb", "rs", "rst", "scala", "sh", "snap", "svelte", "swift", "tf", "toml", "ts", "tsx", "vue",
+    "xml", "yaml", "yml", "zig",
+];
 
 fn check_env_file(
     files: &dyn FileSystem,
@@ -338,7 +344,7 @@ mod tests {
         for path in [".env", "a/.env.local", "db.env", "env.example", "app.env.dist"] {
             assert!(is_env_file(path), "{path}");
         }
-        for path in ["compose.yaml", "compose.env.yaml", "environment", "envoy.json"] {
+        for path in ["compose.yaml", "compose.env.yaml", "environment", "envoy.json", "env.ts", "env.d.ts"] {
             assert!(!is_env_file(path), "{path}");
         }
     }

@@ -127,20 +127,18 @@ fn secrecy(context: &DockerfileContext<'_>, path: &str) -> Option<Severity> {
     }
     let in_context = join(&context.read.context, path);
     let text = || context.files.read(&in_context).ok();
+    // Most hold a registry's address only: what cannot be seen is not reported.
     if name == ".npmrc" || name == ".pypirc" {
-        return match text() {
-            Some(text) => {
-                let lines = || text.lines().filter_map(|line| line.split_once('='));
-                let set = |(key, value): (&str, &str)| {
-                    let key = key.trim().to_ascii_lowercase();
-                    let secret =
-                        ["_authtoken", "_auth", "_password", "password"].iter().any(|end| key.ends_with(end));
-                    secret && !value.trim().is_empty() && !value.contains('$')
-                };
-                lines().any(set).then_some(Severity::Error)
-            }
-            None => Some(Severity::Warning),
-        };
+        return text().and_then(|text| {
+            let lines = || text.lines().filter_map(|line| line.split_once('='));
+            let set = |(key, value): (&str, &str)| {
+                let key = key.trim().to_ascii_lowercase();
+                let secret =
+                    ["_authtoken", "_auth", "_password", "password"].iter().any(|end| key.ends_with(end));
+                secret && !value.trim().is_empty() && !value.contains('$')
+            };
+            lines().any(set).then_some(Severity::Error)
+        });
     }
     if is_env_file(&name) && (name.starts_with(".env") || name.ends_with(".env")) {
         return match text() {

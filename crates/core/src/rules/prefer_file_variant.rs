@@ -126,7 +126,7 @@ pub(super) fn file_variant(service: &Service, variable: &EnvVar) -> Option<Strin
                 None => *known == name,
             })
     });
-    let known = known || (bitnami && name.ends_with("_PASSWORD"));
+    let known = known || (bitnami && name.ends_with("_PASSWORD") && is_secret_name(name));
     known.then(|| format!("{name}_FILE"))
 }
 
