@@ -156,7 +156,7 @@ pub fn parse(file: FileId, text: &str) -> Dockerfile {
                 None => break,
             }
         }
-        let mut instruction = instruction(logical);
+        let mut instruction = instruction(&logical);
         if matches!(instruction.keyword.as_str(), "RUN" | "COPY" | "ADD") {
             for (name, tabs) in heredoc_names(&instruction.arguments.text) {
                 instruction.heredocs.push(heredoc(&mut lines, file, &name, tabs));
@@ -200,7 +200,7 @@ fn escape_character(text: &str) -> char {
     '\\'
 }
 
-fn instruction(logical: Logical) -> Instruction {
+fn instruction(logical: &Logical) -> Instruction {
     let text = logical.text.as_str();
     let word = |from: usize| {
         let start = from + (text[from..].len() - text[from..].trim_start().len());

@@ -3,6 +3,7 @@
 //!
 //! Data flows down this list.
 
+pub mod baseline;
 pub mod compose;
 pub mod detect;
 pub mod dockerfile;
@@ -11,8 +12,10 @@ pub mod files;
 pub mod gitignore;
 mod ignore;
 pub mod lint;
+mod nearest;
 pub mod plan;
 pub mod report;
 pub mod rules;
+pub mod settings;
 pub mod source;
 pub mod yaml;

@@ -7,6 +7,6 @@ mod sarif;
 mod text;
 
 pub use ci::{github, gitlab, junit};
-pub use json::{JsonFinding, JsonNotChecked, JsonPlace, Report};
+pub use json::{JsonFinding, JsonNotChecked, JsonPlace, Report, fingerprint_of};
 pub use sarif::sarif;
 pub use text::{Colour, render_error, render_finding, render_notes, summary};

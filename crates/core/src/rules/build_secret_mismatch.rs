@@ -1,7 +1,7 @@
 use super::rule::rule;
 use super::{Context, Finding, Findings, Severity};
 use crate::compose::Grant;
-use crate::dockerfile::{Flag, mount_option};
+use crate::dockerfile::{Flag, Instruction, mount_option};
 use crate::files::file_name;
 
 rule! {
@@ -52,7 +52,7 @@ rule! {
 fn check(context: &Context<'_>, findings: &mut Findings) {
     for read in context.dockerfiles {
         let mounts: Vec<&Flag> =
-            read.dockerfile.instructions.iter().flat_map(|instruction| instruction.secret_mounts()).collect();
+            read.dockerfile.instructions.iter().flat_map(Instruction::secret_mounts).collect();
         // BuildKit's default id is the last part of the target.
         let id = |mount: &Flag| {
             let target = ["target", "dst", "destination"].iter().find_map(|name| mount_option(mount, name));
