@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::load::{Interpolation, LoadError, LoadRequest};
 use super::value::{Data, Map, Text, Value};
+use crate::files;
 use crate::source::{Sources, Span};
 
 /// A Compose project.
