@@ -11,6 +11,7 @@ mod dockerignore;
 pub mod files;
 pub mod gitignore;
 mod ignore;
+pub mod images;
 pub mod lint;
 mod nearest;
 pub mod plan;
