@@ -89,6 +89,11 @@ impl Project {
         fs::write(self.path(name), text).unwrap();
     }
 
+    /// Makes a file its owner's alone.
+    pub fn private(&self, name: &str) {
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
     /// Replaces a file as careful programs do: a new one, renamed over the old.
     pub fn replace(&self, name: &str, text: &str) {
         self.write(&format!("{name}.new"), text);

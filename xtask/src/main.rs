@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person")]
 
 mod demo;
+mod fuzz;
 mod setup;
 mod shell;
 mod test;
@@ -17,7 +18,8 @@ usage: cargo xtask COMMAND
   test    sets up and runs all checks and tests
   setup   installs what the tests need
   web     builds the browser page into web/dist and the npm package into web/package
-  docs    writes docs/rules from the rules";
+  docs    writes docs/rules and docs/cosec.schema.json
+  fuzz    [MINUTES [DIRECTORY…]] mutates files and lints them";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         ["setup"] => setup::run(),
         ["web"] => test::web(),
         ["docs"] => docs(),
+        ["fuzz", rest @ ..] => fuzz::run(rest),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
 
 /// The same test that finds stale pages writes them.
 fn docs() -> Result<()> {
-    let mut command = shell::cargo(&["test", "--quiet", "--package", "cosec-core", "--lib", "rule_pages"]);
+    let mut command =
+        shell::cargo(&["test", "--quiet", "--package", "cosec-core", "--lib", "in_the_documentation"]);
     shell::run(command.env("COSEC_WRITE_DOCS", "1"))
 }

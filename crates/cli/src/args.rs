@@ -84,13 +84,29 @@ pub(crate) struct LintArgs {
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: LintFormat,
 
-    /// Which rules: everybody's, stricter ones too, or all
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) persona: Persona,
+    /// Which rules: everybody's, stricter ones too, or all [default: regular]
+    #[arg(long, value_enum)]
+    pub(crate) persona: Option<Persona>,
 
-    /// The least severity that makes the exit code 1
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) fail_on: FailOn,
+    /// The least severity that makes the exit code 1 [default: warning]
+    #[arg(long, value_enum)]
+    pub(crate) fail_on: Option<FailOn>,
+
+    /// What the project is meant for: Swarm has limits of its own [default: compose]
+    #[arg(long, value_enum)]
+    pub(crate) target: Option<TargetName>,
+
+    /// Findings that are known and not to be reported again
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+
+    /// Write all findings into the baseline [default: .cosec-baseline.json], and report none
+    #[arg(long)]
+    pub(crate) write_baseline: bool,
+
+    /// Settings [default: cosec.toml in the linted directory or one above it, up to the repository's root]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -110,20 +126,24 @@ pub(crate) enum LintFormat {
     Junit,
 }
 
-#[derive(Clone, Copy, Default, ValueEnum)]
+#[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Persona {
-    #[default]
     Regular,
     Pedantic,
     Auditor,
 }
 
-#[derive(Clone, Copy, Default, ValueEnum)]
+#[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum FailOn {
     Error,
-    #[default]
     Warning,
     Info,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum TargetName {
+    Compose,
+    Swarm,
 }
 
 #[derive(Args)]
@@ -284,6 +304,15 @@ impl From<FailOn> for cosec_core::rules::Severity {
             FailOn::Error => Self::Error,
             FailOn::Warning => Self::Warning,
             FailOn::Info => Self::Info,
+        }
+    }
+}
+
+impl From<TargetName> for cosec_core::lint::Target {
+    fn from(target: TargetName) -> Self {
+        match target {
+            TargetName::Compose => Self::Compose,
+            TargetName::Swarm => Self::Swarm,
         }
     }
 }

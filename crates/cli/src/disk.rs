@@ -2,10 +2,11 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use cosec_core::files::{Answer, FileKind, FileSystem, GitState, ReadError};
+use cosec_core::files::{Answer, Ending, FileFacts, FileKind, FileOwner, FileSystem, GitState, ReadError};
 
 use crate::git;
 
@@ -17,6 +18,7 @@ const LARGEST: u64 = 64 << 20;
 pub(crate) struct Disk {
     input: OnceCell<Result<String, ReadError>>,
     git: RefCell<HashMap<String, Answer<GitState>>>,
+    history: RefCell<HashMap<String, Answer<bool>>>,
 }
 
 impl FileSystem for Disk {
@@ -49,9 +51,35 @@ impl FileSystem for Disk {
         Some(target.to_str()?.trim_end_matches('/').to_owned())
     }
 
+    fn facts(&self, path: &str) -> Answer<FileFacts> {
+        facts(Path::new(path)).map_or(Answer::NotChecked("the file cannot be looked at"), Answer::Known)
+    }
+
+    fn in_history(&self, path: &str) -> Answer<bool> {
+        *self.history.borrow_mut().entry(path.to_owned()).or_insert_with(|| git::in_history(Path::new(path)))
+    }
+
     fn home(&self) -> Option<String> {
         std::env::var("HOME").ok()
     }
+}
+
+/// Size, owner and mode without opening the file; its last two bytes where it can be read. A file that only its
+/// owner can read still has a size and a mode.
+fn facts(path: &Path) -> std::io::Result<FileFacts> {
+    let meta = std::fs::metadata(path)?;
+    if !meta.is_file() {
+        return Err(ErrorKind::InvalidInput.into());
+    }
+    let mut last = Vec::with_capacity(2);
+    if let Ok(mut file) = std::fs::File::open(path) {
+        file.seek(SeekFrom::End(-(meta.len().min(2) as i64)))?;
+        file.take(2).read_to_end(&mut last)?;
+    }
+    let ending = Ending::of(&last);
+    last.fill(0);
+    let owner = FileOwner { uid: meta.uid(), gid: meta.gid(), mode: meta.mode() & 0o7777 };
+    Ok(FileFacts { size: meta.len(), ending, owner: Some(owner) })
 }
 
 fn read(path: &Path) -> Result<String, ReadError> {

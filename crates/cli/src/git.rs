@@ -11,6 +11,9 @@ pub(crate) fn state(path: &Path) -> Answer<GitState> {
     let Some(directory) = path.ancestors().skip(1).find(|ancestor| ancestor.is_dir()) else {
         return Answer::Known(GitState::NoRepository);
     };
+    if !in_repository(&path) {
+        return Answer::Known(GitState::NoRepository);
+    }
     let Ok(file) = path.strip_prefix(directory) else {
         return Answer::NotChecked("its path cannot be resolved");
     };
@@ -43,6 +46,32 @@ pub(crate) fn state(path: &Path) -> Answer<GitState> {
         Ok(output) if output.code == 1 => Answer::Known(GitState::Untracked),
         _ => Answer::NotChecked("git could not answer"),
     }
+}
+
+/// Whether any commit that a branch, tag or remote leads to has the path. A shallow clone knows its own part only.
+pub(crate) fn in_history(path: &Path) -> Answer<bool> {
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| absolute(path));
+    let Some(directory) = path.ancestors().skip(1).find(|ancestor| ancestor.is_dir()) else {
+        return Answer::Known(false);
+    };
+    let Ok(file) = path.strip_prefix(directory) else {
+        return Answer::NotChecked("its path cannot be resolved");
+    };
+    if !in_repository(&path) {
+        return Answer::Known(false);
+    }
+    match git(directory, &["--literal-pathspecs", "log", "--all", "--max-count=1", "--format=%H"], file) {
+        Ok(output) if output.code == 0 => Answer::Known(!output.stdout.is_empty()),
+        // No commit yet.
+        Ok(output) if output.stderr.contains("does not have any commits") => Answer::Known(false),
+        Ok(output) if output.stderr.contains("not a git repository") => Answer::Known(false),
+        _ => Answer::NotChecked("git could not search its history"),
+    }
+}
+
+/// Whether git can have anything to say: without a `.git` above there is no need to start it.
+fn in_repository(path: &Path) -> bool {
+    path.ancestors().any(|ancestor| ancestor.join(".git").exists() || ancestor.join("HEAD").exists())
 }
 
 struct Output {

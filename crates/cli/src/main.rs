@@ -3,6 +3,7 @@
 mod args;
 mod atomic;
 mod commands;
+mod config;
 mod deliver;
 mod disk;
 mod docker;

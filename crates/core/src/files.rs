@@ -38,6 +38,57 @@ pub enum FileKind {
     Other,
 }
 
+/// How a file ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// With its last character.
+    Plain,
+    /// With a line feed.
+    Newline,
+    /// With a carriage return and a line feed, as on Windows.
+    CarriageReturn,
+}
+
+/// What can be said of a regular file without handing out what is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileFacts {
+    /// Size in bytes.
+    pub size: u64,
+    /// How it ends.
+    pub ending: Ending,
+    /// Owner and permission bits, where there are such things.
+    pub owner: Option<FileOwner>,
+}
+
+/// Who owns a file, and who may do what with it (stat(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileOwner {
+    /// The user.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+impl FileFacts {
+    /// The facts of a text that is at hand.
+    pub fn of_text(text: &str) -> Self {
+        FileFacts { size: text.len() as u64, ending: Ending::of(text.as_bytes()), owner: None }
+    }
+}
+
+impl Ending {
+    /// How bytes end; the last two are enough.
+    pub fn of(bytes: &[u8]) -> Self {
+        match bytes {
+            [.., b'\r', b'\n'] => Ending::CarriageReturn,
+            [.., b'\n'] => Ending::Newline,
+            _ => Ending::Plain,
+        }
+    }
+}
+
 /// Why a text cannot be had.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ReadError {
@@ -66,6 +117,16 @@ pub trait FileSystem {
     /// The path with its first symbolic link followed, if it has one.
     fn real_path(&self, _path: &str) -> Option<String> {
         None
+    }
+
+    /// What can be said of a regular file without its content.
+    fn facts(&self, _path: &str) -> Answer<FileFacts> {
+        Answer::NotChecked("there is no disk here")
+    }
+
+    /// Whether a commit on any branch has the path, though the index may not.
+    fn in_history(&self, _path: &str) -> Answer<bool> {
+        Answer::NotChecked("git cannot be asked here")
     }
 
     /// The user's home directory, for `~`.
@@ -138,6 +199,13 @@ impl FileSystem for MemoryFiles {
             Answer::Known(GitState::Ignored)
         } else {
             Answer::Known(GitState::Untracked)
+        }
+    }
+
+    fn facts(&self, path: &str) -> Answer<FileFacts> {
+        match self.files.get(path) {
+            Some(text) => Answer::Known(FileFacts::of_text(text)),
+            None => Answer::NotChecked("there is no disk here"),
         }
     }
 }

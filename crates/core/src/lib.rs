@@ -3,15 +3,21 @@
 //!
 //! Data flows down this list.
 
+pub mod baseline;
 pub mod compose;
 pub mod detect;
+pub mod dockerfile;
+mod dockerignore;
 pub mod files;
 pub mod gitignore;
 mod ignore;
+pub mod images;
 pub mod lint;
+mod nearest;
 pub mod plan;
 pub mod redact;
 pub mod report;
 pub mod rules;
+pub mod settings;
 pub mod source;
 pub mod yaml;

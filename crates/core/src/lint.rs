@@ -1,20 +1,63 @@
-//! Lints one Compose file, or one file of variables, with all rules that are for it.
+//! Lints one Compose file, one file of variables or one Dockerfile, with all rules that are for it.
 
-use crate::compose::{Environment, Interpolation, LoadError, LoadRequest, Loaded, dotenv, load};
-use crate::files::{FILE_NAMES, FileSystem, OVERRIDE_NAMES, file_name, join, parent};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::compose::{Environment, Interpolation, LoadError, LoadRequest, Loaded, Project, dotenv, load};
+use crate::dockerfile::{self, is_dockerfile};
+use crate::files::{
+    Answer, FILE_NAMES, FileKind, FileSystem, GitState, OVERRIDE_NAMES, ReadError, file_name, join, parent,
+};
 use crate::ignore;
-use crate::rules::{self, Check, Context, EnvFileContext, Finding, Findings, NotChecked, Persona, Rule};
-use crate::source::{Position, Sources};
+use crate::rules::{
+    self, Check, Context, DockerfileContext, EnvFileContext, Finding, Findings, NotChecked, Persona,
+    ReadDockerfile, Rule, Severity,
+};
+use crate::source::{FileId, Position, Sources};
 use crate::yaml::Document;
 
 /// How to lint.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct LintOptions {
     /// Whose rules.
     pub persona: Persona,
+    /// What the project is meant for.
+    pub target: Target,
+    /// Rules that are off, on or of another severity than their own, by id.
+    pub levels: BTreeMap<String, Level>,
+}
+
+/// What a project is meant for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Target {
+    /// `docker compose`
+    #[default]
+    Compose,
+    /// `docker stack deploy`
+    Swarm,
+}
+
+/// What settings make of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// It does not run.
+    Off,
+    /// It runs, whatever the persona, and its findings have this severity.
+    At(Severity),
+}
+
+impl LintOptions {
+    fn runs(&self, rule: &Rule) -> bool {
+        match self.levels.get(rule.id) {
+            Some(Level::Off) => false,
+            Some(Level::At(_)) => true,
+            None => rule.persona <= self.persona,
+        }
+    }
+
+    fn rules(&self) -> impl Iterator<Item = &'static Rule> {
+        rules::ALL.iter().copied().filter(|rule| self.runs(rule))
+    }
 }
 
 /// What linting one file gave.
@@ -26,10 +69,14 @@ pub struct Outcome {
     pub sources: Sources,
     /// The syntax trees of the file, for masking.
     pub documents: Vec<Document>,
+    /// Which of the texts are Dockerfiles, for masking.
+    pub dockerfiles: Vec<FileId>,
     /// What was found, in file order.
     pub findings: Vec<Finding>,
     /// What was found and is ignored by a comment, with the comment's reason.
     pub ignored: Vec<(Finding, String)>,
+    /// What was found and a baseline knows already.
+    pub known: Vec<Finding>,
     /// What could not be checked.
     pub not_checked: Vec<NotChecked>,
     /// Why the file could not be read as a project. Nothing was checked then.
@@ -44,16 +91,38 @@ impl Outcome {
             None => None,
         }
     }
+
+    fn take(&mut self, findings: Findings) {
+        self.findings.extend(findings.found);
+        for entry in findings.not_checked {
+            if !self.not_checked.contains(&entry) {
+                self.not_checked.push(entry);
+            }
+        }
+    }
 }
 
 /// Lints the file at `path`. It is looked at as it stands: variables count as unset, because what the
 /// file says must not depend on who lints it.
 pub fn lint_file(files: &dyn FileSystem, path: &str, options: &LintOptions) -> Outcome {
     let mut outcome = Outcome { path: path.to_owned(), ..Outcome::default() };
-    if let Err(error) = check(files, path, options, &mut outcome) {
+    let checked = if is_env_file(path) {
+        check_env_file(files, path, options, &mut outcome)
+    } else if is_dockerfile(path) {
+        check_dockerfile(files, path, options, &mut outcome)
+    } else {
+        check(files, path, options, &mut outcome)
+    };
+    if let Err(error) = checked {
         outcome.not_checked.push(NotChecked { rule: "*", reason: error.to_string() });
         outcome.error = Some(error);
     }
+    for finding in &mut outcome.findings {
+        if let Some(Level::At(severity)) = options.levels.get(finding.rule) {
+            finding.severity = *severity;
+        }
+    }
+    outcome.findings.sort_by_key(|finding| (finding.span.file, finding.span.start, finding.rule));
     ignore::apply(&mut outcome);
     outcome
 }
@@ -61,8 +130,17 @@ pub fn lint_file(files: &dyn FileSystem, path: &str, options: &LintOptions) -> O
 /// Whether a path is that of an env file: `.env`, `.env.local`, `db.env`, `env.example`.
 pub fn is_env_file(path: &str) -> bool {
     let name = file_name(path).to_ascii_lowercase();
-    name.split('.').any(|part| part == "env") && !name.ends_with(".yaml") && !name.ends_with(".yml")
+    let last = name.rsplit('.').next().unwrap_or_default();
+    name.split('.').any(|part| part == "env") && !CODE.contains(&last) && !is_dockerfile(path)
 }
+
+/// Endings of programs and data: `env.ts` reads variables, it is no list of them.
+const CODE: &[&str] = &[
+    "bat", "c", "cjs", "conf", "cpp", "cs", "css", "cts", "dart", "ex", "exs", "go", "h", "hcl", "html",
+    "ini", "java", "js", "json", "jsx", "kt", "lua", "map", "md", "mjs", "mts", "nix", "php", "pl", "ps1",
+    "py", "rb", "rs", "rst", "scala", "sh", "snap", "svelte", "swift", "tf", "toml", "ts", "tsx", "vue",
+    "xml", "yaml", "yml", "zig",
+];
 
 /// Whether a path is that of a Compose file: `compose.yaml`, `docker-compose.prod.yml`, `app-compose.yml`.
 pub fn is_compose_file(path: &str) -> bool {
@@ -77,10 +155,12 @@ pub fn once_each(outcomes: &mut [Outcome]) {
     let mut seen = HashSet::new();
     for outcome in outcomes {
         let sources = &outcome.sources;
-        outcome.findings.retain(|finding| {
+        let mut is_new = |finding: &Finding| {
             let file = sources.file(finding.span.file).path().to_owned();
             seen.insert((file, finding.span.start, finding.rule, finding.path.clone()))
-        });
+        };
+        outcome.findings.retain(&mut is_new);
+        outcome.ignored.retain(|(finding, _)| is_new(finding));
     }
 }
 
@@ -93,15 +173,52 @@ fn check_env_file(
     let text = files.read(path).map_err(|error| LoadError::unreadable(path, &error))?;
     let file = outcome.sources.add(path, text);
     let assigned = dotenv::scan(file, outcome.sources.file(file).text());
-    let context = EnvFileContext { sources: &outcome.sources, assigned: &assigned };
+    let context = EnvFileContext { sources: &outcome.sources, assigned: &assigned, path, files };
     let mut findings = Findings::default();
-    for rule in rules::ALL.iter().filter(|rule| rule.persona <= options.persona) {
-        if let Check::EnvFile(check) = rule.check {
+    for rule in options.rules() {
+        if let Check::EnvFile(check) | Check::ProjectAndEnvFile(_, check) = rule.check {
             guarded(rule, &mut findings, |findings| check(&context, findings));
         }
     }
-    outcome.findings = findings.found;
+    outcome.take(findings);
     Ok(())
+}
+
+fn check_dockerfile(
+    files: &dyn FileSystem,
+    path: &str,
+    options: &LintOptions,
+    outcome: &mut Outcome,
+) -> Result<(), LoadError> {
+    let text = files.read(path).map_err(|error| LoadError::unreadable(path, &error))?;
+    let file = outcome.sources.add(path, text);
+    outcome.dockerfiles.push(file);
+    let read = ReadDockerfile {
+        path: path.to_owned(),
+        dockerfile: dockerfile::parse(file, outcome.sources.file(file).text()),
+        // Without a project the context is most often where the file lies.
+        context: parent(path).to_owned(),
+        services: Vec::new(),
+    };
+    let findings = dockerfile_findings(files, &read, options, &outcome.sources);
+    outcome.take(findings);
+    Ok(())
+}
+
+fn dockerfile_findings(
+    files: &dyn FileSystem,
+    read: &ReadDockerfile,
+    options: &LintOptions,
+    sources: &Sources,
+) -> Findings {
+    let context = DockerfileContext { sources, read, files };
+    let mut findings = Findings::default();
+    for rule in options.rules() {
+        if let Check::Dockerfile(check) = rule.check {
+            guarded(rule, &mut findings, |findings| check(&context, findings));
+        }
+    }
+    findings
 }
 
 fn check(
@@ -110,9 +227,6 @@ fn check(
     options: &LintOptions,
     outcome: &mut Outcome,
 ) -> Result<(), LoadError> {
-    if is_env_file(path) {
-        return check_env_file(files, path, options, outcome);
-    }
     let chain = chain(files, path);
     let request = LoadRequest {
         files: &chain,
@@ -126,18 +240,82 @@ fn check(
     };
     let Loaded { root, project, left_out, .. } =
         load(files, &mut outcome.sources, &mut outcome.documents, &request)?;
-    let context = Context { sources: &outcome.sources, root: &root, project: &project, files };
+    outcome.not_checked.extend(left_out.into_iter().map(|reason| NotChecked { rule: "*", reason }));
+    let dockerfiles = read_dockerfiles(files, &project, outcome);
+    let context = Context {
+        sources: &outcome.sources,
+        root: &root,
+        project: &project,
+        files,
+        dockerfiles: &dockerfiles,
+        path,
+        target: options.target,
+    };
     let mut findings = Findings::default();
-    for rule in rules::ALL.iter().filter(|rule| rule.persona <= options.persona) {
-        if let Check::Project(check) = rule.check {
+    for rule in options.rules() {
+        if let Check::Project(check) | Check::ProjectAndEnvFile(check, _) = rule.check {
             guarded(rule, &mut findings, |findings| check(&context, findings));
         }
     }
-    outcome.findings = findings.found;
-    outcome.findings.sort_by_key(|finding| (finding.span.file, finding.span.start, finding.rule));
-    outcome.not_checked = findings.not_checked;
-    outcome.not_checked.extend(left_out.into_iter().map(|reason| NotChecked { rule: "*", reason }));
+    for read in &dockerfiles {
+        findings.append(dockerfile_findings(files, read, options, &outcome.sources));
+    }
+    outcome.take(findings);
+    for path in env_files(files, &project) {
+        if let Err(error) = check_env_file(files, &path, options, outcome) {
+            outcome.not_checked.push(NotChecked { rule: "env-file-secret", reason: error.to_string() });
+        }
+    }
     Ok(())
+}
+
+/// The Dockerfiles of `build:`, each once. A remote context is not looked at, nor what is not there: `docker build`
+/// says so itself.
+fn read_dockerfiles(files: &dyn FileSystem, project: &Project, outcome: &mut Outcome) -> Vec<ReadDockerfile> {
+    let mut read: Vec<ReadDockerfile> = Vec::new();
+    for (at, service) in project.services.iter().enumerate() {
+        let Some(build) = &service.build else { continue };
+        let Some(context) = build.local_context() else { continue };
+        let Some(path) = build.dockerfile_path(context) else { continue };
+        if let Some(known) = read.iter_mut().find(|known| known.path == path && known.context == context) {
+            known.services.push(at);
+            continue;
+        }
+        let reason = match files.read(&path) {
+            Ok(text) => {
+                let file = outcome.sources.add(path.clone(), text);
+                outcome.dockerfiles.push(file);
+                read.push(ReadDockerfile {
+                    dockerfile: dockerfile::parse(file, outcome.sources.file(file).text()),
+                    path,
+                    context: context.to_owned(),
+                    services: vec![at],
+                });
+                continue;
+            }
+            Err(ReadError::Missing) => match files.kind(&path) {
+                Answer::NotChecked(reason) => reason.to_owned(),
+                Answer::Known(_) => continue,
+            },
+            Err(error) => error.to_string(),
+        };
+        outcome.not_checked.push(NotChecked { rule: "*", reason: format!("{path}: {reason}") });
+    }
+    read
+}
+
+/// The files of variables that the project reads: `.env` and those of `env_file:`, unless git ignores them.
+fn env_files(files: &dyn FileSystem, project: &Project) -> Vec<String> {
+    let mut paths = vec![join(&project.directory, ".env")];
+    for entry in project.services.iter().flat_map(|service| &service.env_files) {
+        let path = join("", &entry.path.value);
+        if !entry.path.raw.contains('$') && !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    let is_there = |path: &String| files.kind(path) == Answer::Known(FileKind::File);
+    let kept_back = |path: &String| files.git(path) == Answer::Known(GitState::Ignored);
+    paths.into_iter().filter(|path| is_there(path) && !kept_back(path)).collect()
 }
 
 /// A rule that fails costs itself only, and that is said. (Where panics cannot be caught, as in wasm, the caller
@@ -204,7 +382,7 @@ mod tests {
         for path in [".env", "a/.env.local", "db.env", "env.example", "app.env.dist"] {
             assert!(is_env_file(path), "{path}");
         }
-        for path in ["compose.yaml", "compose.env.yaml", "environment", "envoy.json"] {
+        for path in ["compose.yaml", "compose.env.yaml", "environment", "envoy.json", "env.ts", "env.d.ts"] {
             assert!(!is_env_file(path), "{path}");
         }
     }

@@ -174,7 +174,7 @@ impl Workspace {
     }
 
     fn refresh(&mut self) {
-        let options = LintOptions { persona: self.persona };
+        let options = LintOptions { persona: self.persona, ..LintOptions::default() };
         let ours = |path: &str| (is_compose_file(path) || is_env_file(path)) && !self.is_ignored(path);
         let missing: Vec<String> = self
             .files

@@ -1,32 +1,50 @@
 //! `cosec lint`
 
-use std::io::{Read, Write};
+use std::io::{IsTerminal, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
+use cosec_core::baseline::{self, Baseline};
 use cosec_core::files::MemoryFiles;
 use cosec_core::lint::{LintOptions, Outcome, is_compose_file, is_env_file, lint_file, once_each};
 use cosec_core::report::{self, Colour, Report};
 use cosec_core::rules::Severity;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use ignore::{WalkBuilder, WalkState};
 
 use crate::args::{LintArgs, LintFormat};
+use crate::atomic;
+use crate::config::{self, Config};
 use crate::disk::Disk;
 use crate::failure::Failure;
 
+/// Where a baseline is written if nothing says otherwise.
+const BASELINE: &str = ".cosec-baseline.json";
+
 pub(crate) fn run(args: &LintArgs) -> Result<ExitCode, Failure> {
-    let options = LintOptions { persona: args.persona.into() };
     let mut outcomes = Vec::new();
+    let mut first = None;
     for path in &args.paths {
+        let config = config::of(args.config.as_deref(), path)?;
+        let options = LintOptions {
+            persona: args.persona.map(Into::into).or(config.settings.persona).unwrap_or_default(),
+            target: args.target.map(Into::into).or(config.settings.target).unwrap_or_default(),
+            levels: config.settings.levels.clone(),
+        };
         if path.as_os_str() == "-" {
             outcomes.push(lint_stdin(&options)?);
         } else if path.is_dir() {
-            outcomes.extend(lint_directory(path, &options));
+            outcomes.extend(lint_directory(path, &options, &excluded(&config)?));
         } else {
-            outcomes.push(lint_file(&Disk::default(), &path.display().to_string(), &options));
+            outcomes.push(lint_file(&Disk::default(), &shown(path), &options));
         }
+        first.get_or_insert(config);
     }
+    let config = first.unwrap_or_default();
     if outcomes.is_empty() {
         let places: Vec<String> = args.paths.iter().map(|path| path.display().to_string()).collect();
         return Err(Failure::Cannot(format!(
@@ -34,20 +52,66 @@ pub(crate) fn run(args: &LintArgs) -> Result<ExitCode, Failure> {
             places.join(", ")
         )));
     }
+    once_each(&mut outcomes);
+    let fail_on = args.fail_on.map(Into::into).or(config.settings.fail_on).unwrap_or(Severity::Warning);
+    let baseline = args.baseline.clone().or_else(|| config.baseline());
+    if args.write_baseline {
+        let path = baseline.unwrap_or_else(|| PathBuf::from(BASELINE));
+        let findings: usize = outcomes.iter().map(|outcome| outcome.findings.len()).sum();
+        atomic::write(&path, baseline::write(&outcomes).as_bytes())
+            // It holds no value and is made to be committed.
+            .and_then(|()| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)))
+            .map_err(|error| Failure::Cannot(format!("cannot write {}: {error}", path.display())))?;
+        anstream::eprintln!("wrote {findings} findings to {}", path.display());
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(path) = baseline {
+        apply_baseline(&path, &mut outcomes)?;
+    }
     let written = match args.format {
         LintFormat::Text => write_text(&outcomes),
         LintFormat::Json => write_json(&outcomes),
         LintFormat::Sarif => write_out(&report::sarif(&outcomes)),
         LintFormat::Github => write_out(&report::github(&outcomes)),
         LintFormat::Gitlab => write_out(&report::gitlab(&outcomes)),
-        LintFormat::Junit => write_out(&report::junit(&outcomes, args.fail_on.into())),
+        LintFormat::Junit => write_out(&report::junit(&outcomes, fail_on)),
     };
     if let Err(error) = written
         && error.kind() != std::io::ErrorKind::BrokenPipe
     {
         return Err(Failure::Cannot(format!("cannot write the report: {error}")));
     }
-    Ok(exit_code(&outcomes, args.fail_on.into()))
+    Ok(exit_code(&outcomes, fail_on))
+}
+
+fn apply_baseline(path: &Path, outcomes: &mut [Outcome]) -> Result<(), Failure> {
+    let cannot = |error: &dyn std::fmt::Display| {
+        Failure::Cannot(format!("cannot use the baseline {}: {error}", path.display()))
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| cannot(&error))?;
+    let mut baseline = Baseline::read(&text).map_err(|error| cannot(&error))?;
+    for outcome in outcomes {
+        baseline.apply(outcome);
+    }
+    if baseline.unmet() > 0 {
+        anstream::eprintln!(
+            "{} findings of the baseline {} are mended; --write-baseline takes them out",
+            baseline.unmet(),
+            path.display()
+        );
+    }
+    Ok(())
+}
+
+/// What the settings leave out of a walk.
+fn excluded(config: &Config) -> Result<Gitignore, Failure> {
+    let mut builder = GitignoreBuilder::new(&config.directory);
+    for pattern in &config.settings.exclude {
+        builder.add_line(None, pattern).map_err(|error| {
+            Failure::Cannot(format!("`lint.exclude` has a pattern that cannot be used: {error}"))
+        })?;
+    }
+    builder.build().map_err(|error| Failure::Cannot(format!("`lint.exclude` cannot be used: {error}")))
 }
 
 fn exit_code(outcomes: &[Outcome], fail_on: Severity) -> ExitCode {
@@ -71,31 +135,75 @@ fn lint_stdin(options: &LintOptions) -> Result<Outcome, Failure> {
     Ok(lint_file(&files, "<stdin>", options))
 }
 
-/// All Compose files below a directory, in parallel, what .gitignore names left out; in path order.
-fn lint_directory(directory: &Path, options: &LintOptions) -> Vec<Outcome> {
+/// All Compose files below a directory, in parallel, what .gitignore and the settings name left out; in path order.
+fn lint_directory(directory: &Path, options: &LintOptions, excluded: &Gitignore) -> Vec<Outcome> {
     let found = Mutex::new(Vec::new());
+    let excluded = excluded.clone();
     let walk = WalkBuilder::new(directory)
         .hidden(false)
-        .filter_entry(|entry| entry.file_name() != ".git")
-        .build_parallel();
-    walk.run(|| {
-        Box::new(|entry| {
-            if let Ok(entry) = entry
-                && entry.file_type().is_some_and(|kind| kind.is_file())
-                && is_ours(&entry.file_name().to_string_lossy())
-            {
-                let outcome = lint_file(&Disk::default(), &shown(entry.path()), options);
-                if let Ok(mut found) = found.lock() {
-                    found.push(outcome);
-                }
-            }
-            WalkState::Continue
+        .filter_entry(move |entry| {
+            let is_dir = entry.file_type().is_some_and(|kind| kind.is_dir());
+            let path = std::path::absolute(entry.path()).unwrap_or_else(|_| entry.path().to_owned());
+            entry.file_name() != ".git"
+                && (excluded.is_empty() || !excluded.matched(path, is_dir).is_ignore())
         })
+        .build_parallel();
+    let progress = Progress::default();
+    std::thread::scope(|scope| {
+        if std::io::stderr().is_terminal() {
+            scope.spawn(|| progress.show());
+        }
+        walk.run(|| {
+            Box::new(|entry| {
+                if let Ok(entry) = entry
+                    && entry.file_type().is_some_and(|kind| kind.is_file())
+                    && is_ours(&entry.file_name().to_string_lossy())
+                {
+                    let outcome = lint_file(&Disk::default(), &shown(entry.path()), options);
+                    progress.files.fetch_add(1, Ordering::Relaxed);
+                    progress.findings.fetch_add(outcome.findings.len(), Ordering::Relaxed);
+                    if let Ok(mut found) = found.lock() {
+                        found.push(outcome);
+                    }
+                }
+                WalkState::Continue
+            })
+        });
+        progress.done.store(true, Ordering::Relaxed);
     });
     let mut outcomes = found.into_inner().unwrap_or_default();
     outcomes.sort_by(|left: &Outcome, right| left.path.cmp(&right.path));
-    once_each(&mut outcomes);
     outcomes
+}
+
+/// What a person at a terminal sees of a long walk.
+#[derive(Default)]
+struct Progress {
+    files: AtomicUsize,
+    findings: AtomicUsize,
+    done: AtomicBool,
+}
+
+impl Progress {
+    /// One line on standard error, from half a second on, gone at the end.
+    fn show(&self) {
+        const STEP: Duration = Duration::from_millis(20);
+        let mut steps = 0_u32;
+        let mut shown = false;
+        while !self.done.load(Ordering::Relaxed) {
+            std::thread::sleep(STEP);
+            steps += 1;
+            if steps >= 25 && steps.is_multiple_of(5) {
+                let (files, findings) =
+                    (self.files.load(Ordering::Relaxed), self.findings.load(Ordering::Relaxed));
+                anstream::eprint!("\r{files} files, {findings} findings …");
+                shown = true;
+            }
+        }
+        if shown {
+            anstream::eprint!("\r{:60}\r", "");
+        }
+    }
 }
 
 /// A file that the walk is to look at: a Compose file, or variables that git would commit.

@@ -1,7 +1,5 @@
 //! Compose files: decode, interpolate, extend, include, merge, check, written out in full, read as a
 //! [`Project`]. Every value keeps its origin.
-//!
-//! Modules in the order in which a file passes them.
 
 mod canonical;
 mod check;
@@ -30,7 +28,9 @@ mod volume;
 pub use decode::{DecodeError, DecodeErrorKind, Keys, decode};
 pub use environment::{Binding, BindingOrigin, Environment, Lookup};
 pub use load::{Interpolation, LoadError, LoadRequest, Loaded, Way, Ways, add_env_files, load};
-pub use project::{Build, EnvFile, EnvVar, External, Grant, Project, SecretDef, Service, default_name};
+pub use project::{
+    Build, EnvFile, EnvVar, External, Grant, Project, SecretDef, Service, VolumeMount, default_name,
+};
 pub use resolved::Resolved;
 pub use value::{Data, Map, MapEntry, Mark, Part, PartKind, Template, Text, Value};
 pub use variables::{Variable, variables};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::load::{Interpolation, LoadError, LoadRequest};
 use super::value::{Data, Map, Text, Value};
+use crate::files;
 use crate::source::{Sources, Span};
 
 /// A Compose project.
@@ -19,6 +20,8 @@ pub struct Project {
     pub secrets: Vec<SecretDef>,
     /// Top-level `configs:`
     pub configs: Vec<SecretDef>,
+    /// A network has the driver `overlay`, which only Swarm makes.
+    pub overlay: bool,
 }
 
 /// A service.
@@ -42,6 +45,27 @@ pub struct Service {
     pub configs: Vec<Grant>,
     /// `build:`
     pub build: Option<Build>,
+    /// `volumes:`, binds and named ones.
+    pub volumes: Vec<VolumeMount>,
+    /// `labels:`, also those of `deploy:` and `build:`, `annotations:` and `extra_hosts:`, with the key's path.
+    pub labels: Vec<(&'static str, EnvVar)>,
+    /// `read_only: true`
+    pub read_only: bool,
+    /// `tmpfs:`: the directories.
+    pub tmpfs: Vec<Text>,
+    /// `deploy:` says what only Swarm does: the file is meant for `docker stack deploy`.
+    pub for_swarm: bool,
+}
+
+/// An entry of `volumes:`
+#[derive(Debug)]
+pub struct VolumeMount {
+    /// The host's path, from where the user stands, or the volume's name.
+    pub source: Option<Text>,
+    /// The path in the container.
+    pub target: Option<Text>,
+    /// The whole entry.
+    pub span: Span,
 }
 
 /// `build:`
@@ -55,6 +79,8 @@ pub struct Build {
     pub args: Vec<EnvVar>,
     /// `secrets:`
     pub secrets: Vec<Grant>,
+    /// `dockerfile_inline:` stands in place of a file.
+    pub inline: bool,
 }
 
 /// A variable of `environment:` or `build.args:`, from `K: v` or `- K=v`.
@@ -118,7 +144,31 @@ pub struct SecretDef {
     pub driver: Option<Text>,
 }
 
+impl Build {
+    /// The context's directory; `None` where it is a URL, an image or what a variable says.
+    pub fn local_context(&self) -> Option<&str> {
+        let context = self.context.as_ref()?;
+        let remote =
+            context.raw.contains("://") || context.raw.starts_with("git@") || context.raw.contains('$');
+        (!remote && !self.inline).then_some(&*context.value)
+    }
+
+    /// The Dockerfile, from where the user stands.
+    pub fn dockerfile_path(&self, context: &str) -> Option<String> {
+        match &self.dockerfile {
+            None => Some(files::join(context, "Dockerfile")),
+            Some(name) if name.raw.contains('$') => None,
+            Some(name) => Some(files::join(context, &name.value)),
+        }
+    }
+}
+
 impl Project {
+    /// The files say that Swarm is to run them.
+    pub fn is_for_swarm(&self) -> bool {
+        self.overlay || self.services.iter().any(|service| service.for_swarm)
+    }
+
     /// A top-level secret.
     pub fn secret(&self, name: &str) -> Option<&SecretDef> {
         self.secrets.iter().find(|secret| &*secret.name == name)
@@ -145,6 +195,7 @@ impl Project {
             services: Vec::new(),
             secrets: reader.definitions(top, "secrets")?,
             configs: reader.definitions(top, "configs")?,
+            overlay: has_overlay(top),
         };
         for (name, span, value) in reader.entries(top, "services")? {
             if let Some(map) = reader.map(value, || format!("services.{name}"))?
@@ -187,14 +238,19 @@ impl Reader<'_> {
             None => None,
             Some(value) => match &value.data {
                 Data::Null => None,
-                Data::Str(_) => {
-                    Some(Build { context: value.to_text(), dockerfile: None, args: vec![], secrets: vec![] })
-                }
+                Data::Str(_) => Some(Build {
+                    context: value.to_text(),
+                    dockerfile: None,
+                    args: vec![],
+                    secrets: vec![],
+                    inline: false,
+                }),
                 Data::Map(build) => Some(Build {
                     context: self.text(build, "context")?,
                     dockerfile: self.text(build, "dockerfile")?,
                     args: self.variables(build, "args")?,
                     secrets: self.grants(build, "secrets")?,
+                    inline: build.contains_key("dockerfile_inline"),
                 }),
                 _ => return Err(wrong("build", "a path or a mapping", value)),
             },
@@ -209,7 +265,29 @@ impl Reader<'_> {
             secrets: self.grants(map, "secrets")?,
             configs: self.grants(map, "configs")?,
             build,
+            volumes: volumes(map),
+            labels: self.labels(map),
+            read_only: map.get("read_only").is_some_and(|entry| matches!(entry.value.data, Data::Bool(true))),
+            tmpfs: texts(map.get("tmpfs").map(|entry| &entry.value)),
+            for_swarm: is_for_swarm(map),
         })
+    }
+
+    /// Labels and their like: what is shown to everyone who may ask the engine.
+    fn labels(&self, map: &Map) -> Vec<(&'static str, EnvVar)> {
+        let mut labels = Vec::new();
+        let mut add = |map: Option<&Map>, key: &str, path: &'static str| {
+            // A rule's material, not the project's: what has the wrong shape is validation's to report.
+            let found = map.and_then(|map| self.variables(map, key).ok()).unwrap_or_default();
+            labels.extend(found.into_iter().map(|label| (path, label)));
+        };
+        let under = |key: &str| map.get(key).and_then(|entry| entry.value.as_map());
+        add(Some(map), "labels", "labels");
+        add(under("deploy"), "labels", "deploy.labels");
+        add(under("build"), "labels", "build.labels");
+        add(Some(map), "annotations", "annotations");
+        add(Some(map), "extra_hosts", "extra_hosts");
+        labels
     }
 
     fn definitions(&self, top: &Map, key: &str) -> Result<Vec<SecretDef>, LoadError> {
@@ -391,6 +469,58 @@ impl Reader<'_> {
             _ => Err(wrong(&path(), "a mapping", value)),
         }
     }
+}
+
+fn texts(value: Option<&Value>) -> Vec<Text> {
+    value
+        .into_iter()
+        .flat_map(|value| value.as_seq().unwrap_or(std::slice::from_ref(value)))
+        .filter_map(Value::to_text)
+        .collect()
+}
+
+/// What has the wrong shape is left out: validation reports it.
+fn volumes(map: &Map) -> Vec<VolumeMount> {
+    let items = map.get("volumes").and_then(|entry| entry.value.as_seq()).unwrap_or_default();
+    items
+        .iter()
+        .map(|item| {
+            let text = |key: &str| item.get(key).and_then(Value::to_text);
+            let Some(short) = item.to_text() else {
+                return VolumeMount { source: text("source"), target: text("target"), span: item.span };
+            };
+            let part = |from: usize, to: usize| Text {
+                value: short.value[from..to].into(),
+                raw: short.value[from..to].into(),
+                span: short.span,
+            };
+            // `C:\x:/y` has a drive's colon first.
+            let drive = short.value.as_bytes().get(1) == Some(&b':') && short.value.len() > 2;
+            let from = if drive { 2 } else { 0 };
+            let colon = short.value[from..].find(':').map(|at| from + at);
+            let Some(colon) = colon else {
+                return VolumeMount { source: None, target: Some(short), span: item.span };
+            };
+            let rest = &short.value[colon + 1..];
+            let end = colon + 1 + rest.find(':').unwrap_or(rest.len());
+            VolumeMount { source: Some(part(0, colon)), target: Some(part(colon + 1, end)), span: item.span }
+        })
+        .collect()
+}
+
+/// `deploy:` has keys that Compose reads too (`resources`, `labels`, `replicas`); these it does not.
+fn is_for_swarm(map: &Map) -> bool {
+    let deploy = map.get("deploy").and_then(|entry| entry.value.as_map());
+    let keys = ["placement", "update_config", "rollback_config", "endpoint_mode", "mode"];
+    deploy.is_some_and(|deploy| keys.iter().any(|key| deploy.contains_key(*key)))
+}
+
+fn has_overlay(top: &Map) -> bool {
+    let networks = top.get("networks").and_then(|entry| entry.value.as_map());
+    networks
+        .into_iter()
+        .flat_map(|networks| networks.values())
+        .any(|entry| entry.value.get("driver").and_then(Value::as_str) == Some("overlay"))
 }
 
 fn wrong(key: &str, expected: &str, value: &Value) -> LoadError {

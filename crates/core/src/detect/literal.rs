@@ -21,6 +21,9 @@ pub fn literal(raw: &str) -> Literal {
         return Literal::FromOutside;
     }
     let value = raw.trim();
+    // `NAME='x'` in a list keeps its quotes; what stands in them is judged.
+    let unquoted = |quote: char| value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    let value = unquoted('\'').or_else(|| unquoted('"')).unwrap_or(value);
     if is_nothing(value) || is_path(value) || is_file_name(value) || is_placeholder(value) {
         Literal::Harmless
     } else {
@@ -62,6 +65,9 @@ fn is_nothing(value: &str) -> bool {
             | "0"
             | "1"
             | "disabled"
+            | "invalid"
+            | "unset"
+            | "undefined"
             | "enabled"
             | "''"
             | "\"\""
@@ -86,7 +92,7 @@ fn is_path(value: &str) -> bool {
 /// `server.key`, `kafka_keystore_creds`: the name of what holds the secret.
 fn is_file_name(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
-    let plain = lower.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte));
+    let plain = lower.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/%".contains(&byte));
     let endings =
         [".pem", ".key", ".crt", ".cer", ".jks", ".p12", ".pfx", ".json", ".txt", "_creds", "-creds"];
     plain && endings.iter().any(|ending| lower.ends_with(ending))
@@ -99,6 +105,9 @@ fn is_placeholder(value: &str) -> bool {
         || wrapped("{{", "}}")
         || wrapped("%(", ")s")
         || wrapped("[", "]")
+        || (wrapped("__", "__") && value.len() > 4)
+        // `sk-`, and nothing behind it.
+        || (value.len() < 6 && value.ends_with(['-', '_']))
         || value.chars().all(|c| c == '*')
         || (value.len() > 2 && value.chars().all(|c| matches!(c, 'x' | 'X')))
 }

@@ -17,5 +17,7 @@ pub use url::url_passwords;
 /// Whether a variable holds a secret that is written out: by its name, or, for keys, by name and value.
 pub fn is_secret(name: &str, raw: &str) -> bool {
     let named = is_secret_name(name) || (is_key_name(name) && looks_random(raw));
-    named && literal(raw) == Literal::Secret
+    // `SECRET_PARAM_REPLICAS=2` is a quantity; `DB_PASSWORD=2` is a bad password.
+    let is_quantity = raw.trim().len() < 5 && raw.trim().bytes().all(|byte| byte.is_ascii_digit());
+    named && literal(raw) == Literal::Secret && (!is_quantity || name::ends_as_secret(name))
 }

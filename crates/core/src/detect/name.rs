@@ -16,6 +16,13 @@ pub fn is_secret_name(name: &str) -> bool {
     if HARMLESS_LAST.contains(last) || words.first().is_some_and(|first| HARMLESS_FIRST.contains(first)) {
         return false;
     }
+    // `MAX_TOKENS`, `TOKENS_PER_MINUTE`: what a language model counts.
+    if words.iter().any(|word| *word == "tokens" || *word == "token")
+        && words.iter().any(|word| COUNTED.contains(word))
+        && !words.iter().any(|word| matches!(*word, "auth" | "access" | "api" | "secret" | "bot"))
+    {
+        return false;
+    }
     if words
         .iter()
         .any(|word| SECRET_ANYWHERE.contains(word) || SECRET_ENDINGS.iter().any(|e| word.ends_with(e)))
@@ -34,6 +41,20 @@ pub fn is_secret_name(name: &str) -> bool {
         (Some(&"connection"), "string") => true,
         _ => false,
     }
+}
+
+/// Whether the name's last word is the secret's own: `DB_PASSWORD`, not `SECRET_SOMETHING`.
+pub(super) fn ends_as_secret(name: &str) -> bool {
+    let words = words(name);
+    let last = words.iter().rev().find(|word| !MANNER.contains(&word.as_str()));
+    last.is_some_and(|last| {
+        let last = last.as_str();
+        last == "key"
+            || SECRET_ANYWHERE.contains(&last)
+            || SECRET_LAST.contains(&last)
+            || last.ends_with("pass")
+            || SECRET_ENDINGS.iter().any(|ending| last.ends_with(ending))
+    })
 }
 
 /// Whether a variable's value is likely to hold a secret among other things: a DSN, a JAAS line, `user:password`.
@@ -197,6 +218,28 @@ const KEY_OF: &[&str] = &[
     "write",
 ];
 
+/// What makes tokens a quantity.
+const COUNTED: &[&str] = &[
+    "max",
+    "maximum",
+    "min",
+    "minimum",
+    "num",
+    "number",
+    "per",
+    "total",
+    "budget",
+    "completion",
+    "prompt",
+    "context",
+    "output",
+    "input",
+    "chunk",
+    "used",
+    "usage",
+    "window",
+];
+
 const NO_PASS: &[&str] = &["bypass", "compass", "underpass", "overpass", "surpass"];
 
 /// A last word that makes the value something else than the secret.
@@ -324,12 +367,68 @@ const HARMLESS_LAST: &[&str] = &[
     "placeholder",
     "function",
     "query",
+    "scheme",
+    "factor",
+    "language",
+    "lang",
+    "locale",
+    "timezone",
+    "theme",
+    "color",
+    "level",
+    "status",
+    "state",
+    "index",
+    "delimiter",
+    "separator",
+    "charset",
+    "suffix",
+    "pattern",
+    "regex",
+    "tag",
+    "image",
+    "script",
+    "delay",
+    "ms",
+    "sec",
+    "leeway",
+    "tolerance",
+    "verification",
+    "endpoints",
+    "server",
+    "servers",
+    "service",
+    "protocol",
+    "namespace",
+    "group",
+    "role",
+    "owner",
+    "table",
+    "topic",
+    "queue",
+    "bucket",
+    "usage",
+    "tool",
+    "helper",
+    "handler",
+    "plugin",
+    "plugins",
+    "rule",
+    "rules",
+    "schema",
+    "grant",
+    "grants",
+    "flow",
+    "context",
+    "env",
+    "cache",
+    "warning",
 ];
 
 /// A first word that makes the name a switch.
 const HARMLESS_FIRST: &[&str] = &[
-    "allow", "disable", "disallow", "enable", "has", "hide", "ignore", "is", "no", "public", "require",
-    "show", "skip", "use",
+    "allow", "disable", "disabled", "disallow", "enable", "enabled", "nopasswd", "has", "hide", "ignore",
+    "is", "no", "public", "require", "show", "skip", "use",
 ];
 
 #[cfg(test)]
@@ -381,6 +480,10 @@ mod tests {
             "SORT_KEY",
             "PUBLIC_KEY",
             "GOPRIVATE",
+            "NOPASSWD",
+            "CHATGPT_MAX_TOKENS",
+            "SECRET_FORCED_LANGUAGE",
+            "TOKENS_PER_MINUTE",
             "AUTHOR",
             "MONKEY",
             "TOKEN_PROVIDER",

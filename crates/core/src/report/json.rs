@@ -86,9 +86,7 @@ impl Report {
     pub fn new(outcomes: &[Outcome]) -> Self {
         let mut report = Report { version: 1, findings: Vec::new(), not_checked: Vec::new() };
         for outcome in outcomes {
-            report
-                .findings
-                .extend(outcome.findings.iter().map(|finding| json_finding(&outcome.sources, finding)));
+            report.findings.extend(json_findings(outcome));
             report.not_checked.extend(outcome.not_checked.iter().map(|entry| JsonNotChecked {
                 file: outcome.path.clone(),
                 rule: entry.rule,
@@ -133,8 +131,17 @@ pub(super) fn json_finding(sources: &Sources, finding: &Finding) -> JsonFinding 
             .collect(),
         fix: finding.fix,
         help: finding.help.clone(),
-        fingerprint: fingerprint(finding.rule, sources.file(finding.span.file).path(), &finding.path),
+        fingerprint: fingerprint_of(sources, finding),
     }
+}
+
+/// The fingerprint of a finding as such. The place of an item in its list is left out: it moves.
+pub fn fingerprint_of(sources: &Sources, finding: &Finding) -> String {
+    let file = crate::files::join("", sources.file(finding.span.file).path());
+    let is_index = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let parts: Vec<&str> =
+        finding.path.split('.').map(|part| if is_index(part) { "#" } else { part }).collect();
+    fingerprint(finding.rule, &file, &parts.join("."))
 }
 
 fn place(sources: &Sources, span: Span) -> JsonPlace {

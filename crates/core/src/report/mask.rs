@@ -73,6 +73,15 @@ pub(super) fn masked_line(outcome: &Outcome, finding: Option<&Finding>, span: Sp
     let values: Vec<Span> = outcome.documents.iter().flat_map(crate::yaml::Document::value_spans).collect();
     let on_this_file = |other: &Span| other.file == span.file;
     values.iter().filter(|other| on_this_file(other)).for_each(|other| paint(*other, true));
+    // A file without a tree tells values from keys by its form. Of a Dockerfile's line only what the finding
+    // names is shown; of any other what stands before the first `:` or `=`.
+    if !outcome.documents.iter().any(|document| document.file() == span.file) {
+        let line = &text[start..end];
+        let is_dockerfile = outcome.dockerfiles.contains(&span.file);
+        let keep = if is_dockerfile { 0 } else { line.find([':', '=']).map_or(0, |at| at + 1) };
+        let blank = line.len() - line.trim_start().len();
+        paint(Span { start: (start + keep.max(blank)) as u32, end: end as u32, ..span }, true);
+    }
     if let Some(finding) = finding {
         finding.shown.iter().filter(|other| on_this_file(other)).for_each(|other| paint(*other, false));
     }
@@ -80,15 +89,6 @@ pub(super) fn masked_line(outcome: &Outcome, finding: Option<&Finding>, span: Sp
         if on_this_file(&other.span) {
             paint(other.span, true);
         }
-    }
-    // A file that did not parse has no tree to tell values from keys: show what stands before the first
-    // `:` or `=` and nothing else.
-    if !outcome.documents.iter().any(|document| document.file() == span.file) {
-        let line = &text[start..end];
-        let keep = line.find([':', '=']).map_or(0, |at| at + 1);
-        hidden[keep..].fill(true);
-        let indentation = line.len() - line.trim_start().len();
-        hidden[..indentation].fill(false);
     }
     // Comments are nobody's to show. Behind the last value a ` #` can be nothing else.
     let last_value = values

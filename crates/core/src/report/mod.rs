@@ -8,7 +8,7 @@ mod sarif;
 mod text;
 
 pub use ci::{github, gitlab, junit};
-pub use json::{JsonFinding, JsonNotChecked, JsonPlace, Report};
+pub use json::{JsonFinding, JsonNotChecked, JsonPlace, Report, fingerprint_of};
 pub use markdown::markdown;
 pub use mask::excerpt;
 pub use sarif::sarif;

@@ -1,4 +1,4 @@
-//! SARIF 2.1.0, for code scanning. Ignored findings stay in it, marked as suppressed, so that alerts do not
+//! SARIF 2.1.0, for code scanning. Findings that a comment ignores or a baseline knows stay in it, marked as suppressed, so that alerts do not
 //! come and go.
 
 use serde_json::{Value, json};
@@ -13,7 +13,13 @@ pub fn sarif(outcomes: &[Outcome]) -> String {
     for outcome in outcomes {
         results.extend(json_findings(outcome).iter().map(|finding| result(finding, None)));
         for (finding, reason) in &outcome.ignored {
-            results.push(result(&json_finding(&outcome.sources, finding), Some(reason)));
+            let suppression = json!({"kind": "inSource", "status": "accepted", "justification": reason});
+            results.push(result(&json_finding(&outcome.sources, finding), Some(suppression)));
+        }
+        for finding in &outcome.known {
+            let suppression =
+                json!({"kind": "external", "status": "accepted", "justification": "in the baseline"});
+            results.push(result(&json_finding(&outcome.sources, finding), Some(suppression)));
         }
     }
     let rules: Vec<Value> = rules::ALL
@@ -63,7 +69,7 @@ pub fn sarif(outcomes: &[Outcome]) -> String {
     log.to_string()
 }
 
-fn result(finding: &JsonFinding, ignored: Option<&String>) -> Value {
+fn result(finding: &JsonFinding, suppression: Option<Value>) -> Value {
     let index = rules::ALL.iter().position(|rule| rule.id == finding.rule);
     let mut result = json!({
         "ruleId": finding.rule,
@@ -81,8 +87,8 @@ fn result(finding: &JsonFinding, ignored: Option<&String>) -> Value {
         });
         result["relatedLocations"] = related.collect();
     }
-    if let Some(reason) = ignored {
-        result["suppressions"] = json!([{"kind": "inSource", "justification": reason}]);
+    if let Some(suppression) = suppression {
+        result["suppressions"] = json!([suppression]);
     }
     result
 }

@@ -142,6 +142,10 @@ pub fn summary(outcomes: &[Outcome]) -> String {
     } else {
         format!("{} in {files}", parts.join(", "))
     };
+    let known: usize = outcomes.iter().map(|outcome| outcome.known.len()).sum();
+    if known > 0 {
+        line.push_str(&format!("; {known} more in the baseline"));
+    }
     if unread > 0 {
         line.push_str(&format!("; {unread} could not be read"));
     }

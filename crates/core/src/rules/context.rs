@@ -4,8 +4,10 @@ use std::ops::Range;
 
 use super::finding::{Finding, NotChecked};
 use crate::compose::dotenv::Assigned;
-use crate::compose::{Data, Project, Text, Value};
-use crate::files::FileSystem;
+use crate::compose::{Data, EnvVar, Project, SecretDef, Service, Text, Value};
+use crate::dockerfile::Dockerfile;
+use crate::files::{Answer, FileKind, FileSystem};
+use crate::lint::Target;
 use crate::source::{Sources, Span};
 
 /// What a rule sees.
@@ -18,11 +20,81 @@ pub struct Context<'a> {
     pub project: &'a Project,
     /// The world.
     pub files: &'a dyn FileSystem,
+    /// The Dockerfiles of `build:`, as far as they can be read.
+    pub dockerfiles: &'a [ReadDockerfile],
+    /// The file that is linted, as given.
+    pub path: &'a str,
+    /// What the project is meant for.
+    pub target: Target,
 }
 
-impl Context<'_> {
-    /// Visits `command`, `entrypoint` and health checks of all services.
-    pub fn command_lines(&self, mut visit: impl FnMut(&str, &CommandLine)) {
+/// A Dockerfile and who builds with it.
+pub struct ReadDockerfile {
+    /// Its path, from where the user stands.
+    pub path: String,
+    /// What it says.
+    pub dockerfile: Dockerfile,
+    /// The directory of the build context, from where the user stands.
+    pub context: String,
+    /// The services that build with it, as indices of [`Project::services`].
+    pub services: Vec<usize>,
+}
+
+/// What a rule for Dockerfiles sees.
+pub struct DockerfileContext<'a> {
+    /// The texts.
+    pub sources: &'a Sources,
+    /// The file.
+    pub read: &'a ReadDockerfile,
+    /// The world.
+    pub files: &'a dyn FileSystem,
+}
+
+/// What [`Context::command_lines`] visits, and what it calls it.
+pub(super) const HEALTHCHECK: &str = "healthcheck.test";
+
+impl<'a> Context<'a> {
+    /// The variables of all services: `environment`, then `build.args`, each with the path of its map.
+    pub fn variables(&self, mut visit: impl FnMut(&'a Service, &EnvVar, &str)) {
+        for service in &self.project.services {
+            let path = format!("services.{}.environment", service.name);
+            service.environment.iter().for_each(|variable| visit(service, variable, &path));
+            if let Some(build) = &service.build {
+                let path = format!("services.{}.build.args", service.name);
+                build.args.iter().for_each(|variable| visit(service, variable, &path));
+            }
+        }
+    }
+
+    /// Secrets with a file that is there, and the file's path. What is not known is noted for `rule`.
+    pub fn secret_files(
+        &self,
+        rule: &super::Rule,
+        findings: &mut Findings,
+    ) -> Vec<(&'a SecretDef, &'a Text)> {
+        let mut found = Vec::new();
+        for secret in &self.project.secrets {
+            // What a variable says is not known here.
+            let Some(file) = secret.file.as_ref().filter(|file| !file.raw.contains('$')) else { continue };
+            match self.files.kind(&file.value) {
+                Answer::Known(FileKind::File) => found.push((secret, file)),
+                Answer::Known(_) => {}
+                Answer::NotChecked(reason) => findings.not_checked(rule, reason),
+            }
+        }
+        found
+    }
+
+    /// The services that are granted a secret.
+    pub fn users_of<'b>(&'b self, secret: &'b str) -> impl Iterator<Item = &'a Service> + 'b {
+        self.project
+            .services
+            .iter()
+            .filter(move |service| service.secrets.iter().any(|grant| *grant.source.value == *secret))
+    }
+
+    /// Visits `command`, `entrypoint` and health checks of all services: path, key, line.
+    pub fn command_lines(&self, mut visit: impl FnMut(&str, &str, &CommandLine)) {
         let services = self.root.get("services").and_then(Value::as_map);
         for (name, service) in services.into_iter().flatten() {
             let service = &service.value;
@@ -30,13 +102,13 @@ impl Context<'_> {
             for (key, value) in [
                 ("command", service.get("command")),
                 ("entrypoint", service.get("entrypoint")),
-                ("healthcheck.test", health),
+                (HEALTHCHECK, health),
             ] {
                 let Some(value) = value else { continue };
                 let words = value.as_seq().unwrap_or(std::slice::from_ref(value));
                 let line = CommandLine::new(words.iter().filter_map(Value::to_text));
                 if !line.words.is_empty() {
-                    visit(&format!("services.{name}.{key}"), &line);
+                    visit(&format!("services.{name}.{key}"), key, &line);
                 }
             }
         }
@@ -66,12 +138,31 @@ impl Context<'_> {
     }
 }
 
+/// The name of what a scalar's text is for, and where its value starts: `NAME=value` of a list, else the key that it
+/// stands under.
+pub(super) fn slot<'a>(path: &'a str, text: &'a str) -> (&'a str, usize) {
+    let mut keys = path.rsplit('.').filter(|key| !key.bytes().all(|byte| byte.is_ascii_digit()));
+    let key = keys.next().unwrap_or_default();
+    let in_list = path.ends_with(|c: char| c.is_ascii_digit()) && !path.ends_with(key);
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+    };
+    match text.split_once('=') {
+        Some((name, value)) if in_list && is_name(name) => (name, text.len() - value.len()),
+        _ => (key, 0),
+    }
+}
+
 /// What a rule for env files sees.
 pub struct EnvFileContext<'a> {
     /// The texts.
     pub sources: &'a Sources,
     /// The assignments, in file order.
     pub assigned: &'a [Assigned],
+    /// The file's path as given.
+    pub path: &'a str,
+    /// The world.
+    pub files: &'a dyn FileSystem,
 }
 
 /// A command line, whether it is written as one text or as a list of words.

@@ -1,8 +1,10 @@
+use super::dotenv_not_ignored::is_example;
 use super::rule::rule;
 use super::{Confidence, EnvFileContext, Finding, Findings, Severity};
 use crate::compose::template::{self, Piece};
 use crate::detect::{
-    Literal, assignments, is_compound_name, is_secret, is_secret_name, literal, tokens, url_passwords,
+    Literal, assignments, is_compound_name, is_secret, is_secret_name, literal, looks_random, tokens,
+    url_passwords,
 };
 
 rule! {
@@ -29,10 +31,13 @@ rule! {
     /// POSTGRES_PASSWORD=
     /// POSTGRES_PASSWORD_FILE=/run/secrets/db_password
     /// ```
+    ///
+    /// In a file that is made to be committed (`.env.example` and its like) a value that looks real is an error.
     ENV_FILE_SECRET = "env-file-secret", "an env file holds a secret", Warning, Regular, needs Text, EnvFile check
 }
 
 fn check(context: &EnvFileContext<'_>, findings: &mut Findings) {
+    let is_example = is_example(context.path);
     for assigned in context.assigned {
         let name = &assigned.name.value;
         let Some(value) = &assigned.value else { continue };
@@ -50,6 +55,18 @@ fn check(context: &EnvFileContext<'_>, findings: &mut Findings) {
                     .show(assigned.name.span),
             );
         };
+        if is_example && is_secret_name(name) && is_real(&value.raw) {
+            let message = format!(
+                "the value of {name} looks real, and this file's name says that it is made to be committed"
+            );
+            let mut finding = Finding::new(&ENV_FILE_SECRET, value.span, name.to_string(), message)
+                .label("looks like a real secret")
+                .help("change the secret, and leave the value empty here")
+                .show(assigned.name.span);
+            finding.severity = Severity::Error;
+            findings.push(finding);
+            continue;
+        }
         if is_secret(name, &value.raw) {
             found(value.span, "a literal secret");
             continue;
@@ -72,6 +89,16 @@ fn check(context: &EnvFileContext<'_>, findings: &mut Findings) {
             findings.push(finding);
         }
     }
+}
+
+/// Whether a value looks like one that is in use, not like one that tells the reader what to write.
+fn is_real(raw: &str) -> bool {
+    let lower = raw.to_ascii_lowercase();
+    let filler = [
+        "your", "example", "change", "here", "replace", "xxx", "0000", "1234", "abcd", "sample", "dummy",
+        "some", "test",
+    ];
+    !filler.iter().any(|word| lower.contains(word)) && (!tokens(raw).is_empty() || looks_random(raw))
 }
 
 /// Whether a value is made with a variable that is named like a secret.

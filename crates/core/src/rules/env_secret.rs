@@ -1,5 +1,6 @@
 use std::ops::Range;
 
+use super::prefer_file_variant::file_variant;
 use super::rule::rule;
 use super::{Confidence, Context, Finding, Findings};
 use crate::compose::EnvVar;
@@ -21,24 +22,24 @@ rule! {
     ///
     /// ```yaml bad
     /// services:
-    ///   db:
-    ///     image: postgres:17
+    ///   app:
+    ///     image: app
     ///     environment:
-    ///       POSTGRES_PASSWORD: ${DB_PASSWORD:?set it}
+    ///       APP_TOKEN: ${APP_TOKEN:?set it}
     /// ```
     ///
     /// Use instead a secret, where the image can read one:
     ///
     /// ```yaml good
     /// services:
-    ///   db:
-    ///     image: postgres:17
+    ///   app:
+    ///     image: app
     ///     environment:
-    ///       POSTGRES_PASSWORD_FILE: /run/secrets/db_password
-    ///     secrets: [db_password]
+    ///       APP_TOKEN_FILE: /run/secrets/app_token
+    ///     secrets: [app_token]
     /// secrets:
-    ///   db_password:
-    ///     environment: DB_PASSWORD
+    ///   app_token:
+    ///     environment: APP_TOKEN
     /// ```
     ENV_SECRET = "env-secret", "a secret goes through the environment", Info, Regular, needs Text, Project check
 }
@@ -48,15 +49,23 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
     for service in &context.project.services {
         let path = format!("services.{}.environment", service.name);
         let built = service.build.iter().flat_map(|build| &build.args);
-        let variables = service.environment.iter().map(|variable| (variable, path.clone()));
+        let mut variables = Vec::new();
+        for variable in &service.environment {
+            // What the image could read from a file is prefer-file-variant's to report.
+            if file_variant(service, variable).is_some() {
+                seen.push(variable.value.as_ref().map_or(variable.name.span, |value| value.span));
+            } else {
+                variables.push((variable, path.clone()));
+            }
+        }
         let built = built.map(|variable| (variable, format!("services.{}.build.args", service.name)));
-        for (variable, path) in variables.chain(built) {
+        for (variable, path) in variables.into_iter().chain(built) {
             if let Some(span) = check_variable(variable, &path, findings) {
                 seen.push(span);
             }
         }
     }
-    context.command_lines(|path, line| {
+    context.command_lines(|path, _, line| {
         for range in shell_variables(&line.text) {
             let name = line.text[range.clone()].to_owned();
             findings.push(finding(&name, line.place(context.sources, range), path.to_owned()));

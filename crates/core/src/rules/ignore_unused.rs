@@ -28,7 +28,7 @@ rule! {
     ///     image: postgres:17
     ///     environment:
     ///       # cosec: ignore[inline-password] a throw-away database for the tests
-    ///       POSTGRES_PASSWORD: postgres
+    ///       POSTGRES_PASSWORD: hunter2
     /// ```
     IGNORE_UNUSED = "ignore-unused", "a comment ignores a finding that is not there", Warning, Regular, needs Text, AfterAll
 }

@@ -47,10 +47,6 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
     for service in &context.project.services {
         let path = format!("services.{}.environment", service.name);
         service.environment.iter().for_each(|variable| check_variable(context, variable, &path, findings));
-        if let Some(build) = &service.build {
-            let path = format!("services.{}.build.args", service.name);
-            build.args.iter().for_each(|variable| check_variable(context, variable, &path, findings));
-        }
     }
 }
 

@@ -28,10 +28,10 @@ rule! {
     ///
     /// ```yaml good
     /// services:
-    ///   db:
-    ///     image: postgres:17
+    ///   app:
+    ///     image: app
     ///     environment:
-    ///       POSTGRES_PASSWORD: ${DB_PASSWORD:?set DB_PASSWORD in .env}
+    ///       DB_PASSWORD: ${DB_PASSWORD:?set DB_PASSWORD in .env}
     /// ```
     PASSWORD_DEFAULT = "password-default", "a secret has a default value in the Compose file", Error, Regular, needs Text, Project check
 }

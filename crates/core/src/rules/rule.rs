@@ -1,6 +1,6 @@
 //! What a rule is.
 
-use super::context::{Context, EnvFileContext, Findings};
+use super::context::{Context, DockerfileContext, EnvFileContext, Findings};
 use super::finding::Severity;
 
 /// Who wants to hear of a rule.
@@ -50,6 +50,10 @@ pub enum Check {
     Project(fn(&Context<'_>, &mut Findings)),
     /// A file of variables: `.env` and its like.
     EnvFile(fn(&EnvFileContext<'_>, &mut Findings)),
+    /// Both.
+    ProjectAndEnvFile(fn(&Context<'_>, &mut Findings), fn(&EnvFileContext<'_>, &mut Findings)),
+    /// A Dockerfile, that of a project's `build:` or one that was named.
+    Dockerfile(fn(&DockerfileContext<'_>, &mut Findings)),
     /// What the other rules have found; the linter itself looks.
     AfterAll,
 }
@@ -68,9 +72,11 @@ impl Rule {
 
 /// Declares a rule: the doc comment is the rule's page, word for word.
 macro_rules! rule {
+    (@check $kind:ident) => { $crate::rules::Check::$kind };
+    (@check $kind:ident $($check:path),+) => { $crate::rules::Check::$kind($($check),+) };
     (
         $(#[doc = $line:literal])+
-        $name:ident = $id:literal, $summary:literal, $severity:ident, $persona:ident, needs $needs:ident, $kind:ident $($check:path)?
+        $name:ident = $id:literal, $summary:literal, $severity:ident, $persona:ident, needs $needs:ident, $kind:ident $($check:path),*
     ) => {
         $(#[doc = $line])+
         pub(crate) static $name: $crate::rules::Rule = $crate::rules::Rule {
@@ -80,7 +86,7 @@ macro_rules! rule {
             persona: $crate::rules::Persona::$persona,
             needs: $crate::rules::Needs::$needs,
             page: concat!($($line, "\n"),+),
-            check: $crate::rules::Check::$kind $(($check))?,
+            check: rule!(@check $kind $($check),*),
         };
     };
 }

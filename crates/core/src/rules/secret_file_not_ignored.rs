@@ -6,7 +6,7 @@ use crate::gitignore;
 rule! {
     /// # secret-file-not-ignored
     ///
-    /// The file behind a secret is in a git repository and git does not ignore it, or has it already.
+    /// The file behind a secret lies in a git repository, and git does not ignore it.
     ///
     /// ## Why is this bad
     ///
@@ -37,14 +37,13 @@ rule! {
     ///     file: ./secrets/db_password # .gitignore
     /// ```
     ///
-    /// If git already has the file, `git rm --cached FILE` takes it out of the next commit, not out of
-    /// the history: change the password as well.
+    /// What git has already is secret-file-tracked's to report.
     SECRET_FILE_NOT_IGNORED = "secret-file-not-ignored", "git would commit a secret's file", Error, Regular, needs Git, Project check
 }
 
 fn check(context: &Context<'_>, findings: &mut Findings) {
     for secret in &context.project.secrets {
-        let Some(file) = &secret.file else { continue };
+        let Some(file) = secret.file.as_ref().filter(|file| !file.raw.contains('$')) else { continue };
         let state = match context.files.git(&file.value) {
             Answer::Known(state) => state,
             Answer::NotChecked(reason) => {
@@ -52,29 +51,21 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
                 continue;
             }
         };
-        let advice = gitignore::advice(&context.project.directory, &file.value, state);
-        let (message, label) = match state {
-            GitState::Ignored | GitState::NoRepository => continue,
-            GitState::Tracked => (
-                format!("git tracks the file of the secret `{}`: it is in the repository", secret.name),
-                "tracked by git",
-            ),
-            GitState::Untracked => (
-                format!(
-                    "git does not ignore the file of the secret `{}`: `git add .` would commit it",
-                    secret.name
-                ),
-                "not ignored by git",
-            ),
-        };
+        if state != GitState::Untracked {
+            continue;
+        }
+        let message = format!(
+            "git does not ignore the file of the secret `{}`: `git add .` would commit it",
+            secret.name
+        );
         let finding = Finding::new(
             &SECRET_FILE_NOT_IGNORED,
             file.span,
             format!("secrets.{}.file", secret.name),
             message,
         )
-        .label(label)
-        .help(advice)
+        .label("not ignored by git")
+        .help(gitignore::advice(&context.project.directory, &file.value, state))
         .show(file.span);
         findings.push(finding);
     }

@@ -1,11 +1,12 @@
+use super::context::HEALTHCHECK;
 use super::rule::rule;
-use super::{Confidence, Context, Finding, Findings};
+use super::{Confidence, Context, Finding, Findings, Rule};
 use crate::detect::in_command;
 
 rule! {
     /// # secret-in-command
     ///
-    /// A command line in the Compose file holds a secret: `command`, `entrypoint` or a health check.
+    /// A command line in the Compose file holds a secret: `command` or `entrypoint`.
     ///
     /// ## Why is this bad
     ///
@@ -37,18 +38,31 @@ rule! {
 }
 
 fn check(context: &Context<'_>, findings: &mut Findings) {
-    context.command_lines(|path, line| {
+    check_lines(context, &SECRET_IN_COMMAND, |key| key != HEALTHCHECK, findings);
+}
+
+/// Looks for secrets in the command lines whose key is wanted.
+pub(super) fn check_lines(
+    context: &Context<'_>,
+    rule: &Rule,
+    wanted: impl Fn(&str) -> bool,
+    findings: &mut Findings,
+) {
+    context.command_lines(|path, key, line| {
+        if !wanted(key) {
+            return;
+        }
         for assignment in in_command(&line.text) {
             let span = line.place(context.sources, assignment.value.clone());
-            let mut finding = Finding::new(
-                &SECRET_IN_COMMAND,
-                span,
-                path,
-                "a command line holds a secret in plain text; `ps` and `docker inspect` show it to everyone",
-            )
-            .confidence(Confidence::High)
-            .label("a literal secret")
-            .help("let the program read it from a secret's file");
+            let message = if key == HEALTHCHECK {
+                "a health check holds a secret in plain text; `docker inspect` shows it, its failures log it"
+            } else {
+                "a command line holds a secret in plain text; `ps` and `docker inspect` show it to everyone"
+            };
+            let mut finding = Finding::new(rule, span, path, message)
+                .confidence(Confidence::High)
+                .label("a literal secret")
+                .help("let the program read it from a secret's file");
             let name = line.place(context.sources, assignment.name);
             if name.end <= span.start {
                 finding = finding.show(name);

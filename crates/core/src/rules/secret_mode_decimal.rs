@@ -22,7 +22,7 @@ rule! {
     ///         mode: 400
     /// secrets:
     ///   db_password:
-    ///     file: ./secrets/db_password # .gitignore
+    ///     environment: DB_PASSWORD
     /// ```
     ///
     /// Use instead an octal number:
@@ -36,7 +36,7 @@ rule! {
     ///         mode: 0400
     /// secrets:
     ///   db_password:
-    ///     file: ./secrets/db_password # .gitignore
+    ///     environment: DB_PASSWORD
     /// ```
     SECRET_MODE_DECIMAL = "secret-mode-decimal", "a secret's mode is a decimal number", Error, Regular, needs Text, Project check
 }

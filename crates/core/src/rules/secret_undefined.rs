@@ -73,21 +73,6 @@ fn check_grant(context: &Context<'_>, grant: &Grant, path: String, findings: &mu
 
 /// The defined secret that was most likely meant.
 pub(super) fn nearest<'a>(defined: &'a [SecretDef], name: &str) -> Option<&'a SecretDef> {
-    let near = defined.iter().min_by_key(|secret| distance(&secret.name, name))?;
-    (distance(&near.name, name) <= name.len() / 3).then_some(near)
-}
-
-/// Levenshtein's distance.
-fn distance(left: &str, right: &str) -> usize {
-    let mut row: Vec<usize> = (0..=right.chars().count()).collect();
-    for (at, a) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = at + 1;
-        for (column, b) in right.chars().enumerate() {
-            let replaced = diagonal + usize::from(a != b);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row.last().copied().unwrap_or_default()
+    let near = crate::nearest::nearest(defined.iter().map(|secret| &*secret.name), name)?;
+    defined.iter().find(|secret| &*secret.name == near)
 }

@@ -1,0 +1,112 @@
+use std::ops::Range;
+
+use super::rule::rule;
+use super::{DockerfileContext, Finding, Findings};
+use crate::detect::{Literal, in_command, literal, tokens, url_passwords};
+
+rule! {
+    /// # docker-run-secret
+    ///
+    /// A command of a Dockerfile holds a secret: a token, a password in a URL, an Authorization header, a password for
+    /// `chpasswd`.
+    ///
+    /// ## Why is this bad
+    ///
+    /// It is in the file, and `docker history` shows every command to everyone who can pull the image.
+    ///
+    /// ## Example
+    ///
+    /// ```dockerfile bad
+    /// FROM alpine:3
+    /// RUN wget https://build:hunter2@files.example.com/app.tgz
+    /// ```
+    ///
+    /// Use instead a secret that is mounted for this command:
+    ///
+    /// ```dockerfile good
+    /// FROM alpine:3
+    /// RUN --mount=type=secret,id=netrc,target=/root/.netrc,required=true wget https://files.example.com/app.tgz
+    /// ```
+    DOCKER_RUN_SECRET = "docker-run-secret", "a command of a Dockerfile holds a secret", Error, Regular, needs Text, Dockerfile check
+}
+
+fn check(context: &DockerfileContext<'_>, findings: &mut Findings) {
+    for instruction in &context.read.dockerfile.instructions {
+        if !matches!(
+            instruction.keyword.as_str(),
+            "RUN" | "CMD" | "ENTRYPOINT" | "HEALTHCHECK" | "LABEL" | "ADD"
+        ) {
+            continue;
+        }
+        let run = matches!(instruction.keyword.as_str(), "RUN" | "CMD" | "ENTRYPOINT" | "HEALTHCHECK");
+        for logical in instruction.texts() {
+            let text = logical.text.as_str();
+            let mut places: Vec<(Range<usize>, &str)> = Vec::new();
+            places.extend(url_passwords(text).into_iter().map(|range| (range, "a password in a URL")));
+            places.extend(tokens(text).into_iter().map(|token| (token.range, "a token")));
+            if run {
+                places.extend(in_command(text).into_iter().map(|found| (found.value, "a secret")));
+                places.extend(headers(text).map(|range| (range, "credentials in a header")));
+                places.extend(chpasswd(text).map(|range| (range, "a user's password")));
+            }
+            places.retain(|(range, _)| is_written_out(&text[range.clone()]));
+            places.sort_by_key(|(range, _)| range.start);
+            let mut end = 0;
+            for (range, what) in places {
+                if range.start < end {
+                    continue;
+                }
+                end = range.end;
+                let message =
+                    format!("{} holds {what}, which stays in the image's history", instruction.keyword);
+                findings.push(
+                    Finding::new(&DOCKER_RUN_SECRET, logical.place(range), instruction.keyword.as_str(), message)
+                        .label(what)
+                        .help("mount it for this command: RUN --mount=type=secret,id=…,required=true; and change it")
+                        .show(instruction.keyword_span),
+                );
+            }
+        }
+    }
+}
+
+/// A shell's variables give a value from outside.
+fn is_written_out(value: &str) -> bool {
+    !value.contains(['$', '`']) && literal(value) == Literal::Secret
+}
+
+/// The credentials of `Authorization: Bearer …` and its like.
+fn headers(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
+    [
+        "Authorization: Bearer ",
+        "Authorization: Basic ",
+        "Authorization: token ",
+        "PRIVATE-TOKEN: ",
+        "X-Api-Key: ",
+    ]
+    .into_iter()
+    .flat_map(|header| {
+        // The same length in lower case: these are ASCII, and so is what they are looked for in, byte by byte.
+        let (lower, wanted) = (text.to_ascii_lowercase(), header.to_ascii_lowercase());
+        let starts: Vec<usize> = lower.match_indices(&wanted).map(|(at, found)| at + found.len()).collect();
+        starts
+    })
+    .map(|start| {
+        let rest = &text[start..];
+        let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\');
+        start..start + rest.find(ends).unwrap_or(rest.len())
+    })
+}
+
+/// The passwords of `echo "user:password" | chpasswd`.
+fn chpasswd(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
+    text.match_indices("chpasswd").filter_map(|(at, _)| {
+        let before = text[..at].rfind('|')?;
+        let start = text[..before].rfind(['&', ';', '\n']).map_or(0, |at| at + 1);
+        let pair = &text[start..before];
+        let colon = start + pair.find(':')? + 1;
+        let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\');
+        let length = text[colon..before].find(ends).unwrap_or(before - colon);
+        (length > 0).then_some(colon..colon + length)
+    })
+}
