@@ -2,7 +2,14 @@
 //!
 //! A harness of its own, so that one engine serves all tests and is ended after the last.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests"
+)]
 
 mod rig;
 
@@ -10,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use rig::{Engine, Project, assert_absent_below, assert_absent_in_processes, canary, until};
+use rig::{Engine, Project, assert_absent_below, assert_absent_in_processes, canary, servers, signal, until};
 
 type Test = fn(&Engine);
 
@@ -21,6 +28,9 @@ const TESTS: &[(&str, Test)] = &[
     ("a_service_without_the_grant_sees_nothing", no_grant),
     ("a_rotated_secret_is_seen_without_a_restart", rotation),
     ("a_killed_worker_costs_no_container_its_secret", killed_worker),
+    ("a_stopped_worker_costs_no_container_its_secret", stopped_worker),
+    ("a_killed_supervisor_or_standby_costs_no_container_its_secret", killed_supervisor),
+    ("only_the_services_own_containers_read_not_even_root_of_the_host", scope),
     ("after_a_total_loss_up_brings_the_secrets_back", total_loss),
     ("a_mount_point_in_use_is_named_and_left_alone", busy_mount_point),
     ("up_again_keeps_the_containers_and_takes_new_grants", up_again),
@@ -180,48 +190,120 @@ fn rotation(engine: &Engine) {
     down(&project);
 }
 
+/// A reader in the service that goes on until a read fails or gives something else than `value`.
+fn reader(project: &Project, value: &str) {
+    let script = format!(
+        "n=0; while [ \"$(cat /run/secrets/pw)\" = '{value}' ]; do n=$((n+1)); echo $n > /tmp/reads; done; touch /tmp/failed"
+    );
+    project.docker(&["compose", "exec", "-d", "app", "sh", "-c", &script]).succeeds();
+}
+
+#[track_caller]
+fn reader_is_well(project: &Project) {
+    let reads: u32 = exec(project, None, "cat /tmp/reads").succeeds().stdout.trim().parse().unwrap_or(0);
+    assert!(reads > 10, "{reads} reads");
+    exec(project, None, "test ! -e /tmp/failed").succeeds();
+}
+
 fn killed_worker(engine: &Engine) {
     let project = project(engine, "secrets: [pw]", "value");
     up(&project);
-    let before = rig::processes("cosec __worker");
-    assert!(!before.is_empty());
-    let reader = project.docker(&[
-        "compose",
-        "exec",
-        "-d",
-        "app",
-        "sh",
-        "-c",
-        "while cat /run/secrets/pw >/dev/null; do :; done; touch /tmp/failed",
-    ]);
-    reader.succeeds();
+    let before = servers(&project, "__worker");
+    assert_eq!(before.len(), 1);
+    reader(&project, "value");
     for _ in 0..5 {
-        for pid in rig::processes("cosec __worker") {
-            let _ = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
-        }
+        servers(&project, "__worker").into_iter().for_each(|pid| signal(pid, "KILL"));
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
-    assert_ne!(rig::processes("cosec __worker"), before);
-    assert_eq!(exec(&project, None, "test ! -e /tmp/failed; cat /run/secrets/pw").succeeds().stdout, "value");
-    exec(&project, None, "test ! -e /tmp/failed").succeeds();
+    until("another worker serves", || {
+        let now = servers(&project, "__worker");
+        !now.is_empty() && now != before
+    });
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+    reader_is_well(&project);
+    down(&project);
+}
+
+fn stopped_worker(engine: &Engine) {
+    let project = project(engine, "secrets: [pw]", "value");
+    up(&project);
+    reader(&project, "value");
+    let stopped = servers(&project, "__worker");
+    signal(stopped[0], "STOP");
+    until("it is replaced", || servers(&project, "__worker").iter().any(|pid| *pid != stopped[0]));
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+    reader_is_well(&project);
+    down(&project);
+}
+
+fn killed_supervisor(engine: &Engine) {
+    let project = project(engine, "secrets: [pw]", "value");
+    up(&project);
+    reader(&project, "value");
+    for round in 0..6 {
+        let supervisors = servers(&project, "__supervisor");
+        assert_eq!(supervisors.len(), 2, "supervisor and standby");
+        // The supervisor alone, the standby alone, then the supervisor with the worker.
+        signal(supervisors[usize::from(round % 3 == 1)], "KILL");
+        if round % 3 == 2 {
+            servers(&project, "__worker").into_iter().for_each(|pid| signal(pid, "KILL"));
+        }
+        until("all three are there again", || {
+            servers(&project, "__supervisor").len() == 2 && servers(&project, "__worker").len() == 1
+        });
+    }
+    reader_is_well(&project);
+    project.replace("secrets/pw", "other");
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "other");
+    let id = || project.docker(&["compose", "ps", "-q"]).succeeds().stdout;
+    let before = id();
+    up(&project);
+    assert_eq!(id(), before, "it is the same mount: nothing is made anew");
     down(&project);
 }
 
 fn total_loss(engine: &Engine) {
     let project = project(engine, "secrets: [pw]", "value");
     up(&project);
-    let mount = project.runtime().join("cosec").join(&project.name);
-    let own = |pid: &u32| {
-        let log = std::fs::read_link(format!("/proc/{pid}/fd/2")).unwrap_or_default();
-        log.starts_with(&mount)
-    };
-    let servers = [rig::processes("cosec __supervisor"), rig::processes("cosec __worker")].concat();
-    let servers: Vec<String> = servers.iter().filter(|pid| own(pid)).map(u32::to_string).collect();
-    assert_eq!(servers.len(), 2);
-    std::process::Command::new("kill").arg("-9").args(&servers).status().unwrap();
+    let all = [servers(&project, "__supervisor"), servers(&project, "__worker")].concat();
+    assert_eq!(all.len(), 3);
+    // First stopped, so that none has the time to notice that another is gone.
+    all.iter().for_each(|pid| signal(*pid, "STOP"));
+    all.iter().for_each(|pid| signal(*pid, "KILL"));
     until("the mount is dead", || exec(&project, None, "cat /run/secrets/pw").code != 0);
     up(&project);
     assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+    down(&project);
+}
+
+/// Whoever is not in one of the service's own containers is refused, root or not, and written down.
+fn scope(engine: &Engine) {
+    let project = project(engine, "secrets: [pw]", "value");
+    let text = std::fs::read_to_string(project.path("compose.yaml")).unwrap();
+    let mount = project.runtime().join("cosec").join(&project.name).join("mnt");
+    let thief = format!(
+        "  thief:\n    image: cosec-test\n    network_mode: none\n    stop_grace_period: 0s\n    command: {WAIT}\n    volumes: [\"{}:/stolen\"]\nsecrets:\n  pw:\n",
+        mount.display()
+    );
+    up(&project);
+    project.write("compose.yaml", text.replace("secrets:\n  pw:\n", &thief));
+    up(&project);
+    let file = mount.join("app/run/secrets/pw");
+    let refused = std::fs::read(&file).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::PermissionDenied, "root of the host");
+    let stolen = project.docker(&["compose", "exec", "-T", "thief", "cat", "/stolen/app/run/secrets/pw"]);
+    assert_eq!(stolen.code, 1);
+    assert!(stolen.stderr.contains("Permission denied"), "root of another service: {}", stolen.stderr);
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+    let audit = project.audit();
+    let line =
+        |word: &str| audit.lines().find(|line| line.contains(word)).unwrap_or_else(|| panic!("{audit}"));
+    assert!(line("outside the project's containers").contains("\"outcome\":\"denied\""));
+    assert!(line("is not one of service `app`").contains("\"outcome\":\"denied\""));
+    assert!(line("allowed").contains(&format!("\"container_name\":\"{}-app-1\"", project.name)));
+    project.cosec(&["up", "--allow-host", "-d"]).succeeds();
+    let read = std::fs::read(&file).unwrap_or_else(|error| panic!("{error}: {}", project.audit()));
+    assert_eq!(read, b"value", "the policy lets the host in");
     down(&project);
 }
 
@@ -384,7 +466,7 @@ fn env_secret(engine: &Engine) {
     let archive = project.path("export.tar");
     project.docker(&["export", "-o", &archive.display().to_string(), id.trim()]).succeeds();
     let exported = std::fs::read(&archive).unwrap();
-    assert!(!exported.windows(value.len()).any(|window| window == value.as_bytes()), "in docker export");
+    assert!(!rig::holds(&exported, &value), "in docker export");
     down(&project);
 }
 

@@ -109,6 +109,7 @@ fn another_user_and_root_without_capabilities_are_refused_and_written_down() {
             "secret",
             "version",
             "container",
+            "container_name",
             "pid",
             "uid",
             "gid",
@@ -213,10 +214,14 @@ fn the_value_is_in_no_process_log_or_runtime_file() {
     let mut seen = 0;
     for pid in workers {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        if !status.contains("Name:\tcosec") && !status.contains("Name:\texe") {
+        let arguments = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
+        if !arguments.contains("__worker") {
             continue;
         }
         seen += 1;
+        assert!(status.contains("Seccomp:\t2"), "{status}");
+        // CAP_DAC_READ_SEARCH, CAP_IPC_LOCK, CAP_SYS_PTRACE.
+        assert!(status.contains("CapPrm:\t0000000000084004"), "{status}");
         let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:")).unwrap();
         assert_ne!(locked.trim(), "0 kB", "{status}");
         assert!(status.contains("NoNewPrivs:\t1"));
@@ -243,14 +248,10 @@ fn a_killed_run_leaves_nothing_mounted_and_no_server() {
         .into_iter()
         .flat_map(|pid| [vec![pid], rig::children(pid)].concat())
         .collect();
-    let servers: Vec<u32> = family
-        .into_iter()
-        .filter(|pid| {
-            std::fs::read_to_string(format!("/proc/{pid}/cmdline"))
-                .is_ok_and(|line| line.contains("cosec\0__"))
-        })
-        .collect();
-    assert_eq!(servers.len(), 2);
+    let of_server = |pid: &u32| words(*pid).starts_with("cosec __");
+    let sleeper = family.iter().copied().find(|pid| !of_server(pid)).unwrap();
+    let servers: Vec<u32> = family.into_iter().filter(of_server).collect();
+    assert_eq!(servers.len(), 3, "supervisor, standby, worker");
     child.kill().unwrap();
     child.wait().unwrap();
     until("the servers are gone", || {
@@ -259,7 +260,12 @@ fn a_killed_run_leaves_nothing_mounted_and_no_server() {
                 || std::fs::read(format!("/proc/{pid}/cmdline")).unwrap().is_empty()
         })
     });
-    let _ = Command::new("pkill").args(["-f", "sleep 300"]).status();
+    rig::signal(sleeper, "KILL");
+}
+
+/// A process's words.
+fn words(pid: u32) -> String {
+    std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().replace('\0', " ")
 }
 
 #[test]

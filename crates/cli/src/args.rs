@@ -8,6 +8,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) const SUPERVISOR: &str = "__supervisor";
 /// The hidden subcommand of a mount's worker.
 pub(crate) const WORKER: &str = "__worker";
+/// The hidden subcommand that asks Docker about a container.
+pub(crate) const HELP_CONTAINER: &str = "__container";
+/// The hidden subcommand that tells a service of a rotation.
+pub(crate) const HELP_CHANGED: &str = "__changed";
 
 /// Secrets for Docker Compose projects: kept out of the YAML, the environment, git and the disk.
 #[derive(Parser)]
@@ -70,6 +74,16 @@ pub(crate) enum Command {
     Supervisor,
     #[command(name = WORKER, hide = true)]
     Worker,
+    #[command(name = HELP_CONTAINER, hide = true)]
+    HelpContainer {
+        /// The container's id
+        id: String,
+    },
+    #[command(name = HELP_CHANGED, hide = true)]
+    HelpChanged {
+        /// What has changed, as JSON
+        message: String,
+    },
 }
 
 #[derive(Args)]
@@ -236,14 +250,25 @@ pub(crate) struct ExplainArgs {
     pub(crate) rule: String,
 }
 
+/// How secrets are served to containers.
 #[derive(Args)]
-pub(crate) struct UpArgs {
+pub(crate) struct DeliverArgs {
     /// Serve a secret's file even if git would commit it
     #[arg(long)]
     pub(crate) allow_unignored: bool,
 
+    /// Let processes outside the project's containers read too, as far as owner and mode let them
+    #[arg(long)]
+    pub(crate) allow_host: bool,
+
     #[command(flatten)]
     pub(crate) compat: CompatArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct UpArgs {
+    #[command(flatten)]
+    pub(crate) deliver: DeliverArgs,
 
     /// Passed on to `docker compose up`
     #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]

@@ -36,6 +36,57 @@ impl Docker {
         }
     }
 
+    /// The program, without asking whether it works: its first answer tells.
+    pub(crate) fn unchecked() -> Self {
+        Docker { program: std::env::var_os("COSEC_DOCKER").unwrap_or_else(|| "docker".into()) }
+    }
+
+    /// A container's name and labels; `None` if the engine does not have it.
+    pub(crate) fn labels(&self, id: &str) -> Result<Option<(String, serde_json::Value)>, Failure> {
+        const FORMAT: &str = "{{json .Name}}\n{{json .Config.Labels}}";
+        let output = self.run(&["inspect", "--type", "container", "--format", FORMAT, id])?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            // An engine that is not there is no answer.
+            return if reason.to_lowercase().contains("no such container") {
+                Ok(None)
+            } else {
+                Err(Failure::Cannot(reason))
+            };
+        }
+        let mut lines = text.lines().map(serde_json::from_str::<serde_json::Value>);
+        match (lines.next(), lines.next()) {
+            (Some(Ok(name)), Some(Ok(labels))) => {
+                Ok(Some((name.as_str().unwrap_or_default().trim_start_matches('/').to_owned(), labels)))
+            }
+            _ => Err(Failure::Cannot("docker inspect did not answer as expected".to_owned())),
+        }
+    }
+
+    /// The ids of a service's running containers.
+    pub(crate) fn containers(&self, project: &str, service: &str) -> Result<Vec<String>, Failure> {
+        let label = |key: &str, value: &str| format!("label=com.docker.compose.{key}={value}");
+        let (project, service) = (label("project", project), label("service", service));
+        let output =
+            self.run(&["ps", "--quiet", "--no-trunc", "--filter", &project, "--filter", &service])?;
+        if !output.status.success() {
+            return Err(Failure::Cannot(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+    }
+
+    /// Runs a command that must succeed.
+    pub(crate) fn succeed(&self, arguments: &[&str]) -> Result<(), Failure> {
+        let output = self.run(arguments)?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let words = arguments.first().copied().unwrap_or_default();
+        let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        Err(Failure::Cannot(format!("docker {words} failed: {reason}")))
+    }
+
     /// `docker compose OPTIONS…`, to be completed.
     pub(crate) fn compose(&self, options: &[OsString]) -> Command {
         let mut command = Command::new(&self.program);

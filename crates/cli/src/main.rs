@@ -9,8 +9,11 @@ mod disk;
 mod docker;
 mod failure;
 mod git;
+mod overrides;
+mod owners;
 mod project;
 mod runtime;
+mod serving;
 mod signals;
 
 use std::panic::PanicHookInfo;
@@ -42,6 +45,8 @@ fn main() -> ExitCode {
         Command::Audit(args) => commands::audit::run(&cli.project, args),
         Command::Supervisor => return cosec_fuse::supervisor_main(),
         Command::Worker => return cosec_fuse::worker_main(),
+        Command::HelpContainer { id } => commands::helper::container(id),
+        Command::HelpChanged { message } => commands::helper::changed(message),
     };
     match result {
         Ok(code) => code,
