@@ -260,7 +260,7 @@ fn a_killed_run_leaves_nothing_mounted_and_no_server() {
                 || std::fs::read(format!("/proc/{pid}/cmdline")).unwrap().is_empty()
         })
     });
-    rig::signal(sleeper, "KILL");
+    rig::signal(&[sleeper], "KILL");
 }
 
 /// A process's words.

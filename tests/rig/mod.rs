@@ -364,8 +364,9 @@ fn started(pid: u32) -> u64 {
 }
 
 /// Sends a signal.
-pub fn signal(pid: u32, name: &str) {
-    let _ = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).stderr(Stdio::null()).status();
+pub fn signal(pids: &[u32], name: &str) {
+    let pids = pids.iter().map(u32::to_string);
+    let _ = Command::new("kill").arg(format!("-{name}")).args(pids).stderr(Stdio::null()).status();
 }
 
 /// The children of a process.
@@ -446,7 +447,8 @@ impl Engine {
         fs::set_permissions(root.join("tmp"), fs::Permissions::from_mode(0o1777)).unwrap();
         fs::copy("/bin/busybox", root.join("bin/busybox"))
             .expect("busybox-static is installed by xtask setup");
-        for applet in ["sh", "cat", "ls", "id", "stat", "sleep", "echo", "touch", "test", "wc", "kill", "env"]
+        for applet in
+            ["sh", "cat", "ls", "id", "stat", "sleep", "echo", "touch", "test", "wc", "kill", "env", "cmp"]
         {
             std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).unwrap();
         }

@@ -10,6 +10,8 @@ pub(crate) const SUPERVISOR: &str = "__supervisor";
 pub(crate) const WORKER: &str = "__worker";
 /// The hidden subcommand that asks Docker about a container.
 pub(crate) const HELP_CONTAINER: &str = "__container";
+/// The hidden subcommand that mends a container's mounts from inside its mount namespace.
+pub(crate) const HEAL: &str = "__heal";
 /// The hidden subcommand that tells a service of a rotation.
 pub(crate) const HELP_CHANGED: &str = "__changed";
 
@@ -68,8 +70,31 @@ pub(crate) enum Command {
     Down(PassedArgs),
     /// Run a local command with a service's secrets in /run/secrets, without Docker
     Run(RunArgs),
+    /// Any other verb of `docker compose`, with the secrets in place
+    Compose(PassedArgs),
+    /// Show what is served: mount, versions, last reads, health
+    Status(StatusArgs),
+    /// Give a secret a new value, from standard input or made up
+    Rotate(RotateArgs),
+    /// Show which versions of a secret can be brought back. Never shows a value
+    Versions(NameArgs),
+    /// Give a secret an earlier value again
+    Rollback(RollbackArgs),
     /// Show who opened which secret
     Audit(AuditArgs),
+    /// Serve again after the loss of all of a server's processes, and mend running containers
+    Repair(RepairArgs),
+    /// Print what makes plain `docker compose` in this shell use the served secrets: eval "$(cosec env)"
+    Env,
+    /// Check what cosec needs of this machine, with the remedy for what is missing
+    Doctor,
+    #[command(name = "docker-cli-plugin-metadata", hide = true)]
+    PluginMetadata,
+    #[command(name = HEAL, hide = true)]
+    Heal {
+        /// What to mend, as JSON
+        message: String,
+    },
     #[command(name = SUPERVISOR, hide = true)]
     Supervisor,
     #[command(name = WORKER, hide = true)]
@@ -229,7 +254,7 @@ pub(crate) enum PlanFormat {
     Json,
 }
 
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct CompatArgs {
     /// Defaults for owner and mode: the service's user and 0400, or Swarm's 0:0 and 0444
     #[arg(long, value_enum, default_value_t)]
@@ -302,6 +327,66 @@ pub(crate) struct AuditArgs {
     /// Print the lines as they are stored
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Go on with what is written from now on
+    #[arg(long)]
+    pub(crate) follow: bool,
+
+    /// Only this service's secrets
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) service: Option<String>,
+
+    /// Only opens that were denied
+    #[arg(long)]
+    pub(crate) denied: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct StatusArgs {
+    /// Print it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct NameArgs {
+    /// The secret's name in the project
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// It is a config, not a secret
+    #[arg(long)]
+    pub(crate) config: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct RotateArgs {
+    #[command(flatten)]
+    pub(crate) name: NameArgs,
+
+    /// Make up a value of this many letters and digits instead of reading standard input
+    #[arg(long, value_name = "LENGTH", num_args = 0..=1, default_missing_value = "32", require_equals = true)]
+    pub(crate) generate: Option<u16>,
+}
+
+#[derive(Args)]
+pub(crate) struct RollbackArgs {
+    #[command(flatten)]
+    pub(crate) name: NameArgs,
+
+    /// Which version [default: the one before]
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) to: Option<u64>,
+}
+
+#[derive(Args)]
+pub(crate) struct RepairArgs {
+    #[command(flatten)]
+    pub(crate) deliver: DeliverArgs,
+
+    /// Restart the services that cannot be mended while they run
+    #[arg(long)]
+    pub(crate) restart: bool,
 }
 
 impl From<Persona> for cosec_core::rules::Persona {

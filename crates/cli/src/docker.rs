@@ -1,6 +1,7 @@
 //! Docker, through its own command line: contexts, SSH and TLS come for free.
 
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use crate::failure::Failure;
@@ -76,6 +77,36 @@ impl Docker {
         Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
     }
 
+    /// A project's running containers.
+    pub(crate) fn running(&self, project: &str) -> Result<Vec<RunningContainer>, Failure> {
+        let label = format!("label=com.docker.compose.project={project}");
+        let output = self.run(&["ps", "--quiet", "--no-trunc", "--filter", &label])?;
+        let ids = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut found = Vec::new();
+        for id in ids.lines() {
+            const FORMAT: &str =
+                "{{json .State.Pid}}\n{{json .Name}}\n{{json .Config.Labels}}\n{{json .Mounts}}";
+            let output = self.run(&["inspect", "--type", "container", "--format", FORMAT, id])?;
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let parts: Result<Vec<serde_json::Value>, _> = text.lines().map(serde_json::from_str).collect();
+            // One that has ended meanwhile needs nothing.
+            let Ok([pid, name, labels, mounts]) = <[_; 4]>::try_from(parts.unwrap_or_default()) else {
+                continue;
+            };
+            let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+            let mounts = mounts.as_array().into_iter().flatten();
+            found.push(RunningContainer {
+                pid: pid.as_u64().unwrap_or(0) as u32,
+                name: text(&name).trim_start_matches('/').to_owned(),
+                service: text(&labels["com.docker.compose.service"]),
+                mounts: mounts
+                    .map(|mount| (text(&mount["Source"]).into(), text(&mount["Destination"]).into()))
+                    .collect(),
+            });
+        }
+        Ok(found)
+    }
+
     /// Runs a command that must succeed.
     pub(crate) fn succeed(&self, arguments: &[&str]) -> Result<(), Failure> {
         let output = self.run(arguments)?;
@@ -123,6 +154,23 @@ impl Docker {
 
     fn output(&self, arguments: &[&str]) -> std::io::Result<Output> {
         Command::new(&self.program).args(arguments).stdin(Stdio::null()).output()
+    }
+}
+
+/// A container, as far as a repair needs to know it.
+pub(crate) struct RunningContainer {
+    /// Its first process, as this machine counts.
+    pub(crate) pid: u32,
+    pub(crate) name: String,
+    pub(crate) service: String,
+    /// What is bound from where to where.
+    mounts: Vec<(PathBuf, PathBuf)>,
+}
+
+impl RunningContainer {
+    /// What is bound from below a directory.
+    pub(crate) fn mounts_below(&self, directory: &Path) -> Vec<(PathBuf, PathBuf)> {
+        self.mounts.iter().filter(|(source, _)| source.starts_with(directory)).cloned().collect()
     }
 }
 

@@ -14,6 +14,13 @@ pub(crate) fn write(runtime: &Runtime, plan: &Plan, mount_id: &str) -> Result<()
         .map_err(|error| Failure::Cannot(format!("cannot write {}: {error}", path.display())))
 }
 
+/// The id of the mount that the last override was written for.
+pub(crate) fn mount_id(runtime: &Runtime) -> Option<String> {
+    let text = std::fs::read_to_string(runtime.override_file()).ok()?;
+    let id = text.lines().find_map(|line| line.trim().strip_prefix("dev.cosec.mount: "))?;
+    serde_json::from_str(id).ok()
+}
+
 fn text(runtime: &Runtime, plan: &Plan, mount_id: &str) -> String {
     let mut services = String::new();
     let (mut secrets, mut configs) = (String::new(), String::new());
@@ -65,6 +72,6 @@ mod tests {
 
     #[test]
     fn no_name_or_path_breaks_out_of_its_string() {
-        assert_eq!(quoted("a\"b\n${X}: #"), r##""a\"b\n$${X}: #""##);
+        assert_eq!(quoted("a\"b\n${X}: #"), r#""a\"b\n$${X}: #""#);
     }
 }

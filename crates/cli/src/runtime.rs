@@ -67,7 +67,7 @@ impl Runtime {
 }
 
 /// `$XDG_RUNTIME_DIR`, else `/run` for root, else `/run/user/UID`.
-fn base() -> Result<PathBuf, Failure> {
+pub(crate) fn base() -> Result<PathBuf, Failure> {
     if let Some(directory) =
         std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute())
     {

@@ -50,8 +50,15 @@ pub(crate) fn specification(
     Ok(served)
 }
 
-/// Starts the server, or gives a running one the new plan without any reader noticing.
-pub(crate) fn start(cli: &Cli, runtime: &Runtime, served: Served, detached: bool) -> Result<Mount, Failure> {
+/// Starts the server, or gives a running one the new plan without any reader noticing. A new mount gets a new
+/// id, unless it is to pass for another.
+pub(crate) fn start(
+    cli: &Cli,
+    runtime: &Runtime,
+    served: Served,
+    detached: bool,
+    mount_id: Option<String>,
+) -> Result<Mount, Failure> {
     let Served { spec, held } = served;
     let files = spec.files.len();
     if let Ok(mut client) = Client::connect(runtime.directory()) {
@@ -74,7 +81,7 @@ pub(crate) fn start(cli: &Cli, runtime: &Runtime, served: Served, detached: bool
         detach: detached,
         mount: MountKind::Shared,
         helpers: helpers(),
-        mount_id: None,
+        mount_id,
     })
     .map_err(|error| {
         runtime.remove();

@@ -130,8 +130,8 @@ mod tests {
     #[test]
     fn a_container_is_known_by_its_cgroup() {
         let (id, inner) = ("a".repeat(64), "b".repeat(64));
-        assert_eq!(container_ids(&format!("0::/system.slice/docker-{id}.scope\n")), [id.clone()]);
-        assert_eq!(container_ids(&format!("1:cpu:/docker/{id}\n0::/docker/{id}\n")), [id.clone()]);
+        assert_eq!(container_ids(&format!("0::/system.slice/docker-{id}.scope\n")), [id.as_str()]);
+        assert_eq!(container_ids(&format!("1:cpu:/docker/{id}\n0::/docker/{id}\n")), [id.as_str()]);
         assert_eq!(container_ids(&format!("0::/docker/{id}/docker/{inner}\n")), [id, inner]);
         assert_eq!(container_ids("0::/user.slice\n"), [""; 0]);
     }

@@ -53,6 +53,7 @@ mod audit;
 mod caller;
 mod channel;
 mod filesystem;
+mod heal;
 mod ledger;
 mod memory;
 mod mount;
@@ -70,6 +71,7 @@ mod worker;
 
 pub use audit::AuditError;
 pub use channel::ChannelError;
+pub use heal::heal;
 pub use memory::{HeldValues, SecretBytes, keep_others_out};
 pub use mount::{MountError, is_mounted, is_ours, umount};
 pub use server::{Client, Running, Server, StartError, StartOptions};

@@ -179,22 +179,22 @@ impl Running {
     }
 }
 
-/// A conversation with a server that runs.
+/// A server that runs. Each question is a connection of its own: nobody keeps the supervisor from its work.
 pub struct Client {
-    channel: Channel,
+    socket: PathBuf,
 }
 
 impl Client {
     /// Finds the server by its runtime directory.
     pub fn connect(runtime_dir: &Path) -> Result<Self, ChannelError> {
-        let channel = Channel::new(UnixStream::connect(runtime_dir.join(SOCKET))?);
-        channel.patience(Some(PATIENCE))?;
-        Ok(Client { channel })
+        let client = Client { socket: runtime_dir.join(SOCKET) };
+        UnixStream::connect(&client.socket)?;
+        Ok(client)
     }
 
     /// What it serves.
     pub fn status(&mut self) -> Result<Status, ChannelError> {
-        match self.ask(&Request::Status, None)? {
+        match self.ask(&Request::Status, None)?.0 {
             Answer::Status(status) => Ok(*status),
             Answer::Done => Err(ChannelError::Refused("the server gave no status".to_owned())),
             Answer::Failed(reason) => Err(ChannelError::Refused(reason)),
@@ -203,7 +203,7 @@ impl Client {
 
     /// Serves something else at the same place. No reader sees an error.
     pub fn reload(&mut self, spec: &Spec, held: &HeldValues) -> Result<(), ChannelError> {
-        done(self.ask(&Request::Reload(Box::new(spec.clone())), Some(held))?)
+        done(self.ask(&Request::Reload(Box::new(spec.clone())), Some(held))?.0)
     }
 
     /// The content of an earlier version.
@@ -213,25 +213,32 @@ impl Client {
         name: &str,
         version: u64,
     ) -> Result<HeldValues, ChannelError> {
-        done(self.ask(&Request::Earlier { kind, name: name.to_owned(), version }, None)?)?;
-        let given = self.channel.take_descriptors().into_iter().next().map(HeldValues::from_fd);
+        let (answer, given) = self.ask(&Request::Earlier { kind, name: name.to_owned(), version }, None)?;
+        done(answer)?;
         given.ok_or_else(|| ChannelError::Refused("the server gave no content".to_owned()))
     }
 
     /// Gives a value that comes from no file other content, until the next plan.
     pub fn hold(&mut self, kind: SecretKind, name: &str, value: &HeldValues) -> Result<(), ChannelError> {
-        done(self.ask(&Request::Hold { kind, name: name.to_owned() }, Some(value))?)
+        done(self.ask(&Request::Hold { kind, name: name.to_owned() }, Some(value))?.0)
     }
 
     /// Unmounts and ends it.
     pub fn stop(&mut self) -> Result<(), ChannelError> {
-        done(self.ask(&Request::Stop, None)?)
+        done(self.ask(&Request::Stop, None)?.0)
     }
 
-    fn ask(&mut self, request: &Request, held: Option<&HeldValues>) -> Result<Answer, ChannelError> {
+    fn ask(
+        &mut self,
+        request: &Request,
+        held: Option<&HeldValues>,
+    ) -> Result<(Answer, Option<HeldValues>), ChannelError> {
+        let mut channel = Channel::new(UnixStream::connect(&self.socket)?);
+        channel.patience(Some(PATIENCE))?;
         let descriptors: Vec<_> = held.into_iter().map(AsFd::as_fd).collect();
-        self.channel.send(request, &descriptors)?;
-        self.channel.receive()
+        channel.send(request, &descriptors)?;
+        let answer = channel.receive()?;
+        Ok((answer, channel.take_descriptors().into_iter().next().map(HeldValues::from_fd)))
     }
 }
 

@@ -916,7 +916,7 @@ impl Supervisor {
         if client.patience(Some(TALK_PATIENCE)).is_err() {
             return false;
         }
-        while let Ok(request) = client.receive::<Request>() {
+        if let Ok(request) = client.receive::<Request>() {
             let beside = client.take_descriptors().into_iter().next().map(HeldValues::from_fd);
             let mut given = None;
             let (answer, stop) = match request {
@@ -935,9 +935,9 @@ impl Supervisor {
                 Request::Hold { kind, name } => (self.hold(kind, &name, beside), false),
             };
             let descriptors: Vec<BorrowedFd<'_>> = given.iter().map(AsFd::as_fd).collect();
-            if client.send(&answer, &descriptors).is_err() || stop {
-                return stop;
-            }
+            // Whoever does not wait for the answer goes without.
+            let _ = client.send(&answer, &descriptors);
+            return stop;
         }
         false
     }

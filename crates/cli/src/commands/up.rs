@@ -24,7 +24,7 @@ pub(crate) fn run(cli: &Cli, args: &UpArgs) -> Result<ExitCode, Failure> {
     let served = serving::specification(cli, &docker, &loaded, &plan, &args.deliver)?;
     let runtime = Runtime::of(&plan.project, true)?;
     let detached = is_detached(&args.args);
-    let mount = serving::start(cli, &runtime, served, detached)?;
+    let mount = serving::start(cli, &runtime, served, detached, None)?;
     let result = overrides::write(&runtime, &plan, &mount.id)
         .and_then(|()| compose_up(cli, &docker, &loaded, Some(&runtime), &args.args));
     let succeeded = matches!(&result, Ok(code) if *code == ExitCode::SUCCESS);
