@@ -42,6 +42,7 @@ const TESTS: &[(&str, Test)] = &[
     ("nothing_fails_while_all_of_it_is_killed_and_rotated", chaos),
     ("a_mount_point_in_use_is_named_and_left_alone", busy_mount_point),
     ("up_again_keeps_the_containers_and_takes_new_grants", up_again),
+    ("two_ups_at_once_end_with_one_server", two_ups),
     ("a_named_user_and_an_image_user_own_their_files", users),
     ("the_value_is_in_no_place_but_the_file_and_the_container", canary_search),
     ("an_attached_up_ends_clean_when_it_is_interrupted", interrupted),
@@ -800,5 +801,22 @@ fn chaos(engine: &Engine) {
     assert!(bad.is_empty(), "{bad:?}");
     assert!(workers > 0 && supervisors > 0 && opens > 1000);
     assert_eq!(lines, opens, "one line for each open");
+    down(&project);
+}
+
+fn two_ups(engine: &Engine) {
+    let project = project(engine, "secrets: [pw]", "value");
+    let start = || {
+        let mut command = project.command(&["up", "-d"]);
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().unwrap()
+    };
+    // Compose itself may not make the same container twice; whoever is second may fail, and fails cleanly.
+    let both = [start(), start()];
+    for child in both {
+        let _ = child.wait_with_output().unwrap();
+    }
+    assert_eq!((servers(&project, "__supervisor").len(), servers(&project, "__worker").len()), (2, 1));
+    up(&project);
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
     down(&project);
 }

@@ -116,6 +116,7 @@ fn another_user_and_root_without_capabilities_are_refused_and_written_down() {
             "exe",
             "outcome",
             "reason",
+            "request",
         ];
         assert_eq!(keys, expected);
     }

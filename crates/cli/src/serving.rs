@@ -61,6 +61,7 @@ pub(crate) fn start(
 ) -> Result<Mount, Failure> {
     let Served { spec, held } = served;
     let files = spec.files.len();
+    let _lock = runtime.lock()?;
     if let Ok(mut client) = Client::connect(runtime.directory()) {
         client.reload(&spec, &held).map_err(|error| {
             Failure::Cannot(format!("the server that runs does not take the new plan: {error}"))

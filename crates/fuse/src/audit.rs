@@ -43,7 +43,15 @@ pub(crate) struct Entry<'a> {
     pub(crate) container_name: Option<&'a str>,
     pub(crate) outcome: Outcome,
     pub(crate) reason: &'a str,
+    /// The kernel's number of the request.
+    pub(crate) request: u64,
 }
+
+/// FUSE_UNIQUE_RESEND (fuse_kernel.h): another worker has had the request before.
+const RESENT: u64 = 1 << 63;
+
+/// As far back as a worker can have written an open down that it did not answer.
+const LOOK_BACK: u64 = 64 << 10;
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -60,6 +68,7 @@ struct Line<'a> {
     exe: Option<&'a str>,
     outcome: Outcome,
     reason: &'a str,
+    request: u64,
 }
 
 /// How many old files are kept.
@@ -104,7 +113,11 @@ impl Audit {
             exe: caller.exe.as_deref(),
             outcome: entry.outcome,
             reason: entry.reason,
+            request: entry.request & !RESENT,
         };
+        if entry.request & RESENT != 0 && self.has(&line) {
+            return Ok(());
+        }
         match (self.append(&line), self.spec.on_failure) {
             (Ok(()), _) => Ok(()),
             (Err(error), OnAuditFailure::Warn) => {
@@ -113,6 +126,19 @@ impl Audit {
             }
             (Err(error), OnAuditFailure::Deny) => Err(AuditError { path: self.spec.path.clone(), error }),
         }
+    }
+
+    /// Whether a worker that died before it could answer has written the same open down.
+    fn has(&self, line: &Line<'_>) -> bool {
+        let Ok(file) = File::open(&self.spec.path) else { return false };
+        let from = file.metadata().map_or(0, |facts| facts.len().saturating_sub(LOOK_BACK));
+        let mut bytes = vec![0; LOOK_BACK as usize];
+        let Ok(count) = std::os::unix::fs::FileExt::read_at(&file, &mut bytes, from) else { return false };
+        bytes.truncate(count);
+        let number = format!("\"request\":{}}}", line.request);
+        let pid = format!("\"pid\":{},", line.pid);
+        let text = String::from_utf8_lossy(&bytes);
+        text.lines().any(|earlier| earlier.ends_with(&number) && earlier.contains(&pid))
     }
 
     /// One write(2) a line: lines of several writers do not mix.
@@ -176,6 +202,10 @@ mod tests {
     use super::*;
 
     fn record(audit: &Audit, reason: &str) -> Result<(), AuditError> {
+        record_request(audit, reason, 2)
+    }
+
+    fn record_request(audit: &Audit, reason: &str, request: u64) -> Result<(), AuditError> {
         let entry = Entry {
             service: "web",
             secret: "pw",
@@ -183,6 +213,7 @@ mod tests {
             container_name: None,
             outcome: Outcome::Allowed,
             reason,
+            request,
         };
         audit.record(&Caller::default(), &entry)
     }
@@ -215,5 +246,16 @@ mod tests {
         assert!(record(&Audit::open(&full, "shop").unwrap(), "").is_err());
         let warn = AuditSpec { on_failure: OnAuditFailure::Warn, ..full };
         assert!(record(&Audit::open(&warn, "shop").unwrap(), "").is_ok());
+    }
+
+    #[test]
+    fn a_request_that_comes_again_after_a_worker_s_death_is_one_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.jsonl");
+        let audit = Audit::open(&AuditSpec::new(&path), "shop").unwrap();
+        record_request(&audit, "", 4).unwrap();
+        record_request(&audit, "", 4 | RESENT).unwrap();
+        record_request(&audit, "", 6 | RESENT).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2);
     }
 }

@@ -91,7 +91,7 @@ struct Count {
 
 /// An open whose caller is not known yet, or the news that one is known now.
 enum Waiting {
-    Open { inode: INodeNo, index: usize, caller: Caller, since: Instant, reply: ReplyOpen },
+    Open { inode: INodeNo, index: usize, caller: Caller, request: u64, since: Instant, reply: ReplyOpen },
     News,
 }
 
@@ -228,7 +228,7 @@ impl Served {
 
     /// Answers an open as soon as it is known whose container asks; gives it back if it is not known yet.
     fn answer(&self, waiting: Waiting) -> Option<Waiting> {
-        let Waiting::Open { inode, index, caller, since, reply } = waiting else { return None };
+        let Waiting::Open { inode, index, caller, request, since, reply } = waiting else { return None };
         let spec = self.snapshots.spec();
         let Some(file) = spec.files.get(index) else {
             reply.error(Errno::ENOENT);
@@ -244,10 +244,10 @@ impl Served {
                 for id in ids {
                     let _ = self.who.send(id);
                 }
-                return Some(Waiting::Open { inode, index, caller, since, reply });
+                return Some(Waiting::Open { inode, index, caller, request, since, reply });
             }
         };
-        match self.decide(index, file, &caller, inside) {
+        match self.decide(index, file, &caller, request, inside) {
             Ok(snapshot) => {
                 self.tell_size(inode, index, &snapshot);
                 let handle = self.give_out(snapshot);
@@ -265,6 +265,7 @@ impl Served {
         index: usize,
         file: &FileSpec,
         caller: &Caller,
+        request: u64,
         inside: Result<Option<String>, String>,
     ) -> Result<Arc<Snapshot>, Errno> {
         let secret = self.snapshots.spec().secrets.get(file.secret).ok_or(Errno::ENOENT)?;
@@ -283,6 +284,7 @@ impl Served {
             container_name: decision.as_ref().ok().and_then(|name| name.as_deref()),
             outcome,
             reason,
+            request,
         };
         if let Err(error) = self.audit.record(caller, &entry) {
             crate::supervisor::log(&error.to_string());
@@ -403,7 +405,8 @@ impl Filesystem for SecretFs {
             return reply.error(Errno::EROFS);
         }
         let caller = Caller::of(request.pid(), request.uid(), request.gid());
-        let open = Waiting::Open { inode, index, caller, since: Instant::now(), reply };
+        let request = request.unique().0;
+        let open = Waiting::Open { inode, index, caller, request, since: Instant::now(), reply };
         if let Some(open) = self.served.answer(open) {
             let _ = self.waiting.send(open);
         }

@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -39,6 +38,13 @@ pub(crate) struct Change {
     pub(crate) rotated: bool,
 }
 
+/// Where changes are told. Nobody is given a version before it is told: if this worker dies, the next one must
+/// be able to go on with it.
+pub(crate) trait Listener: Send + Sync {
+    /// Called with the secret locked.
+    fn hear(&self, change: Change);
+}
+
 /// What a secret has now, and what is wrong with its source, if anything.
 pub(crate) struct Current {
     /// Nothing if the source was missing when this worker took the place of another, which took the content
@@ -59,7 +65,7 @@ pub(crate) struct Snapshots {
     spec: Spec,
     states: Vec<Mutex<State>>,
     ledger: Ledger,
-    changes: Sender<Change>,
+    changes: Arc<dyn Listener>,
 }
 
 /// What an earlier worker has served on the same mount.
@@ -91,7 +97,7 @@ impl Snapshots {
         held: &HeldValues,
         ledger: Ledger,
         before: &Before,
-        changes: Sender<Change>,
+        changes: Arc<dyn Listener>,
     ) -> Result<Self, LoadError> {
         let held: Vec<Arc<SecretBytes>> = held.open()?.into_iter().map(Arc::new).collect();
         let past = Past::new(before)?;
@@ -125,7 +131,7 @@ impl Snapshots {
             if let Some(snapshot) = &state.snapshot
                 && (rotated || !matches!(before, Before::Same))
             {
-                let _ = changes.send(Change { secret: index, snapshot: Arc::clone(snapshot), rotated });
+                changes.hear(Change { secret: index, snapshot: Arc::clone(snapshot), rotated });
             }
             states.push(Mutex::new(state));
         }
@@ -194,7 +200,7 @@ impl Snapshots {
     fn replace(&self, index: usize, state: &mut State, bytes: SecretBytes, version: u64, rotated: bool) {
         let snapshot = Snapshot::new(Arc::new(bytes), version);
         state.snapshot = Some(Arc::clone(&snapshot));
-        let _ = self.changes.send(Change { secret: index, snapshot, rotated });
+        self.changes.hear(Change { secret: index, snapshot, rotated });
     }
 
     /// Content that an earlier worker served under a version. It counts where this worker could load nothing,
@@ -214,7 +220,7 @@ impl Snapshots {
                 let snapshot = Snapshot::new(Arc::clone(&now.bytes), version + 1);
                 self.ledger.set(index, version + 1, Stamp::default());
                 state.snapshot = Some(Arc::clone(&snapshot));
-                let _ = self.changes.send(Change { secret: index, snapshot, rotated: true });
+                self.changes.hear(Change { secret: index, snapshot, rotated: true });
             }
             _ => {
                 if let Some(trouble) = &mut state.trouble {

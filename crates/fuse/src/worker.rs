@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fuser::{Config, Session, SessionACL};
@@ -19,7 +19,7 @@ use crate::filesystem::{News, Parts, SecretFs};
 use crate::ledger::Ledger;
 use crate::memory::{HeldValues, harden_process, lock_failed};
 use crate::scope::Containers;
-use crate::snapshot::{Before, Change, Snapshots, seconds};
+use crate::snapshot::{Before, Change, Listener, Snapshots, seconds};
 use crate::spec::{Container, FileStatus, SecretStatus, Spec};
 use crate::supervisor::log;
 use crate::tree::Tree;
@@ -124,7 +124,7 @@ pub fn worker_main() -> ExitCode {
 struct Prepared {
     fs: SecretFs,
     snapshots: Arc<Snapshots>,
-    changes: Receiver<Change>,
+    outbox: Arc<Outbox>,
     who: Receiver<String>,
 }
 
@@ -151,7 +151,7 @@ fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let prepared =
         prepare(orders, &HeldValues::from_fd(held), Ledger::from_fd(ledger), &before, &mut supervisor);
     drop(before);
-    let Prepared { fs, snapshots, changes, who } = match prepared {
+    let Prepared { fs, snapshots, outbox, who } = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
             supervisor.send(&Report::Failed(error.to_string()), &[])?;
@@ -173,9 +173,7 @@ fn serve() -> Result<(), Box<dyn std::error::Error>> {
     }
     supervisor.send(&Report::Ready(warnings), &[])?;
     let sender = Arc::new(Mutex::new(supervisor.try_clone()?));
-    let spoken = Arc::clone(&sender);
-    let kept = snapshots.spec().secrets.len() <= MOST_KEPT;
-    std::thread::spawn(move || changes.iter().for_each(|change| tell_version(&spoken, &change, kept)));
+    outbox.open(Arc::clone(&sender));
     let spoken = Arc::clone(&sender);
     std::thread::spawn(move || who.iter().for_each(|id| say(&spoken, &Report::Who(id), &[])));
     std::thread::spawn(move || {
@@ -186,6 +184,39 @@ fn serve() -> Result<(), Box<dyn std::error::Error>> {
     });
     session.run()?;
     Ok(())
+}
+
+/// Tells the supervisor of new versions; those that come before it listens wait.
+struct Outbox {
+    /// Whether the content goes along.
+    kept: bool,
+    letters: Mutex<Letters>,
+}
+
+enum Letters {
+    Waiting(Vec<Change>),
+    Open(Arc<Mutex<Channel>>),
+}
+
+impl Outbox {
+    fn open(&self, sender: Arc<Mutex<Channel>>) {
+        let mut letters = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Letters::Waiting(waiting) = &*letters {
+            for change in waiting {
+                tell_version(&sender, change, self.kept);
+            }
+        }
+        *letters = Letters::Open(sender);
+    }
+}
+
+impl Listener for Outbox {
+    fn hear(&self, change: Change) {
+        match &mut *self.letters.lock().unwrap_or_else(PoisonError::into_inner) {
+            Letters::Waiting(waiting) => waiting.push(change),
+            Letters::Open(sender) => tell_version(sender, &change, self.kept),
+        }
+    }
 }
 
 fn say(sender: &Mutex<Channel>, report: &Report, descriptors: &[BorrowedFd<'_>]) {
@@ -238,9 +269,10 @@ fn prepare(
 ) -> Result<Prepared, Box<dyn std::error::Error>> {
     let tree = Tree::new(&orders.spec.files)?;
     let audit = Audit::open(&orders.spec.audit, &orders.spec.project)?;
-    let (changed, changes): (Sender<Change>, _) = channel();
+    let kept = orders.spec.secrets.len() <= MOST_KEPT;
+    let outbox = Arc::new(Outbox { kept, letters: Mutex::new(Letters::Waiting(Vec::new())) });
     let (ask, who) = channel();
-    let snapshots = Arc::new(Snapshots::load(orders.spec, held, ledger, before, changed)?);
+    let snapshots = Arc::new(Snapshots::load(orders.spec, held, ledger, before, outbox.clone())?);
     supervisor.send(&Report::Loaded, &[])?;
     let mut archive = HashMap::new();
     while let Ask::Archived { secret, version } = supervisor.receive::<Ask>()? {
@@ -259,7 +291,7 @@ fn prepare(
         archive,
         worker: orders.number,
     };
-    Ok(Prepared { fs: SecretFs::new(parts), snapshots, changes, who })
+    Ok(Prepared { fs: SecretFs::new(parts), snapshots, outbox, who })
 }
 
 /// Makes a session on a connection whose INIT request has been read already: the session gets it from a
