@@ -2,7 +2,14 @@
 //!
 //! A harness of its own, so that one engine serves all tests and is ended after the last.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests"
+)]
 
 mod rig;
 
@@ -10,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use rig::{Engine, Project, assert_absent_below, assert_absent_in_processes, canary, until};
+use rig::{Engine, Project, assert_absent_below, assert_absent_in_processes, canary, servers, signal, until};
 
 type Test = fn(&Engine);
 
@@ -21,9 +28,21 @@ const TESTS: &[(&str, Test)] = &[
     ("a_service_without_the_grant_sees_nothing", no_grant),
     ("a_rotated_secret_is_seen_without_a_restart", rotation),
     ("a_killed_worker_costs_no_container_its_secret", killed_worker),
+    ("a_stopped_worker_costs_no_container_its_secret", stopped_worker),
+    ("a_killed_supervisor_or_standby_costs_no_container_its_secret", killed_supervisor),
+    ("only_the_services_own_containers_read_not_even_root_of_the_host", scope),
     ("after_a_total_loss_up_brings_the_secrets_back", total_loss),
+    ("repair_brings_running_containers_their_secrets_back", repair),
+    ("a_new_value_is_served_told_and_taken_back", rotate),
+    ("a_rotated_value_is_gone_from_the_workers_memory", memory),
+    ("configs_are_served_too", configs),
+    ("every_other_verb_of_compose_keeps_the_secrets", pass_through),
+    ("owner_mode_and_content_are_as_planned_however_they_are_asked_for", matrix),
+    ("swarm_shows_the_same_as_compat_swarm", swarm),
+    ("nothing_fails_while_all_of_it_is_killed_and_rotated", chaos),
     ("a_mount_point_in_use_is_named_and_left_alone", busy_mount_point),
     ("up_again_keeps_the_containers_and_takes_new_grants", up_again),
+    ("two_ups_at_once_end_with_one_server", two_ups),
     ("a_named_user_and_an_image_user_own_their_files", users),
     ("the_value_is_in_no_place_but_the_file_and_the_container", canary_search),
     ("an_attached_up_ends_clean_when_it_is_interrupted", interrupted),
@@ -180,48 +199,121 @@ fn rotation(engine: &Engine) {
     down(&project);
 }
 
+/// A reader in the service that goes on until a read fails or gives something else than `value`.
+fn reader(project: &Project, value: &str) {
+    let script = format!(
+        "n=0; while [ \"$(cat /run/secrets/pw)\" = '{value}' ]; do n=$((n+1)); echo $n > /tmp/reads; done; touch /tmp/failed"
+    );
+    project.docker(&["compose", "exec", "-d", "app", "sh", "-c", &script]).succeeds();
+}
+
+#[track_caller]
+fn reader_is_well(project: &Project) {
+    // The file may be empty while it is written.
+    let reads = || exec(project, None, "cat /tmp/reads").stdout.trim().parse().unwrap_or(0);
+    until("it has read", || reads() > 10);
+    exec(project, None, "test ! -e /tmp/failed").succeeds();
+}
+
 fn killed_worker(engine: &Engine) {
     let project = project(engine, "secrets: [pw]", "value");
     up(&project);
-    let before = rig::processes("cosec __worker");
-    assert!(!before.is_empty());
-    let reader = project.docker(&[
-        "compose",
-        "exec",
-        "-d",
-        "app",
-        "sh",
-        "-c",
-        "while cat /run/secrets/pw >/dev/null; do :; done; touch /tmp/failed",
-    ]);
-    reader.succeeds();
+    let before = servers(&project, "__worker");
+    assert_eq!(before.len(), 1);
+    reader(&project, "value");
     for _ in 0..5 {
-        for pid in rig::processes("cosec __worker") {
-            let _ = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
-        }
+        signal(&servers(&project, "__worker"), "KILL");
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
-    assert_ne!(rig::processes("cosec __worker"), before);
-    assert_eq!(exec(&project, None, "test ! -e /tmp/failed; cat /run/secrets/pw").succeeds().stdout, "value");
-    exec(&project, None, "test ! -e /tmp/failed").succeeds();
+    until("another worker serves", || {
+        let now = servers(&project, "__worker");
+        !now.is_empty() && now != before
+    });
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+    reader_is_well(&project);
+    down(&project);
+}
+
+fn stopped_worker(engine: &Engine) {
+    let project = project(engine, "secrets: [pw]", "value");
+    up(&project);
+    reader(&project, "value");
+    let stopped = servers(&project, "__worker");
+    signal(&stopped, "STOP");
+    until("it is replaced", || servers(&project, "__worker").iter().any(|pid| *pid != stopped[0]));
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+    reader_is_well(&project);
+    down(&project);
+}
+
+fn killed_supervisor(engine: &Engine) {
+    let project = project(engine, "secrets: [pw]", "value");
+    up(&project);
+    reader(&project, "value");
+    for round in 0..6 {
+        let supervisors = servers(&project, "__supervisor");
+        assert_eq!(supervisors.len(), 2, "supervisor and standby");
+        // The supervisor alone, the standby alone, then the supervisor with the worker.
+        signal(&supervisors[usize::from(round % 3 == 1)..][..1], "KILL");
+        if round % 3 == 2 {
+            signal(&servers(&project, "__worker"), "KILL");
+        }
+        until("all three are there again", || {
+            servers(&project, "__supervisor").len() == 2 && servers(&project, "__worker").len() == 1
+        });
+    }
+    reader_is_well(&project);
+    project.replace("secrets/pw", "other");
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "other");
+    let id = || project.docker(&["compose", "ps", "-q"]).succeeds().stdout;
+    let before = id();
+    up(&project);
+    assert_eq!(id(), before, "it is the same mount: nothing is made anew");
     down(&project);
 }
 
 fn total_loss(engine: &Engine) {
     let project = project(engine, "secrets: [pw]", "value");
     up(&project);
-    let mount = project.runtime().join("cosec").join(&project.name);
-    let own = |pid: &u32| {
-        let log = std::fs::read_link(format!("/proc/{pid}/fd/2")).unwrap_or_default();
-        log.starts_with(&mount)
-    };
-    let servers = [rig::processes("cosec __supervisor"), rig::processes("cosec __worker")].concat();
-    let servers: Vec<String> = servers.iter().filter(|pid| own(pid)).map(u32::to_string).collect();
-    assert_eq!(servers.len(), 2);
-    std::process::Command::new("kill").arg("-9").args(&servers).status().unwrap();
+    let all = [servers(&project, "__supervisor"), servers(&project, "__worker")].concat();
+    assert_eq!(all.len(), 3);
+    // First stopped, so that none has the time to notice that another is gone.
+    signal(&all, "STOP");
+    signal(&all, "KILL");
     until("the mount is dead", || exec(&project, None, "cat /run/secrets/pw").code != 0);
     up(&project);
     assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+    down(&project);
+}
+
+/// Whoever is not in one of the service's own containers is refused, root or not, and written down.
+fn scope(engine: &Engine) {
+    let project = project(engine, "secrets: [pw]", "value");
+    let text = std::fs::read_to_string(project.path("compose.yaml")).unwrap();
+    let mount = project.runtime().join("cosec").join(&project.name).join("mnt");
+    let thief = format!(
+        "  thief:\n    image: cosec-test\n    network_mode: none\n    stop_grace_period: 0s\n    command: {WAIT}\n    volumes: [\"{}:/stolen\"]\nsecrets:\n  pw:\n",
+        mount.display()
+    );
+    up(&project);
+    project.write("compose.yaml", text.replace("secrets:\n  pw:\n", &thief));
+    up(&project);
+    let file = mount.join("app/run/secrets/pw");
+    let refused = std::fs::read(&file).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::PermissionDenied, "root of the host");
+    let stolen = project.docker(&["compose", "exec", "-T", "thief", "cat", "/stolen/app/run/secrets/pw"]);
+    assert_eq!(stolen.code, 1);
+    assert!(stolen.stderr.contains("Permission denied"), "root of another service: {}", stolen.stderr);
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+    let audit = project.audit();
+    let line =
+        |word: &str| audit.lines().find(|line| line.contains(word)).unwrap_or_else(|| panic!("{audit}"));
+    assert!(line("outside the project's containers").contains("\"outcome\":\"denied\""));
+    assert!(line("is not one of service `app`").contains("\"outcome\":\"denied\""));
+    assert!(line("allowed").contains(&format!("\"container_name\":\"{}-app-1\"", project.name)));
+    project.cosec(&["up", "--allow-host", "-d"]).succeeds();
+    let read = std::fs::read(&file).unwrap_or_else(|error| panic!("{error}: {}", project.audit()));
+    assert_eq!(read, b"value", "the policy lets the host in");
     down(&project);
 }
 
@@ -384,7 +476,7 @@ fn env_secret(engine: &Engine) {
     let archive = project.path("export.tar");
     project.docker(&["export", "-o", &archive.display().to_string(), id.trim()]).succeeds();
     let exported = std::fs::read(&archive).unwrap();
-    assert!(!exported.windows(value.len()).any(|window| window == value.as_bytes()), "in docker export");
+    assert!(!rig::holds(&exported, &value), "in docker export");
     down(&project);
 }
 
@@ -400,4 +492,331 @@ fn read_only(engine: &Engine) {
         assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value", "{option}");
         down(&project);
     }
+}
+
+fn repair(engine: &Engine) {
+    let project = project(engine, "secrets: [pw, {source: pw, target: /etc/app/key}]", "value");
+    up(&project);
+    let facts = || project.docker(&["compose", "ps", "-q"]).succeeds().stdout;
+    let before = facts();
+    let all = [servers(&project, "__supervisor"), servers(&project, "__worker")].concat();
+    signal(&all, "STOP");
+    signal(&all, "KILL");
+    until("the mount is dead", || exec(&project, None, "cat /run/secrets/pw").code != 0);
+    project.cosec(&["status"]).fails(2, &["server", "cosec repair"]);
+    let said = project.cosec(&["repair"]).succeeds().stdout;
+    assert!(said.contains("2 files are back"), "{said}");
+    let seen =
+        exec(&project, None, "cat /run/secrets/pw /etc/app/key; stat -c ' %a %u' /etc/app/key").succeeds();
+    assert_eq!(seen.stdout, "valuevalue 400 1000\n");
+    assert_eq!(facts(), before, "neither made anew nor restarted");
+    up(&project);
+    assert_eq!(facts(), before, "the mended container is as good as a new one");
+    down(&project);
+}
+
+fn rotate(engine: &Engine) {
+    let project = project(engine, "secrets: [pw, token]\nx-cosec: {on-rotate: signal HUP}", "first");
+    let text = std::fs::read_to_string(project.path("compose.yaml")).unwrap();
+    let waiting = r#"["sh", "-c", "trap 'exit 0' TERM; trap 'cat /run/secrets/pw > /tmp/told' HUP; while :; do sleep 0.1; done"]"#;
+    project.write("compose.yaml", text.replace(WAIT, waiting) + "  token:\n    environment: TOKEN\n");
+    project.write(".env", "TOKEN=old\n");
+    up(&project);
+    let read = |name: &str| exec(&project, None, &format!("cat /run/secrets/{name}")).succeeds().stdout;
+    assert_eq!(read("pw"), "first");
+    let give = |name: &str, value: &str| {
+        use std::io::Write;
+        let mut command = project.command(&["rotate", name]);
+        let mut child =
+            command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(value.as_bytes()).unwrap();
+        rig::Ran::of(&child.wait_with_output().unwrap()).succeeds().stdout
+    };
+    assert!(give("pw", "second").contains("version 2"));
+    assert_eq!(read("pw"), "second");
+    assert_eq!(std::fs::read_to_string(project.path("secrets/pw")).unwrap(), "second");
+    until("the service is told", || exec(&project, None, "cat /tmp/told").stdout == "second");
+    assert!(give("token", "new").contains("held until"));
+    assert_eq!(read("token"), "new");
+    // A held value outlives its worker.
+    let worker = servers(&project, "__worker");
+    signal(&worker, "KILL");
+    until("another worker serves", || {
+        !servers(&project, "__worker").is_empty() && servers(&project, "__worker") != worker
+    });
+    assert_eq!((read("token"), read("pw")), ("new".to_owned(), "second".to_owned()));
+    project.cosec(&["rotate", "pw", "--generate=40"]).succeeds();
+    assert_eq!(read("pw").len(), 40);
+    let versions = project.cosec(&["versions", "pw"]).succeeds().stdout;
+    assert_eq!(versions.lines().count(), 4, "{versions}");
+    project.cosec(&["rollback", "pw", "--to", "1"]).succeeds();
+    assert_eq!(read("pw"), "first");
+    let status = project.cosec(&["status"]).succeeds().stdout;
+    assert!(status.contains("app      pw      4"), "{status}");
+    project.cosec(&["rollback", "pw", "--to", "9"]).fails(2, &["version 9 of `pw` is not kept"]);
+    project
+        .cosec(&["rotate", "nothing", "--generate"])
+        .fails(2, &["no service is granted a secret `nothing`"]);
+    for said in [versions, status] {
+        assert!(!said.contains("second") && !said.contains("first"), "{said}");
+    }
+    down(&project);
+}
+
+fn memory(engine: &Engine) {
+    let (old, new) = (canary(), canary());
+    let project = project(engine, "secrets: [pw]", &old);
+    up(&project);
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, old);
+    let worker = servers(&project, "__worker")[0];
+    assert!(rig::in_memory(worker, &old), "the search finds what is there");
+    project.replace("secrets/pw", &new);
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, new);
+    until("the old value is gone", || !rig::in_memory(worker, &old));
+    for supervisor in servers(&project, "__supervisor") {
+        assert!(!rig::in_memory(supervisor, &old) && !rig::in_memory(supervisor, &new));
+    }
+    let versions = project.cosec(&["versions", "pw"]).succeeds().stdout;
+    assert_eq!(versions.lines().count(), 3, "it can be brought back all the same: {versions}");
+    down(&project);
+}
+
+fn configs(engine: &Engine) {
+    let project =
+        project(engine, "configs: [settings, {source: inline, target: /etc/inline, mode: 0440}]", "unused");
+    let text = std::fs::read_to_string(project.path("compose.yaml")).unwrap();
+    project.write("settings.ini", "a=1");
+    project.write(
+        "compose.yaml",
+        text + "configs:\n  settings:\n    file: ./settings.ini\n  inline:\n    content: hello $$there\n",
+    );
+    up(&project);
+    let seen = exec(&project, None, "stat -c '%a %u:%g' /settings /etc/inline; cat /settings").succeeds();
+    assert_eq!(seen.stdout, "444 0:0\n440 0:0\na=1");
+    assert_eq!(exec(&project, Some("0"), "cat /etc/inline").succeeds().stdout, "hello $there");
+    project.replace("settings.ini", "a=2");
+    assert_eq!(exec(&project, None, "cat /settings").succeeds().stdout, "a=2");
+    down(&project);
+}
+
+fn pass_through(engine: &Engine) {
+    let project = project(engine, "secrets: [pw]", "value");
+    let ran = project.cosec(&["compose", "run", "--rm", "-T", "app", "cat", "/run/secrets/pw"]).succeeds();
+    assert_eq!(ran.stdout, "value");
+    let seen = |project: &Project| exec(project, None, "stat -c %a /run/secrets/pw; cat /run/secrets/pw");
+    project.cosec(&["compose", "up", "-d"]).succeeds();
+    assert_eq!(seen(&project).succeeds().stdout, "400\nvalue");
+    project.cosec(&["compose", "restart", "-t", "0"]).succeeds();
+    assert_eq!(seen(&project).succeeds().stdout, "400\nvalue");
+    assert!(project.cosec(&["compose", "ps"]).succeeds().stdout.contains("app"));
+    // Plain Compose, in a shell that was told where.
+    let script = format!(
+        "eval \"$({} env)\" && docker compose up -d --force-recreate && docker compose exec -T app cat /run/secrets/pw",
+        env!("CARGO_BIN_EXE_cosec")
+    );
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &script]).current_dir(project.directory());
+    for (name, value) in project.command(&[]).get_envs() {
+        if let Some(value) = value {
+            shell.env(name, value);
+        }
+    }
+    assert_eq!(rig::finish(&mut shell).succeeds().stdout, "value");
+    project.cosec(&["compose", "down", "-t", "0"]).succeeds();
+    project.assert_nothing_left();
+}
+
+/// Target × source × user × file system, all in one project; each file as `cosec plan` says.
+fn matrix(engine: &Engine) {
+    let mut project = Project::new();
+    project.docker_host = Some(engine.host());
+    project.name = format!("t{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    project.write("secrets/pw", "value");
+    project.write(".env", "PW=value\n");
+    let mut services = String::new();
+    let mut all = Vec::new();
+    for source in ["file", "env"] {
+        for (user, lines) in [
+            ("root", "user: \"0\""),
+            ("app", "user: \"1000:1000\""),
+            ("bare", "user: \"0\"\n    cap_drop: [ALL]"),
+        ] {
+            for (system, line) in [("ro", "read_only: true"), ("tmp", "tmpfs: [/run]")] {
+                let name = format!("{source}-{user}-{system}");
+                services.push_str(&format!(
+                    "  {name}:\n    image: cosec-test\n    command: {WAIT}\n    stop_grace_period: 0s\n    network_mode: none\n    {lines}\n    {line}\n    secrets:\n      - {source}\n      - {{source: {source}, target: long, uid: \"7\", gid: \"8\", mode: 0440}}\n      - {{source: {source}, target: /etc/absolute}}\n      - {{source: {source}, target: a/b/nested, mode: 0444}}\n"
+                ));
+                all.push(name);
+            }
+        }
+    }
+    project.write(
+        "compose.yaml",
+        format!(
+            "services:\n{services}secrets:\n  file:\n    file: ./secrets/pw\n  env:\n    environment: PW\n"
+        ),
+    );
+    up(&project);
+    let plan = project.cosec(&["plan", "--format", "json"]).succeeds().stdout;
+    let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+    let deliveries = plan["deliveries"].as_array().unwrap();
+    assert_eq!(deliveries.len(), 48);
+    for name in all {
+        let of_service: Vec<_> = deliveries.iter().filter(|delivery| delivery["service"] == *name).collect();
+        for delivery in of_service {
+            let target = delivery["target"].as_str().unwrap();
+            let own = if name.contains("-app-") { 1000 } else { 0 };
+            let id = |key: &str| delivery["owner"][key].as_u64().unwrap_or(own);
+            let mode = delivery["mode"].as_str().unwrap().trim_start_matches('0');
+            let script = format!("stat -c '%a %u:%g %s' {target}; cat {target} 2>/dev/null; echo $?");
+            let seen =
+                project.docker(&["compose", "exec", "-T", &name, "sh", "-c", &script]).succeeds().stdout;
+            // Root with its capabilities reads all; without them and as another user, what the mode allows.
+            let reads = name.contains("-root-") || mode == "444" || id("uid") == own;
+            let content = if reads { "value0" } else { "1" };
+            assert_eq!(seen, format!("{mode} {}:{} 5\n{content}\n", id("uid"), id("gid")), "{name} {target}");
+        }
+    }
+    down(&project);
+}
+
+/// The same grants, once by the engine's own Swarm and once by `--compat swarm`.
+fn swarm(engine: &Engine) {
+    let project = project(
+        engine,
+        "secrets:\n  - pw\n  - {source: pw2, target: named, uid: \"5\", gid: \"6\", mode: 0440}\n  - {source: pw3, target: /etc/abs/olute}",
+        "value",
+    );
+    let text = std::fs::read_to_string(project.path("compose.yaml")).unwrap()
+        + "  pw2:\n    file: ./secrets/pw\n  pw3:\n    file: ./secrets/pw\n";
+    project.write("compose.yaml", &text);
+    let look = "stat -c '%n %a %u:%g %s' /run/secrets/pw /run/secrets/named /etc/abs/olute; stat -c '%n %a %u:%g' /run/secrets /etc/abs";
+    project.cosec(&["up", "--compat", "swarm", "-d"]).succeeds();
+    let ours = exec(&project, None, look).succeeds().stdout;
+    down(&project);
+    let stack = text
+        .replace("    network_mode: none\n", "    networks: [host]\n")
+        .replace("services:", "version: \"3.8\"\nnetworks: {host: {external: true}}\nservices:");
+    project.write("stack.yaml", stack);
+    project.docker(&["swarm", "init", "--advertise-addr", "127.0.0.1"]).succeeds();
+    let name = format!("{}s", project.name);
+    project.docker(&["stack", "deploy", "--detach=true", "-c", "stack.yaml", &name]).succeeds();
+    let filter = format!("label=com.docker.swarm.service.name={name}_app");
+    let id = || project.docker(&["ps", "-q", "--filter", &filter]).stdout.trim().to_owned();
+    until("the task runs", || !id().is_empty());
+    let theirs = project.docker(&["exec", &id(), "sh", "-c", look]).succeeds().stdout;
+    project.docker(&["stack", "rm", &name]).succeeds();
+    project.docker(&["swarm", "leave", "--force"]).succeeds();
+    assert_eq!(ours, theirs);
+}
+
+/// Four readers in two containers while worker, supervisor and standby are killed and the secret is rotated.
+/// `COSEC_CHAOS_SECONDS` makes it longer; the figures are printed.
+fn chaos(engine: &Engine) {
+    let seconds: u64 =
+        std::env::var("COSEC_CHAOS_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
+    let content = |number: u64| format!("{number:08}\n").repeat(1000);
+    let service =
+        "secrets: [pw]\ndeploy: {replicas: 2}\nvolumes: [\"./reader:/reader:ro\", \"./shared:/shared\"]";
+    let project = project(engine, service, &content(0));
+    project.write("reader.rs", include_str!("chaos/reader.rs"));
+    project.write("shared/floor", "00000000");
+    project.docker(&["version"]).succeeds();
+    rig::finish(
+        std::process::Command::new("rustc")
+            .args(["-O", "-C", "target-feature=+crt-static", "-o", "reader", "reader.rs"])
+            .current_dir(project.directory()),
+    )
+    .succeeds();
+    std::fs::set_permissions(project.path("shared"), std::os::unix::fs::PermissionsExt::from_mode(0o777))
+        .unwrap();
+    up(&project);
+    let mut follow = project.command(&["audit", "--follow", "--json"]);
+    let mut follow = follow.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let lines = Arc::new(AtomicU32::new(0));
+    let (counted, output) = (Arc::clone(&lines), follow.stdout.take().unwrap());
+    let counter = std::thread::spawn(move || {
+        for line in std::io::BufRead::lines(std::io::BufReader::new(output)) {
+            if line.is_ok_and(|line| line.contains("\"allowed\"")) {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    });
+    for reader in 0..4 {
+        let index = (reader % 2 + 1).to_string();
+        let script = format!("/reader {seconds} > /shared/result-{reader} 2>&1");
+        project.docker(&["compose", "exec", "-d", "--index", &index, "app", "sh", "-c", &script]).succeeds();
+    }
+    let floor = std::fs::OpenOptions::new().write(true).open(project.path("shared/floor")).unwrap();
+    let start = std::time::Instant::now();
+    let (mut workers, mut supervisors, mut rotations) = (0, 0, 0_u64);
+    let mut written: std::collections::VecDeque<(std::time::Instant, u64)> =
+        std::collections::VecDeque::new();
+    while start.elapsed().as_secs() < seconds {
+        rotations += 1;
+        project.replace("secrets/pw", &content(rotations));
+        written.push_back((std::time::Instant::now(), rotations));
+        while let Some((when, number)) = written.front() {
+            if when.elapsed() < std::time::Duration::from_millis(100) {
+                break;
+            }
+            std::os::unix::fs::FileExt::write_at(&floor, format!("{number:08}").as_bytes(), 0).unwrap();
+            written.pop_front();
+        }
+        if rotations % 5 == 0 {
+            signal(&servers(&project, "__worker"), "KILL");
+            workers += 1;
+        }
+        if rotations % 20 == 10
+            && let Some(oldest) = servers(&project, "__supervisor").first()
+        {
+            signal(&[*oldest], "KILL");
+            supervisors += 1;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(40));
+    }
+    let result = |reader: u32| {
+        std::fs::read_to_string(project.path(&format!("shared/result-{reader}"))).unwrap_or_default()
+    };
+    until("the readers are done", || (0..4).all(|reader| result(reader).contains("done")));
+    let mut opens = 0;
+    let mut bad = Vec::new();
+    for reader in 0..4 {
+        let text = result(reader);
+        let numbers: Vec<u32> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        opens += numbers[0];
+        if numbers[1..4] != [0, 0, 0] {
+            bad.push(text);
+        }
+    }
+    // What is followed lags behind by a tenth of a second.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    signal(&[follow.id()], "TERM");
+    let _ = follow.wait();
+    counter.join().unwrap();
+    let lines = lines.load(Ordering::Relaxed);
+    eprintln!(
+        "chaos: {seconds} s, {opens} opens, {lines} audit lines, {workers} workers and {supervisors} supervisors killed, {rotations} rotations; failed, torn or stale: {bad:?}"
+    );
+    assert!(bad.is_empty(), "{bad:?}");
+    assert!(workers > 0 && supervisors > 0 && opens > 1000);
+    assert_eq!(lines, opens, "one line for each open");
+    down(&project);
+}
+
+fn two_ups(engine: &Engine) {
+    let project = project(engine, "secrets: [pw]", "value");
+    let start = || {
+        let mut command = project.command(&["up", "-d"]);
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().unwrap()
+    };
+    // Compose itself may not make the same container twice; whoever is second may fail, and fails cleanly.
+    let both = [start(), start()];
+    for child in both {
+        let _ = child.wait_with_output().unwrap();
+    }
+    assert_eq!((servers(&project, "__supervisor").len(), servers(&project, "__worker").len()), (2, 1));
+    up(&project);
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+    down(&project);
 }

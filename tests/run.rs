@@ -109,12 +109,14 @@ fn another_user_and_root_without_capabilities_are_refused_and_written_down() {
             "secret",
             "version",
             "container",
+            "container_name",
             "pid",
             "uid",
             "gid",
             "exe",
             "outcome",
             "reason",
+            "request",
         ];
         assert_eq!(keys, expected);
     }
@@ -213,10 +215,14 @@ fn the_value_is_in_no_process_log_or_runtime_file() {
     let mut seen = 0;
     for pid in workers {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        if !status.contains("Name:\tcosec") && !status.contains("Name:\texe") {
+        let arguments = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
+        if !arguments.contains("__worker") {
             continue;
         }
         seen += 1;
+        assert!(status.contains("Seccomp:\t2"), "{status}");
+        // CAP_DAC_READ_SEARCH, CAP_IPC_LOCK, CAP_SYS_PTRACE.
+        assert!(status.contains("CapPrm:\t0000000000084004"), "{status}");
         let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:")).unwrap();
         assert_ne!(locked.trim(), "0 kB", "{status}");
         assert!(status.contains("NoNewPrivs:\t1"));
@@ -243,14 +249,10 @@ fn a_killed_run_leaves_nothing_mounted_and_no_server() {
         .into_iter()
         .flat_map(|pid| [vec![pid], rig::children(pid)].concat())
         .collect();
-    let servers: Vec<u32> = family
-        .into_iter()
-        .filter(|pid| {
-            std::fs::read_to_string(format!("/proc/{pid}/cmdline"))
-                .is_ok_and(|line| line.contains("cosec\0__"))
-        })
-        .collect();
-    assert_eq!(servers.len(), 2);
+    let of_server = |pid: &u32| words(*pid).starts_with("cosec __");
+    let sleeper = family.iter().copied().find(|pid| !of_server(pid)).unwrap();
+    let servers: Vec<u32> = family.into_iter().filter(of_server).collect();
+    assert_eq!(servers.len(), 3, "supervisor, standby, worker");
     child.kill().unwrap();
     child.wait().unwrap();
     until("the servers are gone", || {
@@ -259,7 +261,12 @@ fn a_killed_run_leaves_nothing_mounted_and_no_server() {
                 || std::fs::read(format!("/proc/{pid}/cmdline")).unwrap().is_empty()
         })
     });
-    let _ = Command::new("pkill").args(["-f", "sleep 300"]).status();
+    rig::signal(&[sleeper], "KILL");
+}
+
+/// A process's words.
+fn words(pid: u32) -> String {
+    std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().replace('\0', " ")
 }
 
 #[test]
@@ -368,4 +375,69 @@ fn binary_and_empty_secrets_arrive_byte_for_byte() {
     let bytes: Vec<u8> = (0..=255).cycle().take(300_000).collect();
     project.write("secrets/pw", &bytes);
     shell(&project, "cmp /run/secrets/pw secrets/pw").succeeds();
+}
+
+#[test]
+fn hostile_names_and_targets_are_served_as_they_are_or_refused() {
+    let project = project("value");
+    let long = "n".repeat(255);
+    for target in ["ü ñ 雪", "a b\\tc", "-rf", "$$HOME", "*", long.as_str()] {
+        project.write(
+            "compose.yaml",
+            COMPOSE.replace("[pw]", &format!("[{{source: pw, target: \"{target}\"}}]")),
+        );
+        assert_eq!(
+            shell(&project, "cd /run/secrets; ls | wc -l; cat -- *").succeeds().stdout,
+            "1\nvalue",
+            "{target}"
+        );
+    }
+    for (target, words) in
+        [("a\\nb", "line break"), ("a\\0b", "line break"), ("../../etc/x", "leaves its directory")]
+    {
+        project.write(
+            "compose.yaml",
+            COMPOSE.replace("[pw]", &format!("[{{source: pw, target: \"{target}\"}}]")),
+        );
+        shell(&project, "true").fails(2, &[words]);
+    }
+    project.write("compose.yaml", COMPOSE.replace("[pw]", &format!("[{{source: pw, target: {long}n}}]")));
+    shell(&project, "true").fails(2, &["no path below a mount point"]);
+    // A secret may be called `..`, which is no name for a file.
+    project.write("compose.yaml", COMPOSE.replace("pw:", "..:").replace("[pw]", "[{source: .., target: x}]"));
+    assert_eq!(shell(&project, "cat /run/secrets/x").succeeds().stdout, "value");
+    project.assert_nothing_left();
+}
+
+#[test]
+fn a_source_swapped_for_a_fifo_or_a_device_hangs_nobody_and_keeps_the_last_content() {
+    let project = project("last");
+    let script = "rm secrets/pw; mkfifo secrets/pw; cat /run/secrets/pw; rm secrets/pw; ln -s /dev/zero secrets/pw; \
+                  cat /run/secrets/pw; rm secrets/pw; printf new > secrets/pw; cat /run/secrets/pw";
+    assert_eq!(shell(&project, script).succeeds().stdout, "lastlastnew");
+}
+
+#[test]
+fn ten_thousand_opens_at_once_all_read() {
+    use std::io::Read;
+    let limit = rustix::process::Rlimit { current: Some(11_000), maximum: Some(11_000) };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
+    let project = project("value");
+    let mut command = project.command(&["run", "--", "sh", "-c", "echo ready; exec sleep 300"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    child.stdout.as_mut().unwrap().read_exact(&mut [0; 6]).unwrap();
+    let inside =
+        rig::children(child.id()).into_iter().find(|pid| !words(*pid).starts_with("cosec __")).unwrap();
+    let path = format!("/proc/{inside}/root/run/secrets/pw");
+    let mut open: Vec<std::fs::File> = (0..10_000).map(|_| std::fs::File::open(&path).unwrap()).collect();
+    for file in &mut open {
+        let mut text = String::new();
+        file.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "value");
+    }
+    drop(open);
+    assert_eq!(project.audit().lines().count(), 10_000);
+    rig::signal(&[child.id()], "TERM");
+    child.wait().unwrap();
+    project.assert_nothing_left();
 }

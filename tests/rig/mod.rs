@@ -239,6 +239,50 @@ pub fn files_below(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// The canary as it may be written down: as it is, and the middle of what base64 makes of it at each of the
+/// three places where it may begin.
+pub fn forms(canary: &str) -> Vec<Vec<u8>> {
+    let mut forms = vec![canary.as_bytes().to_vec()];
+    for before in 0..3 {
+        let text = [vec![0; before], canary.as_bytes().to_vec()].concat();
+        let encoded = base64(&text);
+        // What the neighbours have a part in is left out.
+        let whole = encoded.len() / 4 * 4;
+        forms.push(encoded[if before == 0 { 0 } else { 4 }..whole - 4].to_vec());
+    }
+    forms
+}
+
+fn base64(bytes: &[u8]) -> Vec<u8> {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = Vec::new();
+    for part in bytes.chunks(3) {
+        let number = part.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
+        let number = number << (8 * (3 - part.len()));
+        text.extend(
+            (0..4).map(
+                |at| if at > part.len() { b'=' } else { LETTERS[(number >> (18 - 6 * at) & 63) as usize] },
+            ),
+        );
+    }
+    text
+}
+
+/// Whether some bytes hold the canary in one of its forms.
+pub fn holds(bytes: &[u8], canary: &str) -> bool {
+    forms(canary).iter().any(|form| {
+        // A quick look for the first byte, then for all of them.
+        let mut rest = bytes;
+        while let Some(at) = rest.iter().position(|byte| *byte == form[0]) {
+            if rest[at..].starts_with(form) {
+                return true;
+            }
+            rest = &rest[at + 1..];
+        }
+        false
+    })
+}
+
 /// No file below `directory` holds `canary`, but for those below `except`.
 #[track_caller]
 pub fn assert_absent_below(directory: &Path, except: &[&Path], canary: &str) {
@@ -247,8 +291,7 @@ pub fn assert_absent_below(directory: &Path, except: &[&Path], canary: &str) {
             continue;
         }
         let bytes = fs::read(&file).unwrap_or_default();
-        let found = bytes.windows(canary.len()).any(|window| window == canary.as_bytes());
-        assert!(!found, "the canary is in {}", file.display());
+        assert!(!holds(&bytes, canary), "the canary is in {}", file.display());
     }
 }
 
@@ -265,12 +308,28 @@ pub fn assert_absent_in_processes(names: &[&str], canary: &str) -> usize {
         }
         looked_at += 1;
         for file in ["cmdline", "environ"] {
-            let bytes = read(file);
-            let found = bytes.windows(canary.len()).any(|window| window == canary.as_bytes());
-            assert!(!found, "the canary is in {file} of {text}");
+            assert!(!holds(&read(file), canary), "the canary is in {file} of {text}");
         }
     }
     looked_at
+}
+
+/// Whether a process holds the canary in its readable memory. Root can look even where dumps are off.
+pub fn in_memory(pid: u32, canary: &str) -> bool {
+    use std::os::unix::fs::FileExt;
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    let memory = fs::File::open(format!("/proc/{pid}/mem")).unwrap();
+    maps.lines().any(|line| {
+        let (range, rest) = line.split_once(' ').unwrap();
+        if !rest.starts_with('r') || line.ends_with("[vvar]") {
+            return false;
+        }
+        let (from, to) = range.split_once('-').unwrap();
+        let [from, to] = [from, to].map(|number| u64::from_str_radix(number, 16).unwrap());
+        let mut bytes = vec![0; (to - from) as usize];
+        let Ok(count) = memory.read_at(&mut bytes, from) else { return false };
+        holds(&bytes[..count], canary)
+    })
 }
 
 /// Pids of processes started with exactly these words.
@@ -284,6 +343,30 @@ pub fn processes(words: &str) -> Vec<u32> {
         }
     }
     found
+}
+
+/// The processes of a kind (`__supervisor`, `__worker`) that serve a project: their log is in its runtime
+/// directory. The first is the oldest.
+pub fn servers(project: &Project, kind: &str) -> Vec<u32> {
+    let mut found = processes(&format!("cosec {kind}"));
+    let runtime = project.runtime();
+    found.retain(|pid| {
+        fs::read_link(format!("/proc/{pid}/fd/2")).unwrap_or_default().starts_with(&runtime)
+            && !fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default().contains(") Z ")
+    });
+    found.sort_by_key(|pid| started(*pid));
+    found
+}
+
+fn started(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(19)?.parse().ok()).unwrap_or(0)
+}
+
+/// Sends a signal.
+pub fn signal(pids: &[u32], name: &str) {
+    let pids = pids.iter().map(u32::to_string);
+    let _ = Command::new("kill").arg(format!("-{name}")).args(pids).stderr(Stdio::null()).status();
 }
 
 /// The children of a process.
@@ -309,7 +392,11 @@ impl Engine {
         let directory = tempfile::Builder::new().prefix("cosec-engine-").tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         let log = fs::File::create(at("log")).unwrap();
-        let child = Command::new("dockerd")
+        // It ends with this process, however that ends; and its bridge stays in a network of its own.
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "TERM", "unshare", "--net", "sh", "-c"])
+            .arg("ip link set lo up 2>/dev/null; exec dockerd \"$@\"")
+            .arg("dockerd")
             .arg("--data-root")
             .arg(at("data"))
             .arg("--exec-root")
@@ -360,7 +447,8 @@ impl Engine {
         fs::set_permissions(root.join("tmp"), fs::Permissions::from_mode(0o1777)).unwrap();
         fs::copy("/bin/busybox", root.join("bin/busybox"))
             .expect("busybox-static is installed by xtask setup");
-        for applet in ["sh", "cat", "ls", "id", "stat", "sleep", "echo", "touch", "test", "wc", "kill", "env"]
+        for applet in
+            ["sh", "cat", "ls", "id", "stat", "sleep", "echo", "touch", "test", "wc", "kill", "env", "cmp"]
         {
             std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).unwrap();
         }

@@ -1,6 +1,7 @@
 //! `cargo xtask …`: what people do by hand in this repository. One file per subcommand.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person")]
 
+mod bench;
 mod demo;
 mod fuzz;
 mod setup;
@@ -16,6 +17,8 @@ usage: cargo xtask COMMAND
 
   demo    shows the main job on a WordPress + MySQL project
   test    sets up and runs all checks and tests
+  bench   an audited open beside plain files and the smallest FUSE file system
+  chaos   ten minutes of readers while all of a server is killed and the secret rotated
   setup   installs what the tests need
   web     builds the browser page into web/dist and the npm package into web/package
   docs    writes docs/rules and docs/cosec.schema.json
@@ -27,6 +30,9 @@ fn main() -> ExitCode {
     let result = match arguments.as_slice() {
         ["demo"] => demo::run(),
         ["test"] => test::run(),
+        ["bench"] => bench::run(),
+        ["__measure", path] => bench::measure_here(path),
+        ["chaos"] => chaos(),
         ["setup"] => setup::run(),
         ["web"] => test::web(),
         ["docs"] => docs(),
@@ -43,6 +49,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The test that CI runs for a short time, for long.
+fn chaos() -> Result<()> {
+    let words = ["test", "--package", "cosec", "--test", "docker", "--", "killed_and_rotated"];
+    shell::run(shell::cargo(&words).env("COSEC_CHAOS_SECONDS", "600"))
 }
 
 /// The same test that finds stale pages writes them.

@@ -8,6 +8,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) const SUPERVISOR: &str = "__supervisor";
 /// The hidden subcommand of a mount's worker.
 pub(crate) const WORKER: &str = "__worker";
+/// The hidden subcommand that asks Docker about a container.
+pub(crate) const HELP_CONTAINER: &str = "__container";
+/// The hidden subcommand that mends a container's mounts from inside its mount namespace.
+pub(crate) const HEAL: &str = "__heal";
+/// The hidden subcommand that tells a service of a rotation.
+pub(crate) const HELP_CHANGED: &str = "__changed";
 
 /// Secrets for Docker Compose projects: kept out of the YAML, the environment, git and the disk.
 #[derive(Parser)]
@@ -66,12 +72,45 @@ pub(crate) enum Command {
     Down(PassedArgs),
     /// Run a local command with a service's secrets in /run/secrets, without Docker
     Run(RunArgs),
+    /// Any other verb of `docker compose`, with the secrets in place
+    Compose(PassedArgs),
+    /// Show what is served: mount, versions, last reads, health
+    Status(StatusArgs),
+    /// Give a secret a new value, from standard input or made up
+    Rotate(RotateArgs),
+    /// Show which versions of a secret can be brought back. Never shows a value
+    Versions(NameArgs),
+    /// Give a secret an earlier value again
+    Rollback(RollbackArgs),
     /// Show who opened which secret
     Audit(AuditArgs),
+    /// Serve again after the loss of all of a server's processes, and mend running containers
+    Repair(RepairArgs),
+    /// Print what makes plain `docker compose` in this shell use the served secrets: eval "$(cosec env)"
+    Env,
+    /// Check what cosec needs of this machine, with the remedy for what is missing
+    Doctor,
+    #[command(name = "docker-cli-plugin-metadata", hide = true)]
+    PluginMetadata,
+    #[command(name = HEAL, hide = true)]
+    Heal {
+        /// What to mend, as JSON
+        message: String,
+    },
     #[command(name = SUPERVISOR, hide = true)]
     Supervisor,
     #[command(name = WORKER, hide = true)]
     Worker,
+    #[command(name = HELP_CONTAINER, hide = true)]
+    HelpContainer {
+        /// The container's id
+        id: String,
+    },
+    #[command(name = HELP_CHANGED, hide = true)]
+    HelpChanged {
+        /// What has changed, as JSON
+        message: String,
+    },
 }
 
 #[derive(Args)]
@@ -217,7 +256,7 @@ pub(crate) enum PlanFormat {
     Json,
 }
 
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct CompatArgs {
     /// Defaults for owner and mode: the service's user and 0400, or Swarm's 0:0 and 0444
     #[arg(long, value_enum, default_value_t)]
@@ -245,14 +284,25 @@ pub(crate) struct ExplainArgs {
     pub(crate) rule: String,
 }
 
+/// How secrets are served to containers.
 #[derive(Args)]
-pub(crate) struct UpArgs {
+pub(crate) struct DeliverArgs {
     /// Serve a secret's file even if git would commit it
     #[arg(long)]
     pub(crate) allow_unignored: bool,
 
+    /// Let processes outside the project's containers read too, as far as owner and mode let them
+    #[arg(long)]
+    pub(crate) allow_host: bool,
+
     #[command(flatten)]
     pub(crate) compat: CompatArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct UpArgs {
+    #[command(flatten)]
+    pub(crate) deliver: DeliverArgs,
 
     /// Passed on to `docker compose up`
     #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
@@ -286,6 +336,66 @@ pub(crate) struct AuditArgs {
     /// Print the lines as they are stored
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Go on with what is written from now on
+    #[arg(long)]
+    pub(crate) follow: bool,
+
+    /// Only this service's secrets
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) service: Option<String>,
+
+    /// Only opens that were denied
+    #[arg(long)]
+    pub(crate) denied: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct StatusArgs {
+    /// Print it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct NameArgs {
+    /// The secret's name in the project
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// It is a config, not a secret
+    #[arg(long)]
+    pub(crate) config: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct RotateArgs {
+    #[command(flatten)]
+    pub(crate) name: NameArgs,
+
+    /// Make up a value of this many letters and digits instead of reading standard input
+    #[arg(long, value_name = "LENGTH", num_args = 0..=1, default_missing_value = "32", require_equals = true)]
+    pub(crate) generate: Option<u16>,
+}
+
+#[derive(Args)]
+pub(crate) struct RollbackArgs {
+    #[command(flatten)]
+    pub(crate) name: NameArgs,
+
+    /// Which version [default: the one before]
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) to: Option<u64>,
+}
+
+#[derive(Args)]
+pub(crate) struct RepairArgs {
+    #[command(flatten)]
+    pub(crate) deliver: DeliverArgs,
+
+    /// Restart the services that cannot be mended while they run
+    #[arg(long)]
+    pub(crate) restart: bool,
 }
 
 impl From<Persona> for cosec_core::rules::Persona {

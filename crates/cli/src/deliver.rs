@@ -1,12 +1,13 @@
 //! From the plan to what the file system serves: policy first, then sources, owners, values.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use cosec_core::compose::Environment;
 use cosec_core::files::{Answer, FileSystem, GitState};
 use cosec_core::gitignore;
-use cosec_core::plan::{Delivery, ValueSource};
-use cosec_fuse::{AuditSpec, FileSpec, HeldValues, Source, Spec};
+use cosec_core::plan::{Delivery, Kind, ValueSource};
+use cosec_fuse::{AuditSpec, FileSpec, HeldValues, Scope, SecretKind, SecretSpec, Source, Spec};
 
 use crate::disk::Disk;
 use crate::failure::Failure;
@@ -14,6 +15,9 @@ use crate::project::Loaded;
 
 /// The engine's own limit for a secret.
 pub(crate) const LARGEST_SECRET: u64 = 512_000;
+
+/// Earlier versions that can be brought back.
+const KEPT_VERSIONS: usize = 5;
 
 /// Numeric owner of a delivered file.
 #[derive(Clone, Copy)]
@@ -34,7 +38,8 @@ pub(crate) fn check_policy(
     let disk = Disk::default();
     let mut refusals: Vec<String> = Vec::new();
     for delivery in deliveries {
-        let ValueSource::File(path) = &delivery.source else { continue };
+        // A config is no secret: it may well be in git.
+        let (ValueSource::File(path), Kind::Secret) = (&delivery.source, delivery.kind) else { continue };
         let refusal = match disk.git(path) {
             Answer::Known(GitState::Ignored | GitState::NoRepository) => continue,
             Answer::Known(state) => {
@@ -74,41 +79,70 @@ pub(crate) fn serve(
     mut ids: impl FnMut(&Delivery) -> Result<Ids, Failure>,
 ) -> Result<Served, Failure> {
     let mut values: Vec<zeroize::Zeroizing<Vec<u8>>> = Vec::new();
-    let mut files = Vec::new();
+    let (mut secrets, mut files): (Vec<SecretSpec>, Vec<FileSpec>) = (Vec::new(), Vec::new());
     for delivery in deliveries {
         let Ids { uid, gid } = ids(delivery)?;
-        let source = match &delivery.source {
-            ValueSource::File(path) => {
-                let path = absolute(Path::new(path));
-                cosec_fuse::check_source(&path, LARGEST_SECRET).map_err(|error| {
-                    Failure::Cannot(format!("the file of the secret `{}`: {error}", delivery.secret))
-                })?;
-                Source::File(path)
-            }
-            ValueSource::Environment(name) => {
-                values.push(value_of(&loaded.environment, name, &delivery.secret)?);
-                Source::Held(values.len() - 1)
+        let (name, kind) = (&delivery.secret, kind_of(delivery));
+        let known = secrets.iter().position(|secret| secret.name == *name && secret.kind == kind);
+        let secret = match known {
+            Some(index) => index,
+            None => {
+                let source = source(loaded, delivery, &mut values)?;
+                secrets.push(SecretSpec { name: name.clone(), kind, source });
+                secrets.len() - 1
             }
         };
-        files.push(FileSpec {
-            path: path_in_mount(delivery),
-            service: delivery.service.clone(),
-            secret: delivery.secret.clone(),
-            uid,
-            gid,
-            mode: delivery.mode,
-            source,
-        });
+        let (path, service) = (path_in_mount(delivery), delivery.service.clone());
+        files.push(FileSpec { path, service, secret, uid, gid, mode: delivery.mode });
     }
     let held = HeldValues::seal(&values)
         .map_err(|error| Failure::Cannot(format!("cannot keep the values in memory: {error}")))?;
     let spec = Spec {
         project: loaded.project.name.clone(),
+        secrets,
         files,
-        audit: AuditSpec { path: audit, ..AuditSpec::default() },
+        scope: Scope::Everyone,
+        audit: AuditSpec::new(audit),
         max_size: LARGEST_SECRET,
+        keep: KEPT_VERSIONS,
+        hooks: BTreeMap::new(),
     };
     Ok(Served { spec, held })
+}
+
+fn kind_of(delivery: &Delivery) -> SecretKind {
+    match delivery.kind {
+        Kind::Secret => SecretKind::Secret,
+        Kind::Config => SecretKind::Config,
+    }
+}
+
+fn source(
+    loaded: &Loaded,
+    delivery: &Delivery,
+    values: &mut Vec<zeroize::Zeroizing<Vec<u8>>>,
+) -> Result<Source, Failure> {
+    let (kind, name) = (delivery.kind, &delivery.secret);
+    let value = match &delivery.source {
+        ValueSource::File(path) => {
+            let path = absolute(Path::new(path));
+            return match cosec_fuse::check_source(&path, LARGEST_SECRET) {
+                Ok(()) => Ok(Source::File(path)),
+                Err(error) => Err(Failure::Cannot(format!("the file of the {kind} `{name}`: {error}"))),
+            };
+        }
+        ValueSource::Environment(variable) => value_of(&loaded.environment, variable, name)?,
+        ValueSource::Content(_) => {
+            let content = cosec_core::extension::content(&loaded.root, name).ok_or_else(|| {
+                Failure::Cannot(format!(
+                    "the config `{name}` has no source; give it a `file:`, an `environment:` or a `content:`"
+                ))
+            })?;
+            zeroize::Zeroizing::new(content.as_bytes().to_vec())
+        }
+    };
+    values.push(value);
+    Ok(Source::Held(values.len() - 1))
 }
 
 fn value_of(

@@ -1,6 +1,7 @@
 //! Docker, through its own command line: contexts, SSH and TLS come for free.
 
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use crate::failure::Failure;
@@ -34,6 +35,87 @@ impl Docker {
                 "no Docker engine answers; start it, or set DOCKER_HOST or `docker context use`".to_owned(),
             )),
         }
+    }
+
+    /// The program, without asking whether it works: its first answer tells.
+    pub(crate) fn unchecked() -> Self {
+        Docker { program: std::env::var_os("COSEC_DOCKER").unwrap_or_else(|| "docker".into()) }
+    }
+
+    /// A container's name and labels; `None` if the engine does not have it.
+    pub(crate) fn labels(&self, id: &str) -> Result<Option<(String, serde_json::Value)>, Failure> {
+        const FORMAT: &str = "{{json .Name}}\n{{json .Config.Labels}}";
+        let output = self.run(&["inspect", "--type", "container", "--format", FORMAT, id])?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            // An engine that is not there is no answer.
+            return if reason.to_lowercase().contains("no such container") {
+                Ok(None)
+            } else {
+                Err(Failure::Cannot(reason))
+            };
+        }
+        let mut lines = text.lines().map(serde_json::from_str::<serde_json::Value>);
+        match (lines.next(), lines.next()) {
+            (Some(Ok(name)), Some(Ok(labels))) => {
+                Ok(Some((name.as_str().unwrap_or_default().trim_start_matches('/').to_owned(), labels)))
+            }
+            _ => Err(Failure::Cannot("docker inspect did not answer as expected".to_owned())),
+        }
+    }
+
+    /// The ids of a service's running containers.
+    pub(crate) fn containers(&self, project: &str, service: &str) -> Result<Vec<String>, Failure> {
+        let label = |key: &str, value: &str| format!("label=com.docker.compose.{key}={value}");
+        let (project, service) = (label("project", project), label("service", service));
+        let output =
+            self.run(&["ps", "--quiet", "--no-trunc", "--filter", &project, "--filter", &service])?;
+        if !output.status.success() {
+            return Err(Failure::Cannot(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+    }
+
+    /// A project's running containers.
+    pub(crate) fn running(&self, project: &str) -> Result<Vec<RunningContainer>, Failure> {
+        let label = format!("label=com.docker.compose.project={project}");
+        let output = self.run(&["ps", "--quiet", "--no-trunc", "--filter", &label])?;
+        let ids = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut found = Vec::new();
+        for id in ids.lines() {
+            const FORMAT: &str =
+                "{{json .State.Pid}}\n{{json .Name}}\n{{json .Config.Labels}}\n{{json .Mounts}}";
+            let output = self.run(&["inspect", "--type", "container", "--format", FORMAT, id])?;
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let parts: Result<Vec<serde_json::Value>, _> = text.lines().map(serde_json::from_str).collect();
+            // One that has ended meanwhile needs nothing.
+            let Ok([pid, name, labels, mounts]) = <[_; 4]>::try_from(parts.unwrap_or_default()) else {
+                continue;
+            };
+            let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+            let mounts = mounts.as_array().into_iter().flatten();
+            found.push(RunningContainer {
+                pid: pid.as_u64().unwrap_or(0) as u32,
+                name: text(&name).trim_start_matches('/').to_owned(),
+                service: text(&labels["com.docker.compose.service"]),
+                mounts: mounts
+                    .map(|mount| (text(&mount["Source"]).into(), text(&mount["Destination"]).into()))
+                    .collect(),
+            });
+        }
+        Ok(found)
+    }
+
+    /// Runs a command that must succeed.
+    pub(crate) fn succeed(&self, arguments: &[&str]) -> Result<(), Failure> {
+        let output = self.run(arguments)?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let words = arguments.first().copied().unwrap_or_default();
+        let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        Err(Failure::Cannot(format!("docker {words} failed: {reason}")))
     }
 
     /// `docker compose OPTIONS…`, to be completed.
@@ -72,6 +154,23 @@ impl Docker {
 
     fn output(&self, arguments: &[&str]) -> std::io::Result<Output> {
         Command::new(&self.program).args(arguments).stdin(Stdio::null()).output()
+    }
+}
+
+/// A container, as far as a repair needs to know it.
+pub(crate) struct RunningContainer {
+    /// Its first process, as this machine counts.
+    pub(crate) pid: u32,
+    pub(crate) name: String,
+    pub(crate) service: String,
+    /// What is bound from where to where.
+    mounts: Vec<(PathBuf, PathBuf)>,
+}
+
+impl RunningContainer {
+    /// What is bound from below a directory.
+    pub(crate) fn mounts_below(&self, directory: &Path) -> Vec<(PathBuf, PathBuf)> {
+        self.mounts.iter().filter(|(source, _)| source.starts_with(directory)).cloned().collect()
     }
 }
 

@@ -9,8 +9,11 @@ mod disk;
 mod docker;
 mod failure;
 mod git;
+mod overrides;
+mod owners;
 mod project;
 mod runtime;
+mod serving;
 mod signals;
 
 use std::panic::PanicHookInfo;
@@ -30,7 +33,7 @@ fn say_where_only(panic: &PanicHookInfo<'_>) {
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(say_where_only));
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(commands::plugin::arguments(std::env::args_os().collect()));
     let result = match &cli.command {
         Command::Lint(args) => commands::lint::run(args),
         Command::Config(args) => commands::config::run(&cli.project, args),
@@ -41,8 +44,20 @@ fn main() -> ExitCode {
         Command::Down(args) => commands::down::run(&cli, args),
         Command::Run(args) => commands::run::run(&cli, args),
         Command::Audit(args) => commands::audit::run(&cli.project, args),
+        Command::Compose(args) => commands::compose::run(&cli, args),
+        Command::Status(args) => commands::status::run(&cli.project, args),
+        Command::Rotate(args) => commands::rotate::run(&cli.project, args),
+        Command::Versions(args) => commands::versions::run(&cli.project, args),
+        Command::Rollback(args) => commands::versions::rollback(&cli.project, args),
+        Command::Repair(args) => commands::repair::run(&cli, args),
+        Command::Env => commands::env::run(&cli.project),
+        Command::Doctor => return commands::doctor::run(),
+        Command::PluginMetadata => return commands::plugin::metadata(),
+        Command::Heal { message } => commands::repair::heal(message),
         Command::Supervisor => return cosec_fuse::supervisor_main(),
         Command::Worker => return cosec_fuse::worker_main(),
+        Command::HelpContainer { id } => commands::helper::container(id),
+        Command::HelpChanged { message } => commands::helper::changed(message),
     };
     match result {
         Ok(code) => code,

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use cosec_core::compose::template::Missing;
-use cosec_core::compose::{self, Environment, Interpolation, LoadError, LoadRequest, Project, Resolved};
+use cosec_core::compose::{
+    self, Environment, Interpolation, LoadError, LoadRequest, Project, Resolved, Value,
+};
 use cosec_core::files::{self, FILE_NAMES, FileSystem, OVERRIDE_NAMES};
 use cosec_core::lint::Outcome;
 use cosec_core::report;
@@ -18,6 +20,8 @@ pub(crate) struct Loaded {
     pub(crate) project: Project,
     /// What Compose makes of it.
     pub(crate) resolved: Option<Resolved>,
+    /// The same as a tree, with all that Compose and cosec itself read of it.
+    pub(crate) root: Value,
     /// The Compose files, absolute.
     pub(crate) files: Vec<PathBuf>,
     /// The project directory, absolute.
@@ -97,12 +101,12 @@ pub(crate) fn load(args: &ProjectArgs, services: &[String], purpose: Purpose) ->
         services,
     };
     let loaded = cosec_core::compose::load(&disk, &mut outcome.sources, &mut outcome.documents, &request);
-    let (project, resolved) = match loaded {
-        Ok(loaded) => (loaded.project, loaded.resolved),
+    let (project, resolved, root) = match loaded {
+        Ok(loaded) => (loaded.project, loaded.resolved, loaded.root),
         Err(error) => return Err(shown(&outcome, &error)),
     };
     let files = files.iter().map(|file| absolute(file)).collect();
-    Ok(Loaded { project, resolved, files, directory: absolute(&directory), environment, outcome })
+    Ok(Loaded { project, resolved, root, files, directory: absolute(&directory), environment, outcome })
 }
 
 /// The project directory: the one that is named, that of the first file, or the one where the user stands.

@@ -4,6 +4,8 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, Mode, OFlags};
+
 use crate::failure::Failure;
 
 /// A project's place under the runtime directory, 0700.
@@ -34,6 +36,17 @@ impl Runtime {
     /// Where the file system is mounted.
     pub(crate) fn mount_point(&self) -> PathBuf {
         self.directory.join("mnt")
+    }
+
+    /// Keeps other commands of the same project from starting a server at the same time, as long as it lives.
+    pub(crate) fn lock(&self) -> Result<std::os::fd::OwnedFd, Failure> {
+        let cannot = |error: rustix::io::Errno| {
+            Failure::Cannot(format!("cannot lock {}: {error}", self.directory.display()))
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::open(&self.directory, flags, Mode::empty()).map_err(cannot)?;
+        rustix::fs::flock(&directory, FlockOperation::LockExclusive).map_err(cannot)?;
+        Ok(directory)
     }
 
     /// The override file for Compose.
@@ -67,7 +80,7 @@ impl Runtime {
 }
 
 /// `$XDG_RUNTIME_DIR`, else `/run` for root, else `/run/user/UID`.
-fn base() -> Result<PathBuf, Failure> {
+pub(crate) fn base() -> Result<PathBuf, Failure> {
     if let Some(directory) =
         std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute())
     {

@@ -11,6 +11,7 @@ struct Image {
     /// `_FILE`, or `__FILE`.
     suffix: &'static str,
     /// The page or entrypoint that says so.
+    #[allow(dead_code, reason = "for whoever checks the fact")]
     source: &'static str,
 }
 
@@ -116,14 +117,14 @@ pub fn file_variant(image: &str, variable: &str) -> Option<String> {
     let repository =
         image.rsplit_once(':').map_or(image, |(left, tag)| if tag.contains('/') { image } else { left });
     let last = repository.rsplit('/').next().unwrap_or_default();
-    let is_known = |known: &&'static str| match known.strip_suffix('*') {
+    let is_known = |known: &&str| match known.strip_suffix('*') {
         Some(start) => variable.starts_with(start) && is_secret_name(variable),
         None => *known == variable,
     };
     let found = IMAGES
         .iter()
         .filter(|image| image.names.contains(&last))
-        .find(|image| image.variables.iter().any(|known| is_known(known)));
+        .find(|image| image.variables.iter().any(is_known));
     if let Some(image) = found {
         return Some(format!("{variable}{}", image.suffix));
     }

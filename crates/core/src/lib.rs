@@ -8,6 +8,7 @@ pub mod compose;
 pub mod detect;
 pub mod dockerfile;
 mod dockerignore;
+pub mod extension;
 pub mod files;
 pub mod gitignore;
 mod ignore;

@@ -1,4 +1,4 @@
-//! Who is to get which secret, where, as whom: the deliveries of a project.
+//! Who is to get which secret or config, where, as whom: the deliveries of a project.
 
 use std::fmt;
 
@@ -27,12 +27,34 @@ pub struct Plan {
     pub deliveries: Vec<Delivery>,
 }
 
-/// One secret for one service.
+/// What is delivered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// One of `secrets:`
+    #[default]
+    Secret,
+    /// One of `configs:`
+    Config,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Secret => "secret",
+            Kind::Config => "config",
+        })
+    }
+}
+
+/// One secret or config for one service.
 #[derive(Clone, Debug, Serialize)]
 pub struct Delivery {
     /// The service.
     pub service: String,
-    /// The secret's name in the project.
+    /// Secret or config.
+    pub kind: Kind,
+    /// Its name in the project.
     pub secret: String,
     /// The file's absolute path in the container.
     pub target: String,
@@ -84,6 +106,8 @@ pub enum ValueSource {
     File(String),
     /// A variable of the environment or `.env`.
     Environment(String),
+    /// `content:` of the config of this name.
+    Content(String),
 }
 
 impl fmt::Display for ValueSource {
@@ -91,6 +115,7 @@ impl fmt::Display for ValueSource {
         match self {
             ValueSource::File(path) => write!(f, "file {path}"),
             ValueSource::Environment(name) => write!(f, "environment {name}"),
+            ValueSource::Content(name) => write!(f, "content of {name}"),
         }
     }
 }
@@ -100,11 +125,13 @@ pub fn plan(project: &Project, compat: Compat) -> Result<Plan, LoadError> {
     let mut deliveries: Vec<Delivery> = Vec::new();
     for service in &project.services {
         let first = deliveries.len();
-        for grant in &service.secrets {
-            let delivery = deliver(project, service, grant, compat)?;
+        let secrets = service.secrets.iter().map(|grant| (Kind::Secret, grant));
+        let configs = service.configs.iter().map(|grant| (Kind::Config, grant));
+        for (kind, grant) in secrets.chain(configs) {
+            let delivery = deliver(project, service, kind, grant, compat)?;
             if let Some(twin) = deliveries[first..].iter().find(|other| other.target == delivery.target) {
                 let message = format!(
-                    "the secrets `{}` and `{}` both go to {} in service `{}`; give one another `target:`",
+                    "`{}` and `{}` both go to {} in service `{}`; give one another `target:`",
                     twin.secret, delivery.secret, delivery.target, delivery.service
                 );
                 return Err(LoadError::new(message, grant.span));
@@ -118,14 +145,19 @@ pub fn plan(project: &Project, compat: Compat) -> Result<Plan, LoadError> {
 fn deliver(
     project: &Project,
     service: &Service,
+    kind: Kind,
     grant: &Grant,
     compat: Compat,
 ) -> Result<Delivery, LoadError> {
     let name = &grant.source.value;
     let fail = |message: String| LoadError::new(message, grant.source.span);
-    let secret = project.secret(name).ok_or_else(|| {
+    let definitions = match kind {
+        Kind::Secret => &project.secrets,
+        Kind::Config => &project.configs,
+    };
+    let secret = definitions.iter().find(|secret| secret.name == *name).ok_or_else(|| {
         fail(format!(
-            "service `{}` is granted the secret `{name}`, which the top-level `secrets:` does not define; define it or correct the name",
+            "service `{}` is granted the {kind} `{name}`, which the top-level `{kind}s:` does not define; define it or correct the name",
             service.name
         ))
     })?;
@@ -133,76 +165,91 @@ fn deliver(
         None => ServiceUser::Image,
         Some(user) => service_user(&user.value),
     };
-    let (default_user, default_mode) = match compat {
-        Compat::Cosec => (user, 0o400),
-        Compat::Swarm => (ServiceUser::Ids { uid: 0, gid: Some(0) }, 0o444),
+    let (default_user, default_mode) = match (compat, kind) {
+        (Compat::Cosec, Kind::Secret) => (user, 0o400),
+        // A config is no secret: it is readable, as the engine has it.
+        (Compat::Swarm, _) | (_, Kind::Config) => (ServiceUser::Ids { uid: 0, gid: Some(0) }, 0o444),
     };
     let id =
         |key: &str, text: &Option<crate::compose::Text>| {
             match text {
         None => Ok(None),
         Some(text) => text.value.parse::<u32>().map(Some).map_err(|_| LoadError::new(format!(
-                "`{key}:` of the secret `{name}` must be a number; names are not known outside the image"
+                "`{key}:` of the {kind} `{name}` must be a number; names are not known outside the image"
             ), text.span)),
     }
         };
     Ok(Delivery {
         service: service.name.to_string(),
+        kind,
         secret: name.to_string(),
-        target: target(grant)?,
+        target: target(kind, grant)?,
         owner: Owner { uid: id("uid", &grant.uid)?, gid: id("gid", &grant.gid)?, user: default_user },
         // Type and set-id bits mean nothing on a secret; Swarm drops them too.
         mode: grant.mode.map_or(default_mode, |(bits, _)| bits & 0o777),
-        source: source(secret)?,
+        source: source(kind, secret)?,
         span: grant.span,
     })
 }
 
-fn target(grant: &Grant) -> Result<String, LoadError> {
+fn target(kind: Kind, grant: &Grant) -> Result<String, LoadError> {
     let (written, span) = match &grant.target {
         Some(target) if !target.value.is_empty() => (&*target.value, target.span),
         _ => (&*grant.source.value, grant.source.span),
     };
     if written.split('/').any(|part| part == "..") {
         let message = format!(
-            "the target of the secret `{}` leaves its directory with `..`; write an absolute path",
+            "the target of the {kind} `{}` leaves its directory with `..`; write an absolute path",
             grant.source.value
         );
         return Err(LoadError::new(message, span));
     }
-    let path = join("/run/secrets", written);
+    if written.contains(['\0', '\n']) {
+        let message = format!(
+            "the target of the {kind} `{}` holds a line break or NUL; take it out",
+            grant.source.value.escape_debug()
+        );
+        return Err(LoadError::new(message, span));
+    }
+    let directory = match kind {
+        Kind::Secret => "/run/secrets",
+        Kind::Config => "/",
+    };
+    let path = join(directory, written);
     if path == "/" || path == "/run/secrets" || written.ends_with('/') {
         let message =
-            format!("the target of the secret `{}` is a directory; name a file", grant.source.value);
+            format!("the target of the {kind} `{}` is a directory; name a file", grant.source.value);
         return Err(LoadError::new(message, span));
     }
     Ok(path)
 }
 
-fn source(secret: &SecretDef) -> Result<ValueSource, LoadError> {
+fn source(kind: Kind, secret: &SecretDef) -> Result<ValueSource, LoadError> {
     let name = &secret.name;
     let fail = |message: String| LoadError::new(message, secret.name_span);
     if secret.external == External::Yes {
         return Err(fail(format!(
-            "the secret `{name}` is external, which only Swarm has; give it a `file:` in an override file for local use"
+            "the {kind} `{name}` is external, which only Swarm has; give it a `file:` in an override file for local use"
         )));
     }
     if secret.driver.is_some() {
         return Err(fail(format!(
-            "the secret `{name}` uses a driver, which only Swarm has; give it a `file:` in an override file for local use"
+            "the {kind} `{name}` uses a driver, which only Swarm has; give it a `file:` in an override file for local use"
         )));
     }
     match (&secret.file, &secret.environment) {
         (Some(_), Some(_)) => {
-            Err(fail(format!("the secret `{name}` has both `file:` and `environment:`; keep one")))
+            Err(fail(format!("the {kind} `{name}` has both `file:` and `environment:`; keep one")))
         }
         (Some(file), None) if file.value.is_empty() => {
-            Err(fail(format!("`file:` of the secret `{name}` is empty; name the file that holds the value")))
+            Err(fail(format!("`file:` of the {kind} `{name}` is empty; name the file that holds the value")))
         }
         (Some(file), None) => Ok(ValueSource::File(file.value.to_string())),
         (None, Some(variable)) => Ok(ValueSource::Environment(variable.value.to_string())),
+        // Only the whole tree tells whether it has `content:`; whoever serves it looks there.
+        (None, None) if kind == Kind::Config => Ok(ValueSource::Content(name.to_string())),
         (None, None) => {
-            Err(fail(format!("the secret `{name}` has no source; give it a `file:` or an `environment:`")))
+            Err(fail(format!("the {kind} `{name}` has no source; give it a `file:` or an `environment:`")))
         }
     }
 }

@@ -2,15 +2,16 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, fstat};
 use serde::Serialize;
 
 use crate::caller::Caller;
-use crate::spec::{AuditSpec, FileSpec, OnAuditFailure};
+use crate::spec::{AuditSpec, OnAuditFailure};
 
 /// Why an open cannot be written down.
 #[derive(Debug, thiserror::Error)]
@@ -23,12 +24,34 @@ pub struct AuditError {
 }
 
 /// How an open ended.
-#[derive(Clone, Copy, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Outcome {
+    /// The caller has the content.
     Allowed,
+    /// Mode or scope do not let the caller read.
     Denied,
+    /// The caller might read, but there is nothing to be had.
+    Failed,
 }
+
+/// What is written down of an open, besides the caller.
+pub(crate) struct Entry<'a> {
+    pub(crate) service: &'a str,
+    pub(crate) secret: &'a str,
+    pub(crate) version: Option<u64>,
+    pub(crate) container_name: Option<&'a str>,
+    pub(crate) outcome: Outcome,
+    pub(crate) reason: &'a str,
+    /// The kernel's number of the request.
+    pub(crate) request: u64,
+}
+
+/// FUSE_UNIQUE_RESEND (fuse_kernel.h): another worker has had the request before.
+const RESENT: u64 = 1 << 63;
+
+/// As far back as a worker can have written an open down that it did not answer.
+const LOOK_BACK: u64 = 64 << 10;
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -36,22 +59,32 @@ struct Line<'a> {
     project: &'a str,
     service: &'a str,
     secret: &'a str,
-    version: u64,
+    version: Option<u64>,
     container: Option<&'a str>,
+    container_name: Option<&'a str>,
     pid: u32,
     uid: u32,
     gid: u32,
     exe: Option<&'a str>,
     outcome: Outcome,
     reason: &'a str,
+    request: u64,
 }
+
+/// How many old files are kept.
+const KEPT: u32 = 4;
 
 /// The audit file.
 pub(crate) struct Audit {
-    file: File,
-    path: PathBuf,
+    spec: AuditSpec,
     project: String,
-    on_failure: OnAuditFailure,
+    open: Mutex<Open>,
+}
+
+struct Open {
+    file: File,
+    /// The last line could be written in part only (a full disk): the next one must not continue it.
+    torn: bool,
 }
 
 impl Audit {
@@ -60,50 +93,169 @@ impl Audit {
         if let Some(directory) = spec.path.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(fail)?;
         }
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            // Whoever can swap the file for a link must not choose what we append to.
-            .custom_flags((OFlags::NOFOLLOW | OFlags::CLOEXEC).bits() as i32)
-            .open(&spec.path)
-            .map_err(fail)?;
-        Ok(Audit { file, path: spec.path.clone(), project: project.to_owned(), on_failure: spec.on_failure })
+        let open = Mutex::new(Open { file: open_to_append(&spec.path).map_err(fail)?, torn: false });
+        Ok(Audit { spec: spec.clone(), project: project.to_owned(), open })
     }
 
     /// Writes an open down; an error means that it must be denied.
-    pub(crate) fn record(
-        &self,
-        file: &FileSpec,
-        version: u64,
-        caller: &Caller,
-        outcome: Outcome,
-        reason: &str,
-    ) -> Result<(), AuditError> {
+    pub(crate) fn record(&self, caller: &Caller, entry: &Entry<'_>) -> Result<(), AuditError> {
         let line = Line {
             time: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
             project: &self.project,
-            service: &file.service,
-            secret: &file.secret,
-            version,
-            container: caller.container.as_deref(),
+            service: entry.service,
+            secret: entry.secret,
+            version: entry.version,
+            container: caller.container(),
+            container_name: entry.container_name,
             pid: caller.pid,
             uid: caller.uid,
             gid: caller.gid,
             exe: caller.exe.as_deref(),
-            outcome,
-            reason,
+            outcome: entry.outcome,
+            reason: entry.reason,
+            request: entry.request & !RESENT,
         };
-        let mut bytes = serde_json::to_vec(&line).unwrap_or_default();
-        bytes.push(b'\n');
-        // One write a line: lines of several writers do not mix.
-        match ((&self.file).write_all(&bytes), self.on_failure) {
+        if entry.request & RESENT != 0 && self.has(&line) {
+            return Ok(());
+        }
+        match (self.append(&line), self.spec.on_failure) {
             (Ok(()), _) => Ok(()),
             (Err(error), OnAuditFailure::Warn) => {
-                crate::supervisor::log(&AuditError { path: self.path.clone(), error }.to_string());
+                crate::supervisor::log(&AuditError { path: self.spec.path.clone(), error }.to_string());
                 Ok(())
             }
-            (Err(error), OnAuditFailure::Deny) => Err(AuditError { path: self.path.clone(), error }),
+            (Err(error), OnAuditFailure::Deny) => Err(AuditError { path: self.spec.path.clone(), error }),
         }
+    }
+
+    /// Whether a worker that died before it could answer has written the same open down.
+    fn has(&self, line: &Line<'_>) -> bool {
+        let Ok(file) = File::open(&self.spec.path) else { return false };
+        let from = file.metadata().map_or(0, |facts| facts.len().saturating_sub(LOOK_BACK));
+        let mut bytes = vec![0; LOOK_BACK as usize];
+        let Ok(count) = std::os::unix::fs::FileExt::read_at(&file, &mut bytes, from) else { return false };
+        bytes.truncate(count);
+        let number = format!("\"request\":{}}}", line.request);
+        let pid = format!("\"pid\":{},", line.pid);
+        let text = String::from_utf8_lossy(&bytes);
+        text.lines().any(|earlier| earlier.ends_with(&number) && earlier.contains(&pid))
+    }
+
+    /// One write(2) a line: lines of several writers do not mix.
+    fn append(&self, line: &Line<'_>) -> std::io::Result<()> {
+        let mut bytes = Vec::with_capacity(512);
+        serde_json::to_writer(&mut bytes, line)?;
+        bytes.push(b'\n');
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        self.follow(&mut open, bytes.len() as u64)?;
+        if open.torn {
+            bytes.insert(0, b'\n');
+        }
+        let written = loop {
+            match (&open.file).write(&bytes) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                result => break result?,
+            }
+        };
+        // A line that begins with the end of a torn one is whole again.
+        open.torn = written < bytes.len();
+        if open.torn { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
+    /// Sees to it that the open file is the one at the path, and that it has room.
+    fn follow(&self, open: &mut Open, more: u64) -> std::io::Result<()> {
+        let path = &self.spec.path;
+        let ours = fstat(&open.file)?;
+        // Somebody else may have rotated, or a person taken the file away.
+        let same = std::fs::symlink_metadata(path)
+            .is_ok_and(|there| there.ino() == ours.st_ino && there.dev() == ours.st_dev);
+        if !same {
+            *open = Open { file: open_to_append(path)?, torn: false };
+            return Ok(());
+        }
+        let size = ours.st_size as u64;
+        if size > 0 && size + more > self.spec.max_bytes {
+            let old = |number: u32| PathBuf::from(format!("{}.{number}", path.display()));
+            for number in (1..KEPT).rev() {
+                // A gap in the row is no error.
+                let _ = std::fs::rename(old(number), old(number + 1));
+            }
+            std::fs::rename(path, old(1))?;
+            *open = Open { file: open_to_append(path)?, torn: false };
+        }
+        Ok(())
+    }
+}
+
+fn open_to_append(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        // Whoever can swap the file for a link must not choose what we append to; nor may a FIFO hang us.
+        .custom_flags((OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK).bits() as i32)
+        .open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(audit: &Audit, reason: &str) -> Result<(), AuditError> {
+        record_request(audit, reason, 2)
+    }
+
+    fn record_request(audit: &Audit, reason: &str, request: u64) -> Result<(), AuditError> {
+        let entry = Entry {
+            service: "web",
+            secret: "pw",
+            version: Some(1),
+            container_name: None,
+            outcome: Outcome::Allowed,
+            reason,
+            request,
+        };
+        audit.record(&Caller::default(), &entry)
+    }
+
+    #[test]
+    fn a_full_audit_file_gives_way_and_no_line_is_lost() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.jsonl");
+        let spec = AuditSpec { max_bytes: 2000, ..AuditSpec::new(&path) };
+        let (one, two) = (Audit::open(&spec, "shop").unwrap(), Audit::open(&spec, "shop").unwrap());
+        for number in 0..20 {
+            record(if number % 2 == 0 { &one } else { &two }, &number.to_string()).unwrap();
+        }
+        let mut seen: Vec<u32> = Vec::new();
+        for entry in std::fs::read_dir(directory.path()).unwrap().flatten() {
+            assert!(entry.metadata().unwrap().len() <= 2000);
+            assert_eq!(entry.metadata().unwrap().mode() & 0o777, 0o600);
+            for line in std::fs::read_to_string(entry.path()).unwrap().lines() {
+                let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                seen.push(line["reason"].as_str().unwrap().parse().unwrap());
+            }
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, (0..20).collect::<Vec<u32>>());
+    }
+
+    #[test]
+    fn what_cannot_be_written_down_is_an_error_or_goes_on_as_asked() {
+        let full = AuditSpec { max_bytes: u64::MAX, ..AuditSpec::new("/dev/full") };
+        assert!(record(&Audit::open(&full, "shop").unwrap(), "").is_err());
+        let warn = AuditSpec { on_failure: OnAuditFailure::Warn, ..full };
+        assert!(record(&Audit::open(&warn, "shop").unwrap(), "").is_ok());
+    }
+
+    #[test]
+    fn a_request_that_comes_again_after_a_worker_s_death_is_one_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.jsonl");
+        let audit = Audit::open(&AuditSpec::new(&path), "shop").unwrap();
+        record_request(&audit, "", 4).unwrap();
+        record_request(&audit, "", 4 | RESENT).unwrap();
+        record_request(&audit, "", 6 | RESENT).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2);
     }
 }

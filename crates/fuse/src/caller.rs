@@ -8,11 +8,14 @@ pub(crate) struct Caller {
     pub(crate) pid: u32,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
-    groups: Vec<u32>,
+    pub(crate) groups: Vec<u32>,
     /// May read what the mode forbids: CAP_DAC_OVERRIDE or CAP_DAC_READ_SEARCH, in our own user namespace.
-    overrides: bool,
+    pub(crate) overrides: bool,
     pub(crate) exe: Option<String>,
-    pub(crate) container: Option<String>,
+    /// Whether /proc knows the process, and it is still who asked.
+    pub(crate) known: bool,
+    /// The ids of the containers it is in, the innermost last.
+    pub(crate) containers: Vec<String>,
 }
 
 const CAP_DAC_OVERRIDE: u64 = 1 << 1;
@@ -22,24 +25,42 @@ impl Caller {
     pub(crate) fn of(pid: u32, uid: u32, gid: u32) -> Self {
         let mut caller = Caller { pid, uid, gid, ..Caller::default() };
         let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else { return caller };
-        let mut capabilities = 0;
+        let (mut capabilities, mut groups, mut fsuid) = (0, Vec::new(), None);
         for line in status.lines() {
-            if let Some(groups) = line.strip_prefix("Groups:") {
-                caller.groups = groups.split_whitespace().filter_map(|group| group.parse().ok()).collect();
-            } else if let Some(mask) = line.strip_prefix("CapEff:") {
-                capabilities = u64::from_str_radix(mask.trim(), 16).unwrap_or(0);
+            let Some((name, values)) = line.split_once(':') else { continue };
+            let mut numbers = values.split_whitespace().map_while(|value| value.parse::<u32>().ok());
+            match name {
+                // The kernel names the thread that asks; people know its process.
+                "Tgid" => caller.pid = numbers.next().unwrap_or(pid),
+                "Uid" => fsuid = numbers.nth(3),
+                "Groups" => groups = numbers.collect(),
+                "CapEff" => capabilities = u64::from_str_radix(values.trim(), 16).unwrap_or(0),
+                _ => {}
             }
         }
-        // A capability counts only where it was given: root of a user namespace is nobody here.
-        caller.overrides =
-            capabilities & (CAP_DAC_OVERRIDE | CAP_DAC_READ_SEARCH) != 0 && same_user_namespace(pid);
+        // Whoever has another user than the request has become someone else since, or is not who asked:
+        // then only what the kernel itself said counts.
+        if fsuid == Some(uid) {
+            caller.known = true;
+            caller.groups = groups;
+            // A capability counts only where it was given: root of a user namespace is nobody here.
+            caller.overrides =
+                capabilities & (CAP_DAC_OVERRIDE | CAP_DAC_READ_SEARCH) != 0 && same_user_namespace(pid);
+        }
         caller.exe = fs::read_link(format!("/proc/{pid}/exe"))
             .map(|path| path.display().to_string())
             .or_else(|_| fs::read_to_string(format!("/proc/{pid}/comm")).map(|comm| comm.trim().to_owned()))
             .ok();
-        caller.container =
-            fs::read_to_string(format!("/proc/{pid}/cgroup")).ok().as_deref().and_then(container_id);
+        caller.containers = fs::read_to_string(format!("/proc/{pid}/cgroup"))
+            .as_deref()
+            .map(container_ids)
+            .unwrap_or_default();
         caller
+    }
+
+    /// The id of the container it is in.
+    pub(crate) fn container(&self) -> Option<&str> {
+        self.containers.last().map(String::as_str)
     }
 
     /// Whether a file of this owner and mode may be read; if not, why.
@@ -65,13 +86,21 @@ fn same_user_namespace(pid: u32) -> bool {
     }
 }
 
-/// The 64 hexadecimal digits in a cgroup path: Docker's, containerd's and podman's container id.
-fn container_id(cgroup: &str) -> Option<String> {
+/// The groups of 64 hexadecimal digits in a cgroup path: Docker's, containerd's and podman's container ids.
+fn container_ids(cgroups: &str) -> Vec<String> {
     let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    cgroup
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .find(|part| part.len() == 64 && part.bytes().all(is_hex))
-        .map(str::to_owned)
+    let mut found: Vec<String> = Vec::new();
+    // Of cgroup v1 there is a line for each controller, and all say the same.
+    for line in cgroups.lines() {
+        let path = line.splitn(3, ':').nth(2).unwrap_or_default();
+        let ids = path.split(|c: char| !c.is_ascii_alphanumeric());
+        for id in ids.filter(|part| part.len() == 64 && part.bytes().all(is_hex)) {
+            if !found.iter().any(|known| known == id) {
+                found.push(id.to_owned());
+            }
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -100,9 +129,10 @@ mod tests {
 
     #[test]
     fn a_container_is_known_by_its_cgroup() {
-        let id = "a".repeat(64);
-        assert_eq!(container_id(&format!("0::/system.slice/docker-{id}.scope\n")), Some(id.clone()));
-        assert_eq!(container_id(&format!("0::/docker/{id}\n")), Some(id));
-        assert_eq!(container_id("0::/user.slice\n"), None);
+        let (id, inner) = ("a".repeat(64), "b".repeat(64));
+        assert_eq!(container_ids(&format!("0::/system.slice/docker-{id}.scope\n")), [id.as_str()]);
+        assert_eq!(container_ids(&format!("1:cpu:/docker/{id}\n0::/docker/{id}\n")), [id.as_str()]);
+        assert_eq!(container_ids(&format!("0::/docker/{id}/docker/{inner}\n")), [id, inner]);
+        assert_eq!(container_ids("0::/user.slice\n"), [""; 0]);
     }
 }

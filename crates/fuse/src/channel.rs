@@ -1,5 +1,6 @@
 //! One JSON object a line over a Unix socket, with descriptors beside it where a message brings some.
 
+use std::collections::VecDeque;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -9,8 +10,8 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, recvmsg, sendmsg,
 };
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 /// Why a message did not go through.
 #[derive(Debug, thiserror::Error)]
@@ -30,21 +31,43 @@ pub enum ChannelError {
 }
 
 /// Descriptors a message can bring at most.
-const MOST_DESCRIPTORS: usize = 2;
+const MOST_DESCRIPTORS: usize = 8;
 
 /// A message larger than this is a mistake.
 const LARGEST: usize = 64 << 20;
 
 /// One end.
+#[derive(Debug)]
 pub(crate) struct Channel {
     stream: UnixStream,
     rest: Vec<u8>,
+    /// All that have come, in order.
+    arrived: VecDeque<OwnedFd>,
+    /// Those of the last message.
     descriptors: Vec<OwnedFd>,
+}
+
+/// A message says how many descriptors belong to it: the kernel may hand over the next one's with its bytes.
+#[derive(Serialize)]
+struct Sent<'a, T> {
+    descriptors: usize,
+    message: &'a T,
+}
+
+#[derive(Deserialize)]
+struct Received<T> {
+    descriptors: usize,
+    message: T,
 }
 
 impl Channel {
     pub(crate) fn new(stream: UnixStream) -> Self {
-        Channel { stream, rest: Vec::new(), descriptors: Vec::new() }
+        Channel { stream, rest: Vec::new(), arrived: VecDeque::new(), descriptors: Vec::new() }
+    }
+
+    /// Another hand on the same end, to send with.
+    pub(crate) fn try_clone(&self) -> Result<Self, ChannelError> {
+        Ok(Channel::new(self.stream.try_clone()?))
     }
 
     /// How long to wait for the other side; `None` is for ever.
@@ -59,7 +82,7 @@ impl Channel {
         message: &impl Serialize,
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<(), ChannelError> {
-        let mut bytes = serde_json::to_vec(message)?;
+        let mut bytes = serde_json::to_vec(&Sent { descriptors: descriptors.len(), message })?;
         bytes.push(b'\n');
         let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
@@ -84,10 +107,14 @@ impl Channel {
     }
 
     pub(crate) fn receive<T: DeserializeOwned>(&mut self) -> Result<T, ChannelError> {
+        self.descriptors.clear();
         loop {
             if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.rest.drain(..=end).collect();
-                return Ok(serde_json::from_slice(&line)?);
+                let received: Received<T> = serde_json::from_slice(&line)?;
+                let count = received.descriptors.min(self.arrived.len());
+                self.descriptors = self.arrived.drain(..count).collect();
+                return Ok(received.message);
             }
             if self.rest.len() > LARGEST {
                 return Err(std::io::Error::other("the message is too large").into());
@@ -111,14 +138,19 @@ impl Channel {
         };
         for message in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(received) = message {
-                self.descriptors.extend(received);
+                self.arrived.extend(received);
             }
         }
         self.rest.extend_from_slice(&bytes[..count]);
         Ok(count)
     }
 
-    /// The descriptors that came with the messages so far, in order.
+    /// Whether a whole message is here already.
+    pub(crate) fn has_message(&self) -> bool {
+        self.rest.contains(&b'\n')
+    }
+
+    /// The descriptors that came with the last message, in order.
     pub(crate) fn take_descriptors(&mut self) -> Vec<OwnedFd> {
         std::mem::take(&mut self.descriptors)
     }
@@ -146,8 +178,23 @@ mod tests {
         });
         assert_eq!(right.receive::<String>().unwrap().len(), 3 << 20);
         assert_eq!(right.take_descriptors().len(), 1);
+        assert_eq!(right.take_descriptors().len(), 0);
         assert_eq!(right.receive::<String>().unwrap(), "two");
         sender.join().unwrap();
         assert!(matches!(right.receive::<String>(), Err(ChannelError::Closed)));
+    }
+
+    #[test]
+    fn a_descriptor_stays_with_its_message_when_several_arrive_at_once() {
+        let (left, right) = UnixStream::pair().unwrap();
+        let (left, mut right) = (Channel::new(left), Channel::new(right));
+        let null = std::fs::File::open("/dev/null").unwrap();
+        left.send(&1, &[]).unwrap();
+        left.send(&2, &[null.as_fd()]).unwrap();
+        left.send(&3, &[]).unwrap();
+        for (number, descriptors) in [(1, 0), (2, 1), (3, 0)] {
+            assert_eq!(right.receive::<u32>().unwrap(), number);
+            assert_eq!(right.take_descriptors().len(), descriptors, "{number}");
+        }
     }
 }

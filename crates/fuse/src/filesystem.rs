@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use fuser::{
     AccessFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo,
@@ -13,9 +13,12 @@ use fuser::{
     ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyXattr, Request,
 };
 
-use crate::audit::{Audit, Outcome};
+use crate::audit::{Audit, Entry, Outcome};
 use crate::caller::Caller;
-use crate::snapshot::{Snapshot, Snapshots};
+use crate::memory::HeldValues;
+use crate::scope::{Containers, Decision};
+use crate::snapshot::{Snapshot, Snapshots, seconds};
+use crate::spec::{FileSpec, FileStatus};
 use crate::tree::{Node, Tree};
 
 /// Attributes are never cached: after a rotation `stat` shows the new size at once.
@@ -24,54 +27,157 @@ const TTL: Duration = Duration::ZERO;
 /// The smallest page there is: of larger ones its multiples are the only beginnings that matter.
 const PAGE: u64 = 4096;
 
+/// An open waits this long for the engine to say whose container asks.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The kernel's view of [`Served`].
 pub(crate) struct SecretFs {
+    served: Arc<Served>,
+    /// Opens that wait for the engine. In a thread of their own: the session's few must go on.
+    waiting: Sender<Waiting>,
+}
+
+/// What is served, and what is open.
+pub(crate) struct Served {
     tree: Tree,
     snapshots: Arc<Snapshots>,
     audit: Audit,
+    containers: Containers,
+    /// Asks the supervisor about a container.
+    who: Sender<String>,
     started: SystemTime,
     open: Mutex<HashMap<u64, Arc<Snapshot>>>,
     /// The kernel's ear, once the session has one.
-    notifier: Arc<OnceLock<Notifier>>,
-    /// The size of each file that the kernel knows at least.
-    known_sizes: Vec<AtomicU64>,
+    notifier: OnceLock<Notifier>,
+    counts: Vec<Count>,
     /// Files whose pages the kernel is to forget.
     forget: Sender<INodeNo>,
-    /// Starts at another number in each worker, so that no handle of an earlier one is taken for ours.
+    /// Content of handles that an earlier worker gave out, by secret and version.
+    archive: Mutex<HashMap<(usize, u64), HeldValues>>,
+    worker: u64,
     next_handle: AtomicU64,
 }
 
+/// A handle tells which worker gave it out and which version it shows, so that a new worker neither takes it
+/// for one of its own nor goes on with another version in the middle of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Handle {
+    worker: u64,
+    version: u64,
+    number: u64,
+}
+
+impl Handle {
+    fn pack(self) -> FileHandle {
+        FileHandle(
+            (self.worker & 0xffff) << 48 | (self.version & 0xff_ffff) << 24 | (self.number & 0xff_ffff),
+        )
+    }
+
+    fn version(handle: FileHandle) -> u64 {
+        handle.0 >> 24 & 0xff_ffff
+    }
+}
+
+/// What is counted of a file.
+#[derive(Default)]
+struct Count {
+    /// The size that the kernel knows at least.
+    known_size: AtomicU64,
+    reads: AtomicU64,
+    /// In seconds since 1970; 0 for never.
+    last_read: AtomicU64,
+}
+
+/// An open whose caller is not known yet, or the news that one is known now.
+enum Waiting {
+    Open { inode: INodeNo, index: usize, caller: Caller, request: u64, since: Instant, reply: ReplyOpen },
+    News,
+}
+
+/// What a file system is made of.
+pub(crate) struct Parts {
+    pub(crate) tree: Tree,
+    pub(crate) snapshots: Arc<Snapshots>,
+    pub(crate) audit: Audit,
+    pub(crate) containers: Containers,
+    pub(crate) who: Sender<String>,
+    /// What earlier workers have served, by secret and version.
+    pub(crate) archive: HashMap<(usize, u64), HeldValues>,
+    /// Counts the workers of a connection.
+    pub(crate) worker: u64,
+}
+
+/// Brings the engine's answers.
+#[derive(Clone)]
+pub(crate) struct News {
+    served: Arc<Served>,
+    waiting: Sender<Waiting>,
+}
+
+impl News {
+    pub(crate) fn learn(&self, id: String, container: Option<crate::spec::Container>) {
+        self.served.containers.learn(id, container);
+        let _ = self.waiting.send(Waiting::News);
+    }
+
+    /// What has been read.
+    pub(crate) fn files(&self) -> Vec<FileStatus> {
+        let one = |(file, count): (&FileSpec, &Count)| FileStatus {
+            path: file.path.clone(),
+            service: file.service.clone(),
+            secret: file.secret,
+            reads: count.reads.load(Ordering::Relaxed),
+            last_read: Some(count.last_read.load(Ordering::Relaxed)).filter(|last| *last > 0),
+        };
+        self.served.snapshots.spec().files.iter().zip(&self.served.counts).map(one).collect()
+    }
+}
+
 impl SecretFs {
-    pub(crate) fn new(tree: Tree, snapshots: Arc<Snapshots>, audit: Audit, worker: u64) -> Self {
-        let notifier: Arc<OnceLock<Notifier>> = Arc::default();
+    pub(crate) fn new(parts: Parts) -> Self {
         let (forget, to_forget) = channel();
-        let ear = Arc::clone(&notifier);
+        let served = Arc::new(Served {
+            counts: parts.snapshots.spec().files.iter().map(|_| Count::default()).collect(),
+            notifier: OnceLock::new(),
+            forget,
+            tree: parts.tree,
+            snapshots: parts.snapshots,
+            audit: parts.audit,
+            containers: parts.containers,
+            who: parts.who,
+            started: SystemTime::now(),
+            open: Mutex::new(HashMap::new()),
+            archive: Mutex::new(parts.archive),
+            worker: parts.worker,
+            next_handle: AtomicU64::new(1),
+        });
+        let ear = Arc::clone(&served);
         // In a thread of its own: the kernel waits for reads in flight, which the session's threads answer.
         std::thread::spawn(move || {
             for inode in to_forget {
-                if let Some(notifier) = ear.get() {
+                if let Some(notifier) = ear.notifier.get() {
                     let _ = notifier.inval_inode(inode, 0, 0);
                 }
             }
         });
-        let known_sizes = snapshots.spec().files.iter().map(|_| AtomicU64::new(0)).collect();
-        SecretFs {
-            notifier,
-            known_sizes,
-            forget,
-            tree,
-            snapshots,
-            audit,
-            started: SystemTime::now(),
-            open: Mutex::new(HashMap::new()),
-            next_handle: AtomicU64::new((worker << 32) + 1),
-        }
+        let (waiting, to_wait) = channel();
+        let patient = Arc::clone(&served);
+        std::thread::spawn(move || patient.wait(&to_wait));
+        SecretFs { served, waiting }
     }
 
     /// Where the session's notifier is to be put.
-    pub(crate) fn notifier(&self) -> Arc<OnceLock<Notifier>> {
-        Arc::clone(&self.notifier)
+    pub(crate) fn set_notifier(served: &News, notifier: Notifier) {
+        let _ = served.served.notifier.set(notifier);
     }
 
+    pub(crate) fn news(&self) -> News {
+        News { served: Arc::clone(&self.served), waiting: self.waiting.clone() }
+    }
+}
+
+impl Served {
     fn attributes(&self, inode: u64) -> Option<FileAttr> {
         let mut attributes = FileAttr {
             ino: INodeNo(inode),
@@ -92,20 +198,22 @@ impl SecretFs {
         };
         if let Node::File(index) = self.tree.node(inode)? {
             let file = self.snapshots.spec().files.get(*index)?;
-            let snapshot = self.snapshots.current(*index)?.snapshot;
+            let snapshot = self.snapshots.current(file.secret)?.snapshot;
+            let (size, loaded) =
+                snapshot.map_or((0, self.started), |snapshot| (snapshot.bytes.len() as u64, snapshot.loaded));
             attributes.kind = FileType::RegularFile;
             attributes.nlink = 1;
             attributes.perm = (file.mode & 0o777) as u16;
             attributes.uid = file.uid;
             attributes.gid = file.gid;
-            attributes.size = snapshot.bytes.len() as u64;
-            if let Some(known) = self.known_sizes.get(*index) {
-                known.store(attributes.size, Ordering::Relaxed);
+            attributes.size = size;
+            if let Some(count) = self.counts.get(*index) {
+                count.known_size.store(attributes.size, Ordering::Relaxed);
             }
             attributes.blocks = attributes.size.div_ceil(512);
-            attributes.mtime = snapshot.loaded;
-            attributes.ctime = snapshot.loaded;
-            attributes.atime = snapshot.loaded;
+            attributes.mtime = loaded;
+            attributes.ctime = loaded;
+            attributes.atime = loaded;
         }
         Some(attributes)
     }
@@ -118,41 +226,146 @@ impl SecretFs {
         }
     }
 
-    /// Decides, writes down, and gives the snapshot that this open will read to its end.
-    fn open_file(&self, request: &Request, inode: INodeNo, flags: OpenFlags) -> Result<Arc<Snapshot>, Errno> {
-        let index = self.file(inode)?;
-        if flags.acc_mode() != OpenAccMode::O_RDONLY {
-            return Err(Errno::EROFS);
-        }
-        let file = self.snapshots.spec().files.get(index).ok_or(Errno::ENOENT)?;
-        let current = self.snapshots.current(index).ok_or(Errno::ENOENT)?;
-        let caller = Caller::of(request.pid(), request.uid(), request.gid());
-        let decision = caller.may_read(file.uid, file.gid, file.mode);
-        let (outcome, reason) = match &decision {
-            Ok(()) => (Outcome::Allowed, current.trouble.as_deref().unwrap_or_default()),
-            Err(reason) => (Outcome::Denied, reason.as_str()),
+    /// Answers an open as soon as it is known whose container asks; gives it back if it is not known yet.
+    fn answer(&self, waiting: Waiting) -> Option<Waiting> {
+        let Waiting::Open { inode, index, caller, request, since, reply } = waiting else { return None };
+        let spec = self.snapshots.spec();
+        let Some(file) = spec.files.get(index) else {
+            reply.error(Errno::ENOENT);
+            return None;
         };
-        let written = self.audit.record(file, current.snapshot.version, &caller, outcome, reason);
-        if let Err(error) = written {
+        let inside = match self.containers.decide(spec.scope, &spec.project, &file.service, &caller) {
+            Decision::Inside(name) => Ok(name),
+            Decision::Outside(reason) => Err(reason),
+            Decision::Ask(_) if since.elapsed() > PATIENCE => {
+                Err("the engine did not say whose container it is".to_owned())
+            }
+            Decision::Ask(ids) => {
+                for id in ids {
+                    let _ = self.who.send(id);
+                }
+                return Some(Waiting::Open { inode, index, caller, request, since, reply });
+            }
+        };
+        match self.decide(index, file, &caller, request, inside) {
+            Ok(snapshot) => {
+                self.tell_size(inode, index, &snapshot);
+                let handle = self.give_out(snapshot);
+                // DIRECT_IO keeps the content out of the kernel's page cache.
+                reply.opened(handle, FopenFlags::FOPEN_DIRECT_IO);
+            }
+            Err(error) => reply.error(error),
+        }
+        None
+    }
+
+    /// Decides, writes down, and gives the snapshot that this open will read to its end.
+    fn decide(
+        &self,
+        index: usize,
+        file: &FileSpec,
+        caller: &Caller,
+        request: u64,
+        inside: Result<Option<String>, String>,
+    ) -> Result<Arc<Snapshot>, Errno> {
+        let secret = self.snapshots.spec().secrets.get(file.secret).ok_or(Errno::ENOENT)?;
+        let current = self.snapshots.current(file.secret).ok_or(Errno::ENOENT)?;
+        let decision = inside.and_then(|name| caller.may_read(file.uid, file.gid, file.mode).map(|()| name));
+        let trouble = current.trouble.as_deref().unwrap_or_default();
+        let (outcome, reason) = match (&decision, &current.snapshot) {
+            (Err(reason), _) => (Outcome::Denied, reason.as_str()),
+            (Ok(_), Some(_)) => (Outcome::Allowed, trouble),
+            (Ok(_), None) => (Outcome::Failed, trouble),
+        };
+        let entry = Entry {
+            service: &file.service,
+            secret: &secret.name,
+            version: current.snapshot.as_ref().map(|snapshot| snapshot.version),
+            container_name: decision.as_ref().ok().and_then(|name| name.as_deref()),
+            outcome,
+            reason,
+            request,
+        };
+        if let Err(error) = self.audit.record(caller, &entry) {
             crate::supervisor::log(&error.to_string());
             return Err(Errno::EIO);
         }
         decision.map_err(|_| Errno::EACCES)?;
-        Ok(current.snapshot)
+        if let Some(count) = self.counts.get(index) {
+            count.reads.fetch_add(1, Ordering::Relaxed);
+            count.last_read.store(seconds(SystemTime::now()), Ordering::Relaxed);
+        }
+        current.snapshot.ok_or(Errno::EIO)
+    }
+
+    /// Holds opens until the engine has answered.
+    fn wait(&self, arriving: &Receiver<Waiting>) {
+        let mut waiting: Vec<Waiting> = Vec::new();
+        loop {
+            let arrived = if waiting.is_empty() {
+                arriving.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            } else {
+                arriving.recv_timeout(Duration::from_millis(500))
+            };
+            match arrived {
+                Ok(Waiting::News) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(open) => {
+                    waiting.extend(self.answer(open));
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            waiting = waiting.into_iter().filter_map(|open| self.answer(open)).collect();
+        }
     }
 
     /// An open through a bind mount of the file asks for no attributes, and splice(2) and sendfile(2) stop at
     /// the size that the kernel remembers. Storing a byte at the new end lets it grow; a size that is too
     /// large corrects itself at the first short read.
-    fn tell_size(&self, inode: INodeNo, snapshot: &Snapshot) {
-        let (Ok(index), Some(notifier)) = (self.file(inode), self.notifier.get()) else { return };
+    fn tell_size(&self, inode: INodeNo, index: usize, snapshot: &Snapshot) {
+        let Some(notifier) = self.notifier.get() else { return };
         let bytes = snapshot.bytes.expose();
         let size = bytes.len() as u64;
-        let known = self.known_sizes.get(index).map_or(0, |known| known.swap(size, Ordering::Relaxed));
+        let known = self.counts.get(index).map_or(0, |count| count.known_size.swap(size, Ordering::Relaxed));
         let Some(last) = bytes.last().filter(|_| size > known) else { return };
         // The kernel takes a page that begins with the stored byte for a whole one; any other it reads anew.
         let byte = if (size - 1).is_multiple_of(PAGE) { *last } else { 0 };
         let _ = notifier.store(inode, size - 1, &[byte]);
+    }
+
+    fn give_out(&self, snapshot: Arc<Snapshot>) -> FileHandle {
+        let mut opened = self.opened();
+        loop {
+            let number = self.next_handle.fetch_add(1, Ordering::Relaxed);
+            let handle = Handle { worker: self.worker, version: snapshot.version, number }.pack();
+            // After 16 million opens one of the first may still be open.
+            if let std::collections::hash_map::Entry::Vacant(free) = opened.entry(handle.0) {
+                free.insert(snapshot);
+                return handle;
+            }
+        }
+    }
+
+    /// What a handle of an earlier worker shows: the version it was opened with. That worker allowed it.
+    fn inherited(&self, inode: INodeNo, handle: FileHandle, offset: u64) -> Result<Arc<Snapshot>, Errno> {
+        let index = self.file(inode)?;
+        let file = self.snapshots.spec().files.get(index).ok_or(Errno::ENOENT)?;
+        let current = self.snapshots.current(file.secret).ok_or(Errno::ENOENT)?;
+        let version = Handle::version(handle);
+        // Who has not begun to read may as well have opened it now.
+        if let Some(now) = current.snapshot
+            && (now.version & 0xff_ffff == version || offset == 0)
+        {
+            self.opened().insert(handle.0, Arc::clone(&now));
+            return Ok(now);
+        }
+        let archive = self.archive.lock().unwrap_or_else(PoisonError::into_inner);
+        let values = archive.get(&(file.secret, version)).and_then(|held| held.open().ok());
+        drop(archive);
+        let bytes = values.and_then(|values| values.into_iter().next()).ok_or(Errno::EIO)?;
+        let snapshot = Arc::new(Snapshot { bytes: Arc::new(bytes), version, loaded: self.started });
+        self.opened().insert(handle.0, Arc::clone(&snapshot));
+        Ok(snapshot)
     }
 
     fn opened(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Snapshot>>> {
@@ -168,31 +381,34 @@ impl Filesystem for SecretFs {
     }
 
     fn lookup(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        let inode = name.to_str().and_then(|name| self.tree.child(parent.0, name));
-        match inode.and_then(|inode| self.attributes(inode)) {
+        let inode = name.to_str().and_then(|name| self.served.tree.child(parent.0, name));
+        match inode.and_then(|inode| self.served.attributes(inode)) {
             Some(attributes) => reply.entry(&TTL, &attributes, Generation(0)),
             None => reply.error(Errno::ENOENT),
         }
     }
 
     fn getattr(&self, _request: &Request, inode: INodeNo, handle: Option<FileHandle>, reply: ReplyAttr) {
-        let Some(mut attributes) = self.attributes(inode.0) else { return reply.error(Errno::ENOENT) };
-        if let Some(snapshot) = handle.and_then(|handle| self.opened().get(&handle.0).cloned()) {
+        let Some(mut attributes) = self.served.attributes(inode.0) else { return reply.error(Errno::ENOENT) };
+        if let Some(snapshot) = handle.and_then(|handle| self.served.opened().get(&handle.0).cloned()) {
             attributes.size = snapshot.bytes.len() as u64;
         }
         reply.attr(&TTL, &attributes);
     }
 
     fn open(&self, request: &Request, inode: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
-        match self.open_file(request, inode, flags) {
-            Ok(snapshot) => {
-                self.tell_size(inode, &snapshot);
-                let handle = self.next_handle.fetch_add(1, Ordering::Relaxed);
-                self.opened().insert(handle, snapshot);
-                // DIRECT_IO keeps the content out of the kernel's page cache.
-                reply.opened(FileHandle(handle), FopenFlags::FOPEN_DIRECT_IO);
-            }
-            Err(error) => reply.error(error),
+        let index = match self.served.file(inode) {
+            Ok(index) => index,
+            Err(error) => return reply.error(error),
+        };
+        if flags.acc_mode() != OpenAccMode::O_RDONLY {
+            return reply.error(Errno::EROFS);
+        }
+        let caller = Caller::of(request.pid(), request.uid(), request.gid());
+        let request = request.unique().0;
+        let open = Waiting::Open { inode, index, caller, request, since: Instant::now(), reply };
+        if let Some(open) = self.served.answer(open) {
+            let _ = self.waiting.send(open);
         }
     }
 
@@ -207,15 +423,10 @@ impl Filesystem for SecretFs {
         _lock_owner: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        // A handle that an earlier worker gave out was allowed by it; its content now is the current one.
-        let known = self.opened().get(&handle.0).cloned();
-        let snapshot = match known {
-            Some(snapshot) => snapshot,
-            None => match self.file(inode).map(|index| self.snapshots.current(index)) {
-                Ok(Some(current)) => current.snapshot,
-                Ok(None) => return reply.error(Errno::ENOENT),
-                Err(error) => return reply.error(error),
-            },
+        let known = self.served.opened().get(&handle.0).cloned();
+        let snapshot = match known.map_or_else(|| self.served.inherited(inode, handle, offset), Ok) {
+            Ok(snapshot) => snapshot,
+            Err(error) => return reply.error(error),
         };
         let bytes = snapshot.bytes.expose();
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
@@ -244,10 +455,10 @@ impl Filesystem for SecretFs {
         _flush: bool,
         reply: ReplyEmpty,
     ) {
-        self.opened().remove(&handle.0);
+        self.served.opened().remove(&handle.0);
         reply.ok();
         // splice(2) and sendfile(2) read through the page cache even with DIRECT_IO: empty it.
-        let _ = self.forget.send(inode);
+        let _ = self.served.forget.send(inode);
     }
 
     fn readdir(
@@ -258,13 +469,13 @@ impl Filesystem for SecretFs {
         offset: u64,
         mut reply: ReplyDirectory,
     ) {
-        let Some(Node::Directory { children, parent }) = self.tree.node(inode.0) else {
+        let Some(Node::Directory { children, parent }) = self.served.tree.node(inode.0) else {
             return reply.error(Errno::ENOTDIR);
         };
         let dots = [(".", inode.0), ("..", *parent)].into_iter();
         let entries = dots.chain(children.iter().map(|(name, inode)| (name.as_str(), *inode)));
         for (at, (name, child)) in entries.enumerate().skip(offset as usize) {
-            let kind = match self.tree.node(child) {
+            let kind = match self.served.tree.node(child) {
                 Some(Node::File(_)) => FileType::RegularFile,
                 _ => FileType::Directory,
             };
@@ -279,8 +490,10 @@ impl Filesystem for SecretFs {
         if mask.contains(AccessFlags::W_OK) {
             return reply.error(Errno::EROFS);
         }
-        let Ok(index) = self.file(inode) else { return reply.ok() };
-        let Some(file) = self.snapshots.spec().files.get(index) else { return reply.error(Errno::ENOENT) };
+        let Ok(index) = self.served.file(inode) else { return reply.ok() };
+        let Some(file) = self.served.snapshots.spec().files.get(index) else {
+            return reply.error(Errno::ENOENT);
+        };
         let caller = Caller::of(request.pid(), request.uid(), request.gid());
         let allowed = !mask.contains(AccessFlags::X_OK)
             && (!mask.contains(AccessFlags::R_OK) || caller.may_read(file.uid, file.gid, file.mode).is_ok());
@@ -288,7 +501,7 @@ impl Filesystem for SecretFs {
     }
 
     fn statfs(&self, _request: &Request, _inode: INodeNo, reply: ReplyStatfs) {
-        let files = self.snapshots.spec().files.len() as u64;
+        let files = self.served.snapshots.spec().files.len() as u64;
         reply.statfs(0, 0, 0, files, 0, 4096, 255, 4096);
     }
 

@@ -1,25 +1,36 @@
 //! Secrets as files of a FUSE file system. Knows nothing of YAML or Docker: it gets a [`Spec`] and serves it.
 //!
 //! A **supervisor** without secrets owns the connection to the kernel; a **worker** with the secrets serves
-//! it. A worker that dies is replaced on the same connection, and no reader sees an error.
+//! it; a **standby** waits for the supervisor's death. Whoever dies is replaced on the same connection, and no
+//! reader sees an error.
 //!
 //! ```no_run
-//! use cosec_fuse::{AuditSpec, FileSpec, HeldValues, MountKind, Server, Source, Spec, StartOptions};
+//! use cosec_fuse::{
+//!     AuditSpec, FileSpec, HeldValues, Helpers, MountKind, Scope, SecretKind, SecretSpec, Server, Source, Spec,
+//!     StartOptions,
+//! };
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let spec = Spec {
 //!     project: "shop".into(),
+//!     secrets: vec![SecretSpec {
+//!         name: "password".into(),
+//!         kind: SecretKind::Secret,
+//!         source: Source::File("/home/me/shop/secrets/password".into()),
+//!     }],
 //!     files: vec![FileSpec {
 //!         path: "db/run/secrets/password".into(),
 //!         service: "db".into(),
-//!         secret: "password".into(),
+//!         secret: 0,
 //!         uid: 999,
 //!         gid: 999,
 //!         mode: 0o400,
-//!         source: Source::File("/home/me/shop/secrets/password".into()),
 //!     }],
-//!     audit: AuditSpec { path: "/home/me/.local/state/cosec/shop/audit.jsonl".into(), ..AuditSpec::default() },
+//!     scope: Scope::Everyone,
+//!     audit: AuditSpec::new("/home/me/.local/state/cosec/shop/audit.jsonl"),
 //!     max_size: 512_000,
+//!     keep: 3,
+//!     hooks: Default::default(),
 //! };
 //! let running = Server::start(StartOptions {
 //!     spec,
@@ -30,6 +41,8 @@
 //!     worker_argv: vec!["__worker".into()],         // must run `worker_main`
 //!     detach: false,
 //!     mount: MountKind::Shared,
+//!     helpers: Helpers::default(),
+//!     mount_id: None,
 //! })?;
 //! running.stop()?;
 //! # Ok(())
@@ -40,9 +53,13 @@ mod audit;
 mod caller;
 mod channel;
 mod filesystem;
+mod heal;
+mod ledger;
 mod memory;
 mod mount;
 pub mod namespace;
+mod sandbox;
+mod scope;
 mod server;
 mod snapshot;
 mod source;
@@ -54,11 +71,15 @@ mod worker;
 
 pub use audit::AuditError;
 pub use channel::ChannelError;
+pub use heal::heal;
 pub use memory::{HeldValues, SecretBytes, keep_others_out};
 pub use mount::{MountError, is_mounted, is_ours, umount};
 pub use server::{Client, Running, Server, StartError, StartOptions};
 pub use source::{SourceError, check_source};
-pub use spec::{AuditSpec, FileSpec, FileStatus, MountKind, OnAuditFailure, Source, Spec, Status};
+pub use spec::{
+    AuditSpec, Changed, Container, FileSpec, FileStatus, Helpers, MountKind, OnAuditFailure, Scope,
+    SecretKind, SecretSpec, SecretStatus, Source, Spec, Status, VersionStatus,
+};
 pub use supervisor::supervisor_main;
 pub use tree::TreeError;
 pub use worker::worker_main;

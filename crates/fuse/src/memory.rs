@@ -2,14 +2,13 @@
 #![allow(unsafe_code, reason = "mmap and slices over it")]
 
 use std::fmt;
-use std::fs::File;
-use std::io::{Read, Seek, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{MemfdFlags, memfd_create};
-use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mlock, mmap_anonymous, munmap};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fstat, ftruncate, memfd_create};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mlock, mmap, mmap_anonymous, munmap};
 use zeroize::{Zeroize, Zeroizing};
 
 /// Bytes of a secret in pages of their own. No Clone, no Display, no content in Debug.
@@ -29,8 +28,31 @@ static LOCK_FAILED: AtomicBool = AtomicBool::new(false);
 impl SecretBytes {
     /// Takes bytes in. The caller's own copy is the caller's to zero.
     pub fn new(bytes: &[u8]) -> std::io::Result<Self> {
+        let mut secret = SecretBytes::room(bytes.len())?;
+        secret.room_mut()[..bytes.len()].copy_from_slice(bytes);
+        secret.length = bytes.len();
+        Ok(secret)
+    }
+
+    /// Reads at most `most` bytes; no other memory of this process sees them.
+    pub(crate) fn read(mut source: impl Read, most: usize) -> std::io::Result<Self> {
+        let mut secret = SecretBytes::room(most)?;
+        while secret.length < most {
+            let length = secret.length;
+            match source.read(&mut secret.room_mut()[length..most]) {
+                Ok(0) => break,
+                Ok(count) => secret.length += count,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(secret)
+    }
+
+    /// Locked pages for so many bytes, none of which counts as there yet.
+    fn room(bytes: usize) -> std::io::Result<Self> {
         let page = rustix::param::page_size();
-        let mapped = bytes.len().max(1).next_multiple_of(page);
+        let mapped = bytes.max(1).next_multiple_of(page);
         // SAFETY: a new private anonymous mapping; nothing else can refer to it.
         let pages = unsafe {
             mmap_anonymous(
@@ -43,7 +65,7 @@ impl SecretBytes {
         let Some(pages) = NonNull::new(pages.cast::<u8>()) else {
             return Err(std::io::Error::other("the kernel gave no memory"));
         };
-        let secret = SecretBytes { pages, mapped, length: bytes.len() };
+        let secret = SecretBytes { pages, mapped, length: 0 };
         // SAFETY: the mapping is ours and `mapped` long. Advice fails only on kernels that do not know it.
         unsafe {
             let _ = madvise(pages.as_ptr().cast(), mapped, Advice::LinuxDontDump);
@@ -51,14 +73,18 @@ impl SecretBytes {
             if mlock(pages.as_ptr().cast(), mapped).is_err() {
                 LOCK_FAILED.store(true, Ordering::Relaxed);
             }
-            std::ptr::copy_nonoverlapping(bytes.as_ptr(), pages.as_ptr(), bytes.len());
         }
         Ok(secret)
     }
 
+    fn room_mut(&mut self) -> &mut [u8] {
+        // SAFETY: the mapping is ours, `mapped` long, zeroed by the kernel, and borrowed mutably here.
+        unsafe { std::slice::from_raw_parts_mut(self.pages.as_ptr(), self.mapped) }
+    }
+
     /// The bytes.
     pub fn expose(&self) -> &[u8] {
-        // SAFETY: `length` bytes of our own mapping were written in `new`.
+        // SAFETY: `length` bytes of our own mapping were written in `new` or `read`.
         unsafe { std::slice::from_raw_parts(self.pages.as_ptr(), self.length) }
     }
 
@@ -80,9 +106,9 @@ pub(crate) fn lock_failed() -> bool {
 
 impl Drop for SecretBytes {
     fn drop(&mut self) {
+        self.room_mut().zeroize();
         // SAFETY: the mapping is ours, and nobody can hold a reference to it any more.
         unsafe {
-            std::slice::from_raw_parts_mut(self.pages.as_ptr(), self.mapped).zeroize();
             let _ = munmap(self.pages.as_ptr().cast(), self.mapped);
         }
     }
@@ -102,34 +128,130 @@ pub struct HeldValues {
 }
 
 impl HeldValues {
-    /// Puts values into memory of their own.
+    /// Puts values into memory of their own: where the kernel has it (Linux 5.14, memfd_secret), memory that
+    /// is never swapped out and that the kernel itself has no address for; else a sealed memfd, which may be
+    /// swapped out while no worker has it locked.
     pub fn seal(values: &[Zeroizing<Vec<u8>>]) -> std::io::Result<Self> {
-        let mut file = File::from(memfd_create("cosec", MemfdFlags::CLOEXEC)?);
+        let values: Vec<&[u8]> = values.iter().map(|value| value.as_slice()).collect();
+        HeldValues::seal_all(&values)
+    }
+
+    /// The same for one value.
+    pub fn seal_one(value: &[u8]) -> std::io::Result<Self> {
+        HeldValues::seal_all(&[value])
+    }
+
+    fn seal_all(values: &[&[u8]]) -> std::io::Result<Self> {
+        let length: usize = 8 + values.iter().map(|value| 8 + value.len()).sum::<usize>();
+        memfd_secret()
+            .and_then(|memory| HeldValues::fill(memory, length, values))
+            .or_else(|_| HeldValues::fill(memfd_create("cosec", ORDINARY)?, length, values))
+    }
+
+    /// The number of values, then each one's length and bytes.
+    fn fill(memory: OwnedFd, length: usize, values: &[&[u8]]) -> std::io::Result<Self> {
+        ftruncate(&memory, length as u64)?;
+        let mut mapping = Mapping::new(&memory, length, ProtFlags::READ | ProtFlags::WRITE)?;
+        let mut rest = mapping.bytes_mut();
+        rest.write_all(&(values.len() as u64).to_le_bytes())?;
         for value in values {
-            file.write_all(&(value.len() as u64).to_le_bytes())?;
-            file.write_all(value)?;
+            rest.write_all(&(value.len() as u64).to_le_bytes())?;
+            rest.write_all(value)?;
         }
-        Ok(HeldValues { memory: file.into() })
+        drop(mapping);
+        // memfd_secret knows no seals; its size cannot change once set.
+        let _ = fcntl_add_seals(&memory, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW);
+        let _ = fcntl_add_seals(&memory, SealFlags::WRITE);
+        Ok(HeldValues { memory })
     }
 
     pub(crate) fn from_fd(memory: OwnedFd) -> Self {
         HeldValues { memory }
     }
 
+    pub(crate) fn try_clone(&self) -> std::io::Result<Self> {
+        Ok(HeldValues { memory: self.memory.try_clone()? })
+    }
+
     /// Reads all values into locked memory.
-    pub(crate) fn open(&self) -> std::io::Result<Vec<SecretBytes>> {
-        let mut file = File::from(self.memory.try_clone()?);
-        file.rewind()?;
-        let mut values = Vec::new();
-        let mut length = [0; 8];
-        while file.read(&mut length[..1])? == 1 {
-            file.read_exact(&mut length[1..])?;
-            let length = usize::try_from(u64::from_le_bytes(length)).map_err(std::io::Error::other)?;
-            let mut value = Zeroizing::new(vec![0; length]);
-            file.read_exact(&mut value)?;
-            values.push(SecretBytes::new(&value)?);
+    pub fn open(&self) -> std::io::Result<Vec<SecretBytes>> {
+        let length = usize::try_from(fstat(&self.memory)?.st_size).map_err(std::io::Error::other)?;
+        let mapping = Mapping::new(&self.memory, length, ProtFlags::READ)?;
+        let mut rest = mapping.bytes();
+        let values = read_number(&mut rest)?;
+        (0..values)
+            .map(|_| {
+                let length = read_number(&mut rest)?;
+                let (value, after) =
+                    rest.split_at_checked(length).ok_or(std::io::ErrorKind::UnexpectedEof)?;
+                rest = after;
+                SecretBytes::new(value)
+            })
+            .collect()
+    }
+}
+
+fn read_number(bytes: &mut &[u8]) -> std::io::Result<usize> {
+    let mut number = [0; 8];
+    bytes.read_exact(&mut number)?;
+    usize::try_from(u64::from_le_bytes(number)).map_err(std::io::Error::other)
+}
+
+const ORDINARY: MemfdFlags = MemfdFlags::CLOEXEC.union(MemfdFlags::ALLOW_SEALING);
+
+/// memfd_secret(2). It fails where the kernel lacks it or has it switched off (secretmem.enable=0).
+fn memfd_secret() -> std::io::Result<OwnedFd> {
+    use crate::sandbox::syscall;
+    /// The same on all architectures: it is younger than their common table.
+    const SYS_MEMFD_SECRET: std::ffi::c_long = 447;
+    /// FD_CLOEXEC, as the kernel's own test asks for it.
+    const CLOEXEC: std::ffi::c_long = 0o2_000_000;
+    // SAFETY: the system call takes one number and touches no memory of ours.
+    let descriptor = unsafe { syscall(SYS_MEMFD_SECRET, CLOEXEC) };
+    match i32::try_from(descriptor) {
+        // SAFETY: the kernel has just opened it for us, and nobody else knows its number.
+        Ok(descriptor) if descriptor >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+/// Shared memory of a descriptor, mapped for as long as this lives.
+struct Mapping {
+    start: NonNull<u8>,
+    length: usize,
+}
+
+impl Mapping {
+    fn new(memory: &OwnedFd, length: usize, rights: ProtFlags) -> std::io::Result<Self> {
+        // SAFETY: a new mapping; nothing else in this process refers to it.
+        let start = unsafe { mmap(std::ptr::null_mut(), length, rights, MapFlags::SHARED, memory, 0) }?;
+        // SAFETY: the mapping is ours and `length` long. Advice fails only on kernels that do not know it.
+        unsafe {
+            let _ = madvise(start, length, Advice::LinuxDontDump);
         }
-        Ok(values)
+        let start = NonNull::new(start.cast()).ok_or(std::io::ErrorKind::OutOfMemory)?;
+        Ok(Mapping { start, length })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: the mapping is ours and `length` long; whoever filled it has stopped writing before it was
+        // handed over.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.length) }
+    }
+
+    /// Only for a mapping made with the right to write.
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as above, and nobody else has the descriptor yet.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.length) }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours, and no reference to it can be left.
+        unsafe {
+            let _ = munmap(self.start.as_ptr().cast(), self.length);
+        }
     }
 }
 
@@ -148,9 +270,12 @@ pub fn keep_others_out() {
 
 /// The same for a process that starts no user's programs.
 pub(crate) fn harden_process() {
-    use rustix::process::{Resource, Rlimit, setrlimit};
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     keep_others_out();
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    // As much locked memory as this user may have at all.
+    let most = getrlimit(Resource::Memlock).maximum;
+    let _ = setrlimit(Resource::Memlock, Rlimit { current: most, maximum: most });
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags};
@@ -32,14 +33,17 @@ pub enum MountError {
     /// mount(2) said no.
     #[error("this user may not mount; run as root, or install fuse3 for fusermount3")]
     Permission,
+    /// Nothing there.
+    #[error("the mount point {} does not exist; create it with `mkdir -p {}`", .0.display(), .0.display())]
+    Missing(PathBuf),
     /// No directory there.
-    #[error("the mount point {} is no directory", .0.display())]
+    #[error("the mount point {} is no directory; name an empty one", .0.display())]
     NoDirectory(PathBuf),
     /// Something is mounted there.
     #[error("something is mounted at {} already; unmount it with `umount -l {}`", .0.display(), .0.display())]
     Busy(PathBuf),
     /// A FUSE mount whose server is gone.
-    #[error("a mount whose server is gone is in the way at {}; unmount it with `umount -l {}`", .0.display(), .0.display())]
+    #[error("a mount whose server is gone is in the way at {}; unmount it with `cosec umount` or `umount -l {}`", .0.display(), .0.display())]
     Stale(PathBuf),
     /// fusermount3 does not let others in.
     #[error(
@@ -69,8 +73,13 @@ pub(crate) fn mount(point: &Path, kind: MountKind) -> Result<OwnedFd, MountError
             MountError::Busy(point.to_owned())
         });
     }
-    if !point.is_dir() {
-        return Err(MountError::NoDirectory(point.to_owned()));
+    match std::fs::metadata(point) {
+        Ok(facts) if facts.is_dir() => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(MountError::Missing(point.to_owned()));
+        }
+        Err(error) if error.kind() != std::io::ErrorKind::NotADirectory => return Err(other(point, error)),
+        _ => return Err(MountError::NoDirectory(point.to_owned())),
     }
     if kind == MountKind::Private || rustix::process::geteuid().is_root() {
         direct(point)
@@ -152,27 +161,43 @@ fn other(path: &Path, cause: impl ToString) -> MountError {
 
 /// Whether something is mounted at a path. Asks the mount table, so that a dead mount cannot hang it.
 pub fn is_mounted(point: &Path) -> bool {
-    type_at(point).is_some()
+    topmost(point).is_some()
 }
 
 /// Whether a mount of cosec's is at a path, alive or dead.
 pub fn is_ours(point: &Path) -> bool {
-    type_at(point).is_some_and(|kind| kind == b"fuse.cosec")
+    topmost(point).is_some_and(|mounted| mounted.kind == b"fuse.cosec")
 }
 
-/// The type of the topmost file system mounted at a path.
-fn type_at(point: &Path) -> Option<Vec<u8>> {
+/// The device number of what is mounted at a path: another mount there has another.
+pub(crate) fn device_at(point: &Path) -> Option<Vec<u8>> {
+    topmost(point).map(|mounted| mounted.device)
+}
+
+struct Mounted {
+    device: Vec<u8>,
+    kind: Vec<u8>,
+}
+
+/// The topmost file system mounted at a path.
+fn topmost(point: &Path) -> Option<Mounted> {
     let table = std::fs::read("/proc/self/mountinfo").ok()?;
-    let wanted = point.as_os_str().as_bytes();
+    // The table has no symbolic links in it. The last component is not followed: it may be a dead mount.
+    let real = match (point.parent().map(std::fs::canonicalize), point.file_name()) {
+        (Some(Ok(parent)), Some(name)) => parent.join(name),
+        _ => point.to_owned(),
+    };
+    let wanted = real.as_os_str().as_bytes();
     let mut lines = table.split(|byte| *byte == b'\n').rev();
     // 36 35 98:0 /root /mount/point options tags… - type source options
     lines.find_map(|line| {
         let mut fields = line.split(|byte| *byte == b' ');
-        if unescape(fields.nth(4)?) != wanted {
+        let device = fields.nth(2)?.to_vec();
+        if unescape(fields.nth(1)?) != wanted {
             return None;
         }
         fields.find(|field| *field == b"-")?;
-        fields.next().map(<[u8]>::to_vec)
+        Some(Mounted { device, kind: fields.next()?.to_vec() })
     })
 }
 
@@ -221,6 +246,13 @@ pub fn umount(point: &Path) -> Result<(), MountError> {
         }
         Err(error) => Err(other(point, error)),
     }
+}
+
+/// Whether nobody can use the connection any more: the file system is unmounted everywhere.
+pub(crate) fn is_closed(connection: &OwnedFd) -> bool {
+    let mut state = [PollFd::new(connection, PollFlags::IN)];
+    let now = rustix::event::Timespec::default();
+    matches!(poll(&mut state, Some(&now)), Ok(1)) && state[0].revents().contains(PollFlags::ERR)
 }
 
 /// Reads the INIT request, the kernel's first word on a new connection; it is sent once.

@@ -7,12 +7,15 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::channel::{Channel, ChannelError};
 use crate::memory::HeldValues;
-use crate::spec::{MountKind, Spec, Status};
-use crate::supervisor::{Answer, Request, SOCKET, Start};
+use crate::mount::{device_at, is_ours, umount};
+use crate::spec::{Helpers, MountKind, SecretKind, Spec, Status};
+use crate::supervisor::{Answer, Begin, Request, SOCKET, Start};
 
 /// How to start a server.
 pub struct StartOptions {
@@ -32,6 +35,10 @@ pub struct StartOptions {
     pub detach: bool,
     /// How to mount.
     pub mount: MountKind,
+    /// What to run when the file system cannot know or do something by itself.
+    pub helpers: Helpers,
+    /// The id of a mount that this one takes the place of; a new one if there is none.
+    pub mount_id: Option<String>,
 }
 
 /// Why no server runs. One sentence, with what to do next. Nothing is left behind.
@@ -44,12 +51,12 @@ pub enum StartError {
     #[error("cannot start the server: {0}")]
     Process(#[from] std::io::Error),
     /// It ended or kept silent.
-    #[error("the server did not start: {error}; its log is {}", .log.display())]
+    #[error("the server did not start: {error}{}", .last_words.as_ref().map(|words| format!("; its last words: {words}")).unwrap_or_default())]
     Silent {
         /// How the conversation ended.
         error: ChannelError,
-        /// Where it wrote its last words.
-        log: PathBuf,
+        /// The last line of its log.
+        last_words: Option<String>,
     },
 }
 
@@ -72,6 +79,8 @@ impl Server {
     /// Mounts and serves. When this returns, the files are there.
     pub fn start(options: StartOptions) -> Result<Running, StartError> {
         let log_path = options.runtime_dir.join("server.log");
+        let fresh_log = !log_path.exists();
+        let mounted_before = device_at(&options.mountpoint);
         let log = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&log_path)?;
         let (ours, theirs) = UnixStream::pair()?;
         let tether = ours.try_clone()?;
@@ -85,19 +94,21 @@ impl Server {
             .stdin(OwnedFd::from(theirs))
             .stdout(Stdio::null())
             .stderr(log)
-            .current_dir("/")
-            // Ctrl-C in the terminal is for the command; the server ends after it.
-            .process_group(0);
+            .current_dir("/");
         let mut child = command.spawn()?;
         drop(command);
         let start = Start {
             spec: options.spec,
-            mountpoint: options.mountpoint,
+            mountpoint: options.mountpoint.clone(),
             runtime_dir: options.runtime_dir.clone(),
+            supervisor_argv: options.supervisor_argv,
             worker_argv: options.worker_argv,
+            helpers: options.helpers,
             detach: options.detach,
             mount: options.mount,
+            mount_id: options.mount_id,
         };
+        let start = Begin::Start(Box::new(start));
         let mut channel = Channel::new(ours);
         let answer = channel
             .patience(Some(PATIENCE))
@@ -112,12 +123,43 @@ impl Server {
             Ok(Answer::Status(_)) => {
                 StartError::Refused("the server answered what it was not asked".to_owned())
             }
-            Err(error) => StartError::Silent { error, log: log_path },
+            Err(error) => {
+                // It takes away what it has made, if it can still do anything.
+                drop((channel, tether));
+                end(&mut child);
+                // If not, we do. Nobody else has mounted there: the supervisor would have refused.
+                if is_ours(&options.mountpoint) && mounted_before.is_none() {
+                    let _ = umount(&options.mountpoint);
+                    let _ = std::fs::remove_file(options.runtime_dir.join(SOCKET));
+                }
+                let words = std::fs::read_to_string(&log_path).unwrap_or_default();
+                let last_words = words.lines().last().map(str::to_owned);
+                StartError::Silent { error, last_words }
+            }
         };
-        let _ = child.kill();
-        let _ = child.wait();
+        end(&mut child);
+        // The error says all that the log does.
+        if fresh_log {
+            let _ = std::fs::remove_file(&log_path);
+        }
         Err(error)
     }
+}
+
+/// Asks a process to end, and makes it end if it does not.
+fn end(child: &mut Child) {
+    let ended = |child: &mut Child| !matches!(child.try_wait(), Ok(None));
+    if !ended(child) {
+        if let Some(pid) = Pid::from_raw(child.id() as i32) {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        let asked = Instant::now();
+        while !ended(child) && asked.elapsed() < Duration::from_secs(2) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 impl Running {
@@ -137,23 +179,23 @@ impl Running {
     }
 }
 
-/// A conversation with a server that runs.
+/// A server that runs. Each question is a connection of its own: nobody keeps the supervisor from its work.
 pub struct Client {
-    channel: Channel,
+    socket: PathBuf,
 }
 
 impl Client {
     /// Finds the server by its runtime directory.
     pub fn connect(runtime_dir: &Path) -> Result<Self, ChannelError> {
-        let channel = Channel::new(UnixStream::connect(runtime_dir.join(SOCKET))?);
-        channel.patience(Some(PATIENCE))?;
-        Ok(Client { channel })
+        let client = Client { socket: runtime_dir.join(SOCKET) };
+        UnixStream::connect(&client.socket)?;
+        Ok(client)
     }
 
     /// What it serves.
     pub fn status(&mut self) -> Result<Status, ChannelError> {
-        match self.ask(&Request::Status, None)? {
-            Answer::Status(status) => Ok(status),
+        match self.ask(&Request::Status, None)?.0 {
+            Answer::Status(status) => Ok(*status),
             Answer::Done => Err(ChannelError::Refused("the server gave no status".to_owned())),
             Answer::Failed(reason) => Err(ChannelError::Refused(reason)),
         }
@@ -161,18 +203,42 @@ impl Client {
 
     /// Serves something else at the same place. No reader sees an error.
     pub fn reload(&mut self, spec: &Spec, held: &HeldValues) -> Result<(), ChannelError> {
-        done(self.ask(&Request::Reload(spec.clone()), Some(held))?)
+        done(self.ask(&Request::Reload(Box::new(spec.clone())), Some(held))?.0)
+    }
+
+    /// The content of an earlier version.
+    pub fn earlier(
+        &mut self,
+        kind: SecretKind,
+        name: &str,
+        version: u64,
+    ) -> Result<HeldValues, ChannelError> {
+        let (answer, given) = self.ask(&Request::Earlier { kind, name: name.to_owned(), version }, None)?;
+        done(answer)?;
+        given.ok_or_else(|| ChannelError::Refused("the server gave no content".to_owned()))
+    }
+
+    /// Gives a value that comes from no file other content, until the next plan.
+    pub fn hold(&mut self, kind: SecretKind, name: &str, value: &HeldValues) -> Result<(), ChannelError> {
+        done(self.ask(&Request::Hold { kind, name: name.to_owned() }, Some(value))?.0)
     }
 
     /// Unmounts and ends it.
     pub fn stop(&mut self) -> Result<(), ChannelError> {
-        done(self.ask(&Request::Stop, None)?)
+        done(self.ask(&Request::Stop, None)?.0)
     }
 
-    fn ask(&mut self, request: &Request, held: Option<&HeldValues>) -> Result<Answer, ChannelError> {
+    fn ask(
+        &mut self,
+        request: &Request,
+        held: Option<&HeldValues>,
+    ) -> Result<(Answer, Option<HeldValues>), ChannelError> {
+        let mut channel = Channel::new(UnixStream::connect(&self.socket)?);
+        channel.patience(Some(PATIENCE))?;
         let descriptors: Vec<_> = held.into_iter().map(AsFd::as_fd).collect();
-        self.channel.send(request, &descriptors)?;
-        self.channel.receive()
+        channel.send(request, &descriptors)?;
+        let answer = channel.receive()?;
+        Ok((answer, channel.take_descriptors().into_iter().next().map(HeldValues::from_fd)))
     }
 }
 

@@ -1,38 +1,81 @@
-//! The content that each file has now. A change of the source is a new snapshot with a new version; who
+//! The content that each secret has now. A change of the source is a new snapshot with a new version; who
 //! has an old one open keeps it.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::ledger::Ledger;
 use crate::memory::{HeldValues, SecretBytes};
 use crate::source::{self, SourceError, Stamp};
-use crate::spec::{FileStatus, Source, Spec};
+use crate::spec::{SecretKind, SecretSpec, SecretStatus, Source, Spec};
 
 /// Content at one moment.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
-    pub(crate) bytes: SecretBytes,
+    pub(crate) bytes: Arc<SecretBytes>,
     pub(crate) version: u64,
     pub(crate) loaded: SystemTime,
 }
 
-/// What a file has now, and what is wrong with its source, if anything.
-pub(crate) struct Current {
+impl Snapshot {
+    fn new(bytes: Arc<SecretBytes>, version: u64) -> Arc<Self> {
+        Arc::new(Snapshot { bytes, version, loaded: SystemTime::now() })
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// A secret has content that no worker has served before.
+pub(crate) struct Change {
+    pub(crate) secret: usize,
     pub(crate) snapshot: Arc<Snapshot>,
+    /// Whether there was other content before.
+    pub(crate) rotated: bool,
+}
+
+/// Where changes are told. Nobody is given a version before it is told: if this worker dies, the next one must
+/// be able to go on with it.
+pub(crate) trait Listener: Send + Sync {
+    /// Called with the secret locked.
+    fn hear(&self, change: Change);
+}
+
+/// What a secret has now, and what is wrong with its source, if anything.
+pub(crate) struct Current {
+    /// Nothing if the source was missing when this worker took the place of another, which took the content
+    /// with it.
+    pub(crate) snapshot: Option<Arc<Snapshot>>,
     pub(crate) trouble: Option<String>,
 }
 
 struct State {
-    snapshot: Arc<Snapshot>,
+    snapshot: Option<Arc<Snapshot>>,
+    /// The source as it was read; nothing if a change might not show in it.
     stamp: Option<Stamp>,
     trouble: Option<String>,
 }
 
-/// The content of all files.
+/// The content of all secrets.
 pub(crate) struct Snapshots {
     spec: Spec,
     states: Vec<Mutex<State>>,
+    ledger: Ledger,
+    changes: Arc<dyn Listener>,
+}
+
+/// What an earlier worker has served on the same mount.
+pub(crate) enum Before {
+    /// Nothing: this is the first.
+    Nothing,
+    /// The same, to the same ledger.
+    Same,
+    /// Something else, with its values and its ledger.
+    Other(Spec, HeldValues, Ledger),
 }
 
 /// Why a worker cannot load what it is to serve.
@@ -47,67 +90,180 @@ pub(crate) enum LoadError {
 }
 
 impl Snapshots {
-    /// Loads all content. A source that cannot be read is an error here, and none later.
-    pub(crate) fn load(spec: Spec, held: &HeldValues) -> Result<Self, LoadError> {
-        let mut values: Vec<Option<SecretBytes>> = held.open()?.into_iter().map(Some).collect();
-        let mut shared: Vec<Option<Arc<Snapshot>>> = values.iter().map(|_| None).collect();
-        let mut states = Vec::with_capacity(spec.files.len());
-        for file in &spec.files {
-            let (snapshot, stamp) = match &file.source {
-                Source::File(path) => {
-                    let (bytes, stamp) = source::read(path, spec.max_size)?;
-                    (Arc::new(Snapshot { bytes, version: 1, loaded: SystemTime::now() }), Some(stamp))
-                }
-                Source::Held(index) => {
-                    let no_value = || LoadError::NoValue(file.secret.clone());
-                    let slot = shared.get_mut(*index).ok_or_else(no_value)?;
-                    if slot.is_none() {
-                        let bytes = values.get_mut(*index).and_then(Option::take).ok_or_else(no_value)?;
-                        *slot = Some(Arc::new(Snapshot { bytes, version: 1, loaded: SystemTime::now() }));
+    /// Loads all content. A source that cannot be read is an error, unless it has been served before: the
+    /// others' readers must not pay for it.
+    pub(crate) fn load(
+        spec: Spec,
+        held: &HeldValues,
+        ledger: Ledger,
+        before: &Before,
+        changes: Arc<dyn Listener>,
+    ) -> Result<Self, LoadError> {
+        let held: Vec<Arc<SecretBytes>> = held.open()?.into_iter().map(Arc::new).collect();
+        let past = Past::new(before)?;
+        let mut states = Vec::with_capacity(spec.secrets.len());
+        for (index, secret) in spec.secrets.iter().enumerate() {
+            let served = past.record(index, secret, &ledger);
+            let (state, rotated) = match &secret.source {
+                Source::File(path) => match source::read(path, spec.max_size) {
+                    Ok((bytes, stamp)) => {
+                        let changed = served.is_some_and(|(_, then)| stamp != then);
+                        let version = served.map_or(1, |(version, _)| version + u64::from(changed));
+                        ledger.set(index, version, stamp);
+                        let snapshot = Snapshot::new(Arc::new(bytes), version);
+                        let stamp = stamp.is_settled().then_some(stamp);
+                        (State { snapshot: Some(snapshot), stamp, trouble: None }, changed)
                     }
-                    (slot.clone().ok_or_else(no_value)?, None)
+                    Err(error) if matches!(before, Before::Same) => {
+                        (State { snapshot: None, stamp: None, trouble: Some(error.to_string()) }, false)
+                    }
+                    Err(error) => return Err(error.into()),
+                },
+                Source::Held(value) => {
+                    let bytes = held.get(*value).ok_or_else(|| LoadError::NoValue(secret.name.clone()))?;
+                    let changed = past.value(secret).is_some_and(|then| then != bytes.expose());
+                    let version = served.map_or(1, |(version, _)| version + u64::from(changed));
+                    ledger.set(index, version, Stamp::default());
+                    let snapshot = Snapshot::new(Arc::clone(bytes), version);
+                    (State { snapshot: Some(snapshot), stamp: None, trouble: None }, changed)
                 }
             };
-            states.push(Mutex::new(State { snapshot, stamp, trouble: None }));
+            if let Some(snapshot) = &state.snapshot
+                && (rotated || !matches!(before, Before::Same))
+            {
+                changes.hear(Change { secret: index, snapshot: Arc::clone(snapshot), rotated });
+            }
+            states.push(Mutex::new(state));
         }
-        Ok(Snapshots { spec, states })
+        Ok(Snapshots { spec, states, ledger, changes })
     }
 
     pub(crate) fn spec(&self) -> &Spec {
         &self.spec
     }
 
-    /// What a file has now. Looks at the source first: no reader gets what has been replaced.
-    pub(crate) fn current(&self, index: usize) -> Option<Current> {
-        let file = self.spec.files.get(index)?;
-        let mut state = self.lock(index)?;
-        if let Source::File(path) = &file.source {
-            refresh(&mut state, path, self.spec.max_size);
+    /// What a secret has now. Looks at the source first: no reader gets what has been replaced.
+    pub(crate) fn current(&self, secret: usize) -> Option<Current> {
+        let spec = self.spec.secrets.get(secret)?;
+        let mut state = self.lock(secret)?;
+        if let Source::File(path) = &spec.source {
+            self.refresh(secret, &mut state, path);
         }
         Some(Current { snapshot: state.snapshot.clone(), trouble: state.trouble.clone() })
     }
 
-    /// Looks at all sources in a directory; what has changed is loaded and the old content freed.
+    fn refresh(&self, index: usize, state: &mut State, path: &Path) {
+        if state.stamp.is_some() && state.trouble.is_none() && Stamp::at(path) == state.stamp {
+            return;
+        }
+        let served = self.ledger.get(index);
+        match source::read(path, self.spec.max_size) {
+            Ok((bytes, stamp)) => {
+                state.stamp = stamp.is_settled().then_some(stamp);
+                state.trouble = None;
+                let version = match &state.snapshot {
+                    Some(now) if now.bytes.expose() == bytes.expose() => {
+                        if served.is_none_or(|(_, then)| then != stamp) {
+                            self.ledger.set(index, now.version, stamp);
+                        }
+                        return;
+                    }
+                    Some(now) => now.version + 1,
+                    None => served.map_or(1, |(version, then)| version + u64::from(stamp != then)),
+                };
+                self.ledger.set(index, version, stamp);
+                let rotated = served.is_some_and(|(before, _)| before != version);
+                self.replace(index, state, bytes, version, rotated);
+            }
+            // The last good content stays: an editor may be between two steps.
+            Err(error) => {
+                state.trouble = Some(match &state.snapshot {
+                    Some(now) => format!("{error}; serving version {}", now.version),
+                    None => error.to_string(),
+                });
+            }
+        }
+    }
+
+    /// Gives a held value other content.
+    pub(crate) fn hold(&self, index: usize, bytes: SecretBytes) {
+        let Some(mut state) = self.lock(index) else { return };
+        let version = match &state.snapshot {
+            Some(now) if now.bytes.expose() == bytes.expose() => return,
+            Some(now) => now.version + 1,
+            None => 1,
+        };
+        self.ledger.set(index, version, Stamp::default());
+        self.replace(index, &mut state, bytes, version, true);
+    }
+
+    fn replace(&self, index: usize, state: &mut State, bytes: SecretBytes, version: u64, rotated: bool) {
+        let snapshot = Snapshot::new(Arc::new(bytes), version);
+        state.snapshot = Some(Arc::clone(&snapshot));
+        self.changes.hear(Change { secret: index, snapshot, rotated });
+    }
+
+    /// Content that an earlier worker served under a version. It counts where this worker could load nothing,
+    /// and for a held value that was replaced since it was handed over (`same` plan); under a new plan the
+    /// new value wins and is a new version.
+    pub(crate) fn recall(&self, index: usize, version: u64, bytes: &HeldValues, same: bool) {
+        let (Some(mut state), Some((served, _))) = (self.lock(index), self.ledger.get(index)) else { return };
+        let held =
+            self.spec.secrets.get(index).is_some_and(|secret| matches!(secret.source, Source::Held(_)));
+        if served != version || (state.snapshot.is_some() && !held) {
+            return;
+        }
+        let Some(bytes) = bytes.open().ok().and_then(|values| values.into_iter().next()) else { return };
+        match &state.snapshot {
+            Some(now) if now.bytes.expose() == bytes.expose() => {}
+            Some(now) if !same => {
+                let snapshot = Snapshot::new(Arc::clone(&now.bytes), version + 1);
+                self.ledger.set(index, version + 1, Stamp::default());
+                state.snapshot = Some(Arc::clone(&snapshot));
+                self.changes.hear(Change { secret: index, snapshot, rotated: true });
+            }
+            _ => {
+                if let Some(trouble) = &mut state.trouble {
+                    trouble.push_str(&format!("; serving version {version}"));
+                }
+                state.snapshot = Some(Snapshot::new(Arc::new(bytes), version));
+            }
+        }
+    }
+
+    /// Looks at all sources; what has changed is loaded and the old content freed.
     pub(crate) fn refresh_all(&self) {
         for index in 0..self.states.len() {
             let _ = self.current(index);
         }
     }
 
-    /// The shape of all files.
-    pub(crate) fn status(&self) -> Vec<FileStatus> {
-        let one = |(index, file): (usize, &crate::spec::FileSpec)| {
+    /// The bytes of all content.
+    pub(crate) fn total(&self) -> u64 {
+        let size = |index| self.lock(index)?.snapshot.as_ref().map(|now| now.bytes.len() as u64);
+        (0..self.states.len()).filter_map(size).sum()
+    }
+
+    /// The shape of all secrets.
+    pub(crate) fn status(&self) -> Vec<SecretStatus> {
+        let one = |(index, secret): (usize, &SecretSpec)| {
             let state = self.lock(index)?;
-            Some(FileStatus {
-                path: file.path.clone(),
-                service: file.service.clone(),
-                secret: file.secret.clone(),
-                version: state.snapshot.version,
-                size: state.snapshot.bytes.len() as u64,
+            let now = state.snapshot.as_ref();
+            Some(SecretStatus {
+                name: secret.name.clone(),
+                kind: secret.kind,
+                version: now.map_or(0, |now| now.version),
+                size: now.map_or(0, |now| now.bytes.len() as u64),
+                loaded: now.map_or(0, |now| seconds(now.loaded)),
                 trouble: state.trouble.clone(),
+                file: match &secret.source {
+                    Source::File(path) => Some(path.clone()),
+                    Source::Held(_) => None,
+                },
+                earlier: Vec::new(),
             })
         };
-        self.spec.files.iter().enumerate().filter_map(one).collect()
+        self.spec.secrets.iter().enumerate().filter_map(one).collect()
     }
 
     fn lock(&self, index: usize) -> Option<MutexGuard<'_, State>> {
@@ -116,23 +272,42 @@ impl Snapshots {
     }
 }
 
-fn refresh(state: &mut State, path: &Path, max_size: u64) {
-    let stamp = Stamp::at(path);
-    if stamp.is_some() && stamp == state.stamp && state.trouble.is_none() {
-        return;
+/// What an earlier worker has served, by name.
+struct Past<'a> {
+    before: &'a Before,
+    secrets: HashMap<(SecretKind, &'a str), usize>,
+    held: Vec<SecretBytes>,
+}
+
+impl<'a> Past<'a> {
+    fn new(before: &'a Before) -> std::io::Result<Self> {
+        let Before::Other(spec, held, _) = before else {
+            return Ok(Past { before, secrets: HashMap::new(), held: Vec::new() });
+        };
+        let named = |(index, secret): (usize, &'a SecretSpec)| ((secret.kind, secret.name.as_str()), index);
+        let secrets = spec.secrets.iter().enumerate().map(named).collect();
+        Ok(Past { before, secrets, held: held.open()? })
     }
-    match source::read(path, max_size) {
-        Ok((bytes, stamp)) => {
-            state.stamp = Some(stamp);
-            state.trouble = None;
-            if bytes.expose() != state.snapshot.bytes.expose() {
-                let version = state.snapshot.version + 1;
-                state.snapshot = Arc::new(Snapshot { bytes, version, loaded: SystemTime::now() });
-            }
+
+    fn index(&self, secret: &SecretSpec) -> Option<usize> {
+        self.secrets.get(&(secret.kind, secret.name.as_str())).copied()
+    }
+
+    fn record(&self, index: usize, secret: &SecretSpec, ledger: &Ledger) -> Option<(u64, Stamp)> {
+        match self.before {
+            Before::Nothing => None,
+            Before::Same => ledger.get(index),
+            Before::Other(_, _, ledger) => ledger.get(self.index(secret)?),
         }
-        // The last good content stays: an editor may be between two steps.
-        Err(error) => {
-            state.trouble = Some(format!("{error}; serving version {}", state.snapshot.version));
+    }
+
+    /// The held value that a name had, if another plan gave it one.
+    fn value(&self, secret: &SecretSpec) -> Option<&[u8]> {
+        let Before::Other(spec, _, _) = self.before else { return None };
+        match spec.secrets.get(self.index(secret)?)?.source {
+            Source::Held(value) => self.held.get(value).map(SecretBytes::expose),
+            // From a file to a held value: whatever it held, it is not told here.
+            Source::File(_) => Some(&[]),
         }
     }
 }

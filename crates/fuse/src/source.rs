@@ -1,13 +1,12 @@
 //! Reading a secret's file: never blocking, never half of it.
 
 use std::fs::File;
-use std::io::Read;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, open};
 use rustix::io::Errno;
-use zeroize::Zeroizing;
 
 use crate::memory::SecretBytes;
 
@@ -50,8 +49,11 @@ pub enum SourceError {
     },
 }
 
+/// FAT keeps times in steps of two seconds, NFS and ext3 in one, the others in a few milliseconds.
+const TICK: i64 = 2;
+
 /// What tells one state of a file from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stamp {
     device: u64,
     inode: u64,
@@ -75,6 +77,38 @@ impl Stamp {
     pub(crate) fn at(path: &Path) -> Option<Self> {
         rustix::fs::stat(path).ok().map(|stat| Stamp::of(&stat))
     }
+
+    /// Whether a later change is certain to leave another stamp. File systems count time in ticks of up to
+    /// two seconds: a second change within the tick of the first may look like none.
+    pub(crate) fn is_settled(&self) -> bool {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let newest = self.modified.max(self.changed).0;
+        // A time in the future settles nothing.
+        i64::try_from(now.as_secs()).is_ok_and(|now| newest.saturating_add(TICK) < now)
+    }
+
+    pub(crate) fn numbers(&self) -> [u64; 7] {
+        [
+            self.device,
+            self.inode,
+            self.size as u64,
+            self.modified.0 as u64,
+            self.modified.1 as u64,
+            self.changed.0 as u64,
+            self.changed.1 as u64,
+        ]
+    }
+
+    pub(crate) fn from_numbers(numbers: [u64; 7]) -> Self {
+        let [device, inode, size, modified, modified_ns, changed, changed_ns] = numbers;
+        Stamp {
+            device,
+            inode,
+            size: size as i64,
+            modified: (modified as i64, modified_ns as i64),
+            changed: (changed as i64, changed_ns as i64),
+        }
+    }
 }
 
 /// Whether a file can be served: it exists, is regular, readable and not too large.
@@ -87,14 +121,11 @@ pub(crate) fn read(path: &Path, max_size: u64) -> Result<(SecretBytes, Stamp), S
     for _ in 0..8 {
         let (file, before) = open_regular(path, max_size)?;
         let other = |error| SourceError::Other { path: path.to_owned(), error };
-        let mut bytes = Zeroizing::new(Vec::with_capacity(before.st_size as usize + 1));
-        (&file).take(max_size + 1).read_to_end(&mut bytes).map_err(other)?;
+        // Straight into locked memory, with room for one byte more, which would tell that the file grew.
+        let bytes = SecretBytes::read(&file, before.st_size as usize + 1).map_err(other)?;
         let after = fstat(file.as_fd()).map_err(|error| other(error.into()))?;
-        if bytes.len() as u64 > max_size {
-            return Err(SourceError::TooLarge { path: path.to_owned(), limit: max_size });
-        }
         if Stamp::of(&before) == Stamp::of(&after) && bytes.len() as i64 == after.st_size {
-            return Ok((SecretBytes::new(&bytes).map_err(other)?, Stamp::of(&after)));
+            return Ok((bytes, Stamp::of(&after)));
         }
         std::thread::sleep(std::time::Duration::from_millis(2));
     }

@@ -94,17 +94,15 @@ fn hash(path: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::Source;
 
     fn tree(paths: &[&str]) -> Result<Tree, TreeError> {
         let file = |path: &&str| FileSpec {
             path: (*path).to_owned(),
             service: String::new(),
-            secret: String::new(),
+            secret: 0,
             uid: 0,
             gid: 0,
             mode: 0o400,
-            source: Source::Held(0),
         };
         Tree::new(&paths.iter().map(file).collect::<Vec<_>>())
     }

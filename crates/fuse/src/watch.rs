@@ -10,6 +10,7 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::snapshot::Snapshots;
 use crate::spec::Source;
+use crate::supervisor::log;
 
 /// Editors write in several steps; one look after the last of them is enough.
 const SETTLE: Duration = Duration::from_millis(50);
@@ -19,9 +20,9 @@ pub(crate) fn start(snapshots: &Arc<Snapshots>) -> Result<Option<RecommendedWatc
     // A watch on the file itself would be lost with the first rename over it.
     let directories: BTreeSet<&Path> = snapshots
         .spec()
-        .files
+        .secrets
         .iter()
-        .filter_map(|file| match &file.source {
+        .filter_map(|secret| match &secret.source {
             Source::File(path) => path.parent(),
             Source::Held(_) => None,
         })
@@ -37,7 +38,11 @@ pub(crate) fn start(snapshots: &Arc<Snapshots>) -> Result<Option<RecommendedWatc
         }
     })?;
     for directory in directories {
-        watcher.watch(directory, RecursiveMode::NonRecursive)?;
+        // One that is gone, or one too many for the kernel, must not cost the others their watch.
+        if let Err(error) = watcher.watch(directory, RecursiveMode::NonRecursive) {
+            let shown = directory.display();
+            log(&format!("cannot watch {shown}, its files are looked at when opened: {error}"));
+        }
     }
     let snapshots = Arc::clone(snapshots);
     std::thread::spawn(move || {

@@ -1,11 +1,13 @@
 //! The worker: holds the secrets, answers the kernel. It may die at any moment; the next one goes on.
 #![allow(unsafe_code, reason = "dup2 over the descriptor that the session holds")]
 
+use std::collections::HashMap;
 use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fuser::{Config, Session, SessionACL};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -13,14 +15,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::Audit;
 use crate::channel::Channel;
-use crate::filesystem::SecretFs;
+use crate::filesystem::{News, Parts, SecretFs};
+use crate::ledger::Ledger;
 use crate::memory::{HeldValues, harden_process, lock_failed};
-use crate::snapshot::Snapshots;
-use crate::spec::{FileStatus, Spec};
+use crate::scope::Containers;
+use crate::snapshot::{Before, Change, Listener, Snapshots, seconds};
+use crate::spec::{Container, FileStatus, SecretStatus, Spec};
 use crate::supervisor::log;
 use crate::tree::Tree;
 
-/// What the supervisor tells a worker; the connection to the kernel and the held values come beside it.
+/// What the supervisor tells a worker. Beside it come the connection to the kernel, the held values and the
+/// ledger; after another plan also that one's held values and ledger.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Orders {
     pub(crate) spec: Spec,
@@ -30,19 +35,60 @@ pub(crate) struct Orders {
     pub(crate) answer_init: bool,
     /// Counts the workers of this connection.
     pub(crate) number: u64,
+    pub(crate) before: Earlier,
+    /// What is known of containers.
+    pub(crate) containers: HashMap<String, Container>,
+}
+
+/// What was served on this connection before.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Earlier {
+    Nothing,
+    Same,
+    Other(Spec),
+}
+
+/// What a worker is told.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Ask {
+    /// Before it takes over: content that was served under a version; the value comes beside it.
+    Archived { secret: usize, version: u64 },
+    /// Whoever served before is gone: take over.
+    TakeOver,
+    /// Are you there?
+    Ping,
+    /// How are the files? The number comes back with the answer.
+    Files(u64),
+    /// Whose container that is.
+    Container(String, Option<Container>),
+    /// Other content for a held value, which comes beside it.
+    Hold(usize),
 }
 
 /// What a worker says.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Report {
-    /// It serves.
-    Ready,
+    /// It has all content and waits for the word.
+    Loaded,
+    /// It serves. What is weaker than it should be comes with it.
+    Ready(Vec<String>),
     /// It cannot.
     Failed(String),
+    /// It is there. With the bytes of all content.
+    Pong(u64),
     /// The answer to a question for the state of its files.
-    Files(Vec<FileStatus>),
+    Files(u64, Vec<SecretStatus>, Vec<FileStatus>),
+    /// Whose container is this?
+    Who(String),
+    /// A new version, whose content comes beside it, unless it is one of very many.
+    Version { secret: usize, version: u64, size: u64, loaded: u64, rotated: bool },
 }
+
+/// The supervisor keeps one descriptor for each version of so many secrets; the rest go without.
+const MOST_KEPT: usize = 256;
 
 /// Descriptor 0 of both processes is their socket to whoever started them.
 pub(crate) fn standard_channel() -> Result<Channel, Box<dyn std::error::Error>> {
@@ -58,7 +104,13 @@ pub(crate) fn standard_channel() -> Result<Channel, Box<dyn std::error::Error>> 
 /// The worker process. Started by the supervisor.
 pub fn worker_main() -> ExitCode {
     harden_process();
-    let _ = rustix::thread::set_no_new_privs(true);
+    // A message might quote what a thread had in hand, so none is shown. With a thread gone the process is of
+    // no use: another takes its place.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        log(&format!("a thread of the worker failed at {place}"));
+        std::process::exit(101);
+    }));
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -68,54 +120,178 @@ pub fn worker_main() -> ExitCode {
     }
 }
 
+/// A worker that has loaded everything.
+struct Prepared {
+    fs: SecretFs,
+    snapshots: Arc<Snapshots>,
+    outbox: Arc<Outbox>,
+    who: Receiver<String>,
+}
+
 fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let mut supervisor = standard_channel()?;
     let orders: Orders = supervisor.receive()?;
     let mut descriptors = supervisor.take_descriptors().into_iter();
-    let (Some(connection), Some(held)) = (descriptors.next(), descriptors.next()) else {
+    let (Some(connection), Some(held), Some(ledger)) =
+        (descriptors.next(), descriptors.next(), descriptors.next())
+    else {
         return Err("the supervisor sent no descriptors".into());
     };
-    let prepared = prepare(orders, &connection, &HeldValues::from_fd(held));
-    let (session, snapshots) = match prepared {
+    let before = match (&orders.before, descriptors.next(), descriptors.next()) {
+        (Earlier::Nothing, ..) => Before::Nothing,
+        (Earlier::Same, ..) => Before::Same,
+        (Earlier::Other(spec), Some(held), Some(ledger)) => {
+            Before::Other(spec.clone(), HeldValues::from_fd(held), Ledger::from_fd(ledger))
+        }
+        (Earlier::Other(_), ..) => return Err("the supervisor sent no descriptors".into()),
+    };
+    // Before the first secret is read and the first thread started.
+    let mut warnings = crate::sandbox::enter();
+    let (init, answer_init) = (orders.init.clone(), orders.answer_init);
+    let prepared =
+        prepare(orders, &HeldValues::from_fd(held), Ledger::from_fd(ledger), &before, &mut supervisor);
+    drop(before);
+    let Prepared { fs, snapshots, outbox, who } = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
             supervisor.send(&Report::Failed(error.to_string()), &[])?;
             return Err(error);
         }
     };
-    if lock_failed() {
-        log("not all secrets could be locked into memory (RLIMIT_MEMLOCK): they may be swapped out");
-    }
     let watcher = crate::watch::start(&snapshots);
     if let Err(error) = &watcher {
         log(&format!("cannot watch the sources, they are looked at when opened: {error}"));
     }
-    supervisor.send(&Report::Ready, &[])?;
-    let files = Arc::clone(&snapshots);
+    let news = fs.news();
+    let session = take_over(fs, &connection, &init, answer_init)?;
+    drop(connection);
+    if lock_failed() {
+        warnings.push(
+            "not all secrets could be locked into memory and may be swapped out; raise `ulimit -l`"
+                .to_owned(),
+        );
+    }
+    supervisor.send(&Report::Ready(warnings), &[])?;
+    let sender = Arc::new(Mutex::new(supervisor.try_clone()?));
+    outbox.open(Arc::clone(&sender));
+    let spoken = Arc::clone(&sender);
+    std::thread::spawn(move || who.iter().for_each(|id| say(&spoken, &Report::Who(id), &[])));
     std::thread::spawn(move || {
-        while supervisor.receive::<()>().is_ok() {
-            if supervisor.send(&Report::Files(files.status()), &[]).is_err() {
-                break;
-            }
-        }
-        // The supervisor is gone, and with it who would unmount and replace us.
+        listen(&mut supervisor, &sender, &snapshots, &news);
+        // The supervisor is gone, and with it who would unmount and replace us; and its stand-in has another
+        // worker's end in hand.
         std::process::exit(1);
     });
     session.run()?;
     Ok(())
 }
 
+/// Tells the supervisor of new versions; those that come before it listens wait.
+struct Outbox {
+    /// Whether the content goes along.
+    kept: bool,
+    letters: Mutex<Letters>,
+}
+
+enum Letters {
+    Waiting(Vec<Change>),
+    Open(Arc<Mutex<Channel>>),
+}
+
+impl Outbox {
+    fn open(&self, sender: Arc<Mutex<Channel>>) {
+        let mut letters = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Letters::Waiting(waiting) = &*letters {
+            for change in waiting {
+                tell_version(&sender, change, self.kept);
+            }
+        }
+        *letters = Letters::Open(sender);
+    }
+}
+
+impl Listener for Outbox {
+    fn hear(&self, change: Change) {
+        match &mut *self.letters.lock().unwrap_or_else(PoisonError::into_inner) {
+            Letters::Waiting(waiting) => waiting.push(change),
+            Letters::Open(sender) => tell_version(sender, &change, self.kept),
+        }
+    }
+}
+
+fn say(sender: &Mutex<Channel>, report: &Report, descriptors: &[BorrowedFd<'_>]) {
+    // A supervisor that is gone is noticed by the thread that listens.
+    let _ = sender.lock().unwrap_or_else(PoisonError::into_inner).send(report, descriptors);
+}
+
+fn tell_version(sender: &Mutex<Channel>, change: &Change, kept: bool) {
+    let snapshot = &change.snapshot;
+    let report = Report::Version {
+        secret: change.secret,
+        version: snapshot.version,
+        size: snapshot.bytes.len() as u64,
+        loaded: seconds(snapshot.loaded),
+        rotated: change.rotated,
+    };
+    let content = kept.then(|| HeldValues::seal_one(snapshot.bytes.expose()).ok()).flatten();
+    let descriptors: Vec<BorrowedFd<'_>> = content.iter().map(AsFd::as_fd).collect();
+    say(sender, &report, &descriptors);
+}
+
+/// Answers the supervisor until it is gone.
+fn listen(supervisor: &mut Channel, sender: &Mutex<Channel>, snapshots: &Snapshots, news: &News) {
+    while let Ok(ask) = supervisor.receive::<Ask>() {
+        match ask {
+            Ask::Ping => say(sender, &Report::Pong(snapshots.total()), &[]),
+            Ask::Files(number) => {
+                say(sender, &Report::Files(number, snapshots.status(), news.files()), &[]);
+            }
+            Ask::Container(id, container) => news.learn(id, container),
+            Ask::Hold(secret) => {
+                let held = supervisor.take_descriptors().into_iter().next().map(HeldValues::from_fd);
+                let value =
+                    held.and_then(|held| held.open().ok()).and_then(|values| values.into_iter().next());
+                if let Some(value) = value {
+                    snapshots.hold(secret, value);
+                }
+            }
+            Ask::Archived { .. } | Ask::TakeOver => {}
+        }
+    }
+}
+
 fn prepare(
     orders: Orders,
-    connection: &OwnedFd,
     held: &HeldValues,
-) -> Result<(Session<SecretFs>, Arc<Snapshots>), Box<dyn std::error::Error>> {
+    ledger: Ledger,
+    before: &Before,
+    supervisor: &mut Channel,
+) -> Result<Prepared, Box<dyn std::error::Error>> {
     let tree = Tree::new(&orders.spec.files)?;
     let audit = Audit::open(&orders.spec.audit, &orders.spec.project)?;
-    let snapshots = Arc::new(Snapshots::load(orders.spec, held)?);
-    let fs = SecretFs::new(tree, Arc::clone(&snapshots), audit, orders.number);
-    let session = take_over(fs, connection, &orders.init, orders.answer_init)?;
-    Ok((session, snapshots))
+    let kept = orders.spec.secrets.len() <= MOST_KEPT;
+    let outbox = Arc::new(Outbox { kept, letters: Mutex::new(Letters::Waiting(Vec::new())) });
+    let (ask, who) = channel();
+    let snapshots = Arc::new(Snapshots::load(orders.spec, held, ledger, before, outbox.clone())?);
+    supervisor.send(&Report::Loaded, &[])?;
+    let mut archive = HashMap::new();
+    while let Ask::Archived { secret, version } = supervisor.receive::<Ask>()? {
+        let Some(content) = supervisor.take_descriptors().into_iter().next() else { continue };
+        let content = HeldValues::from_fd(content);
+        snapshots.recall(secret, version, &content, matches!(before, Before::Same));
+        archive.insert((secret, version), content);
+    }
+    let containers = Containers::knowing(orders.containers);
+    let parts = Parts {
+        tree,
+        snapshots: Arc::clone(&snapshots),
+        audit,
+        containers,
+        who: ask,
+        archive,
+        worker: orders.number,
+    };
+    Ok(Prepared { fs: SecretFs::new(parts), snapshots, outbox, who })
 }
 
 /// Makes a session on a connection whose INIT request has been read already: the session gets it from a
@@ -134,9 +310,9 @@ fn take_over(
     let mut config = Config::default();
     // One thread may wait for a slow disk while the other answers.
     config.n_threads = Some(2);
-    let notifier = fs.notifier();
+    let news = fs.news();
     let session = Session::from_fd(fs, stand_in, SessionACL::All, config)?;
-    let _ = notifier.set(session.notifier());
+    SecretFs::set_notifier(&news, session.notifier());
     let mut answer = vec![0; 4096];
     let length = kernel.read(&mut answer)?;
     let mut device = std::fs::File::from(connection.try_clone()?);

@@ -1,7 +1,11 @@
 //! `cosec audit`
 
-use std::io::BufRead;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anstream::println;
 use serde_json::Value;
@@ -14,23 +18,77 @@ use crate::runtime;
 pub(crate) fn run(project: &ProjectArgs, args: &AuditArgs) -> Result<ExitCode, Failure> {
     let loaded = project::load(project, &[], Purpose::Show)?;
     let path = runtime::audit_file(&loaded.project.name)?;
-    let file = match std::fs::File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            println!("no secret of project {} was opened yet", loaded.project.name);
-            return Ok(ExitCode::SUCCESS);
-        }
-        Err(error) => return Err(Failure::Cannot(format!("cannot read {}: {error}", path.display()))),
-    };
-    for line in std::io::BufReader::new(file).lines() {
-        let line =
-            line.map_err(|error| Failure::Cannot(format!("cannot read {}: {error}", path.display())))?;
-        match serde_json::from_str::<Value>(&line) {
-            Ok(entry) if !args.json => println!("{}", readable(&entry)),
-            _ => println!("{line}"),
+    let mut shown = false;
+    for old in (1..=9).rev().map(|number| PathBuf::from(format!("{}.{number}", path.display()))) {
+        shown |= show(args, &old, &mut None)?;
+    }
+    let mut open = None;
+    shown |= show(args, &path, &mut open)?;
+    if !shown && !args.follow {
+        println!("no such open of a secret of project {} was written down yet", loaded.project.name);
+    }
+    if !args.follow {
+        return Ok(ExitCode::SUCCESS);
+    }
+    loop {
+        std::thread::sleep(Duration::from_millis(100));
+        show(args, &path, &mut open)?;
+    }
+}
+
+/// Prints what is to be read; a file that was replaced since is read to its end, then its successor. Whether
+/// there was anything.
+fn show(args: &AuditArgs, path: &Path, open: &mut Option<BufReader<File>>) -> Result<bool, Failure> {
+    let cannot = |error: std::io::Error| Failure::Cannot(format!("cannot read {}: {error}", path.display()));
+    let mut shown = false;
+    if let Some(reader) = open {
+        shown |= print_lines(args, reader).map_err(cannot)?;
+        let same = |there: std::fs::Metadata, ours: std::fs::Metadata| there.ino() == ours.ino();
+        let replaced = match (std::fs::metadata(path), reader.get_ref().metadata()) {
+            (Ok(there), Ok(ours)) => !same(there, ours),
+            _ => false,
+        };
+        if !replaced {
+            return Ok(shown);
         }
     }
-    Ok(ExitCode::SUCCESS)
+    match File::open(path) {
+        Ok(file) => {
+            let reader = open.insert(BufReader::new(file));
+            shown |= print_lines(args, reader).map_err(cannot)?;
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(cannot(error)),
+    }
+    Ok(shown)
+}
+
+fn print_lines(args: &AuditArgs, reader: &mut BufReader<File>) -> std::io::Result<bool> {
+    let mut shown = false;
+    let mut line = String::new();
+    while reader.read_line(&mut line)? > 0 {
+        let text = line.trim_end();
+        match serde_json::from_str::<Value>(text) {
+            Ok(entry) if !is_wanted(args, &entry) => {}
+            Ok(entry) if !args.json => {
+                println!("{}", readable(&entry));
+                shown = true;
+            }
+            // What a full disk has torn is shown as it is, to whom it may concern.
+            Ok(_) | Err(_) if !text.is_empty() => {
+                println!("{text}");
+                shown = true;
+            }
+            Ok(_) | Err(_) => {}
+        }
+        line.clear();
+    }
+    Ok(shown)
+}
+
+fn is_wanted(args: &AuditArgs, entry: &Value) -> bool {
+    let service = args.service.as_deref().is_none_or(|service| entry["service"] == service);
+    service && (!args.denied || entry["outcome"] == "denied")
 }
 
 fn readable(entry: &Value) -> String {
@@ -50,8 +108,9 @@ fn readable(entry: &Value) -> String {
         text("pid"),
         text("exe"),
     );
-    if let Some(container) = entry["container"].as_str() {
-        line.push_str(&format!(" in container {}", container.get(..12).unwrap_or(container)));
+    let container = entry["container_name"].as_str().or_else(|| entry["container"].as_str()?.get(..12));
+    if let Some(container) = container {
+        line.push_str(&format!(" in container {container}"));
     }
     if let Some(reason) = entry["reason"].as_str().filter(|reason| !reason.is_empty()) {
         line.push_str(&format!(": {reason}"));

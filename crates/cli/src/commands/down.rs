@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
-use super::up::{stop, wait};
+use super::up::wait;
 use crate::args::{Cli, PassedArgs};
 use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::project::{self, Purpose};
 use crate::runtime::Runtime;
+use crate::serving;
 
 pub(crate) fn run(cli: &Cli, args: &PassedArgs) -> Result<ExitCode, Failure> {
     let loaded = project::load(&cli.project, &[], Purpose::Run)?;
@@ -16,7 +17,7 @@ pub(crate) fn run(cli: &Cli, args: &PassedArgs) -> Result<ExitCode, Failure> {
     command.arg("down").args(&args.args);
     let code = wait(cli, &mut command)?;
     if code == ExitCode::SUCCESS {
-        stop(cli, &Runtime::of(&loaded.project.name, false)?)?;
+        serving::stop(cli, &Runtime::of(&loaded.project.name, false)?)?;
     }
     Ok(code)
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anstream::println;
 use cosec_core::plan::{Delivery, Plan, ServiceUser, plan};
 
+use super::table::print_table;
 use crate::args::{PlanArgs, PlanFormat, ProjectArgs};
 use crate::failure::Failure;
 use crate::project::{self, Purpose};
@@ -39,14 +40,7 @@ fn print_text(plan: &Plan) {
             delivery.source.to_string(),
         ]
     }));
-    let widths: Vec<usize> = (0..6)
-        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default())
-        .collect();
-    for row in &rows {
-        let cells: Vec<String> =
-            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}", width = *width)).collect();
-        println!("{}", cells.join("  ").trim_end());
-    }
+    print_table(&rows);
 }
 
 /// `1000:1000`, `app`, `image's user`: what the file says, before an image is asked.

@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 
 use cosec_core::plan::{Compat, Delivery, plan};
 use cosec_fuse::namespace::{self, NamespaceError};
-use cosec_fuse::{MountKind, Server, StartOptions};
+use cosec_fuse::{Helpers, MountKind, Server, StartOptions};
 
 use super::up::note;
 use crate::args::{Cli, RunArgs, SUPERVISOR, WORKER};
@@ -50,6 +50,9 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<ExitCode, Failure> {
         worker_argv: vec![WORKER.into()],
         detach: false,
         mount: MountKind::Private,
+        // Nobody else sees the mount, so there is nobody to tell apart.
+        helpers: Helpers::default(),
+        mount_id: None,
     })
     .map_err(|error| cannot(&error))?;
     let result = place(&mount_point, &deliveries)

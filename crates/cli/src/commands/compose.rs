@@ -1,0 +1,46 @@
+//! `cosec compose VERB …`: Compose with the same override, whatever the verb.
+
+use std::process::ExitCode;
+
+use super::down;
+use super::up::{self, wait};
+use crate::args::{Cli, CompatArgs, DeliverArgs, PassedArgs, UpArgs};
+use crate::docker::Docker;
+use crate::failure::Failure;
+use crate::project;
+use crate::runtime::Runtime;
+use crate::{overrides, serving};
+
+/// Verbs that make or start containers, which need the files to be there.
+const STARTING: [&str; 6] = ["create", "restart", "run", "scale", "start", "watch"];
+
+pub(crate) fn run(cli: &Cli, args: &PassedArgs) -> Result<ExitCode, Failure> {
+    let Some((verb, rest)) = args.args.split_first() else {
+        return Err(Failure::Cannot(
+            "name a verb of `docker compose`, such as `cosec compose ps`".to_owned(),
+        ));
+    };
+    let deliver = DeliverArgs { allow_unignored: false, allow_host: false, compat: CompatArgs::default() };
+    match verb.as_str() {
+        "up" => return up::run(cli, &UpArgs { deliver, args: rest.to_vec() }),
+        "down" => return down::run(cli, &PassedArgs { args: rest.to_vec() }),
+        _ => {}
+    }
+    cosec_fuse::keep_others_out();
+    let loaded = project::load(&cli.project, rest, project::Purpose::Run)?;
+    let docker = Docker::find()?;
+    let runtime = Runtime::of(&loaded.project.name, false)?;
+    if STARTING.contains(&verb.as_str()) {
+        let plan = serving::planned(&loaded, &deliver)?;
+        if !plan.deliveries.is_empty() && serving::status(&runtime).is_err() {
+            let runtime = Runtime::of(&loaded.project.name, true)?;
+            let served = serving::specification(cli, &docker, &loaded, &plan, &deliver)?;
+            let mount = serving::start(cli, &runtime, served, true, None)?;
+            overrides::write(&runtime, &plan, &mount.id)?;
+        }
+    }
+    let file = Some(runtime.override_file()).filter(|file| file.exists());
+    let mut command = docker.compose(&loaded.compose_options(&cli.project, file.as_deref()));
+    command.args(&args.args);
+    wait(cli, &mut command)
+}

@@ -1,0 +1,48 @@
+//! `docker cosec …`: the program as a plugin of Docker's command line.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anstream::println;
+
+/// What Docker asks a plugin first.
+pub(crate) fn metadata() -> ExitCode {
+    let metadata = serde_json::json!({
+        "SchemaVersion": "0.1.0",
+        "Vendor": "cosec",
+        "Version": env!("CARGO_PKG_VERSION"),
+        "ShortDescription": "Secrets for Compose projects, served as files",
+        "URL": env!("CARGO_PKG_REPOSITORY"),
+    });
+    println!("{metadata}");
+    ExitCode::SUCCESS
+}
+
+/// Docker runs `docker-cosec [its own options] cosec ARGS…`: ours are what follows the first `cosec`.
+pub(crate) fn arguments(mut all: Vec<OsString>) -> Vec<OsString> {
+    let name = all.first().and_then(|program| std::path::Path::new(program).file_name());
+    let is_plugin = name.is_some_and(|name| name == "docker-cosec");
+    if is_plugin && let Some(at) = all.iter().skip(1).position(|word| word == "cosec") {
+        all.drain(1..at + 2);
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn docker_s_own_options_are_not_ours() {
+        let ours = |line: &str| {
+            let words = arguments(line.split(' ').map(OsString::from).collect());
+            words.iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(ours("/p/docker-cosec --context x cosec up -d"), "/p/docker-cosec up -d");
+        assert_eq!(
+            ours("docker-cosec docker-cli-plugin-metadata"),
+            "docker-cosec docker-cli-plugin-metadata"
+        );
+        assert_eq!(ours("cosec run cosec"), "cosec run cosec");
+    }
+}

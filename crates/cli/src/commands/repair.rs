@@ -1,0 +1,92 @@
+//! `cosec repair`: a server whose processes are all gone is started again, and running containers get the
+//! new mount's files in the dead ones' places.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+
+use anstream::println;
+use serde_json::Value;
+
+use crate::args::{Cli, HEAL, RepairArgs};
+use crate::docker::Docker;
+use crate::failure::Failure;
+use crate::runtime::Runtime;
+use crate::{overrides, project, serving};
+
+pub(crate) fn run(cli: &Cli, args: &RepairArgs) -> Result<ExitCode, Failure> {
+    cosec_fuse::keep_others_out();
+    let loaded = project::load(&cli.project, &[], project::Purpose::Run)?;
+    let docker = Docker::find()?;
+    let plan = serving::planned(&loaded, &args.deliver)?;
+    let runtime = Runtime::of(&plan.project, true)?;
+    if serving::status(&runtime).is_ok() {
+        println!("the server of project {} runs", plan.project);
+    } else {
+        let served = serving::specification(cli, &docker, &loaded, &plan, &args.deliver)?;
+        // Under the old id: containers that are mended need not be made anew by the next `up`.
+        let id = overrides::mount_id(&runtime);
+        let mount = serving::start(cli, &runtime, served, true, id)?;
+        overrides::write(&runtime, &plan, &mount.id)?;
+        println!("the server of project {} runs again", plan.project);
+    }
+    let mut to_restart = BTreeSet::new();
+    for container in docker.running(&plan.project)? {
+        let mounts = container.mounts_below(&runtime.mount_point());
+        let dead: Vec<(PathBuf, PathBuf)> =
+            mounts.into_iter().filter(|(_, target)| !is_alive(container.pid, target)).collect();
+        if dead.is_empty() {
+            continue;
+        }
+        match mend(container.pid, &dead) {
+            Ok(()) => println!("{}: {} files are back", container.name, dead.len()),
+            Err(reason) => {
+                println!("{}: cannot be mended while it runs: {reason}", container.name);
+                to_restart.insert(container.service.clone());
+            }
+        }
+    }
+    if to_restart.is_empty() {
+        println!("all containers see their secrets");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let services: Vec<&str> = to_restart.iter().map(String::as_str).collect();
+    if !args.restart {
+        println!("to be restarted: {}; `cosec repair --restart` does it", services.join(", "));
+        return Ok(ExitCode::from(1));
+    }
+    let mut command = docker.compose(&loaded.compose_options(&cli.project, Some(&runtime.override_file())));
+    command.arg("restart").args(&services);
+    super::up::wait(cli, &mut command)
+}
+
+/// Whether a file in a container's view can be looked at. Only root may look; others are told that it is dead.
+fn is_alive(pid: u32, target: &std::path::Path) -> bool {
+    let inside = target.strip_prefix("/").unwrap_or(target);
+    std::fs::metadata(PathBuf::from(format!("/proc/{pid}/root")).join(inside)).is_ok()
+}
+
+/// In a process of its own, which ends in the container's mount namespace.
+fn mend(pid: u32, mounts: &[(PathBuf, PathBuf)]) -> Result<(), String> {
+    if !rustix::process::geteuid().is_root() {
+        return Err("only root can".to_owned());
+    }
+    let message = serde_json::json!({"pid": pid, "mounts": mounts}).to_string();
+    let output = Command::new("/proc/self/exe").args([HEAL, &message]).stdin(Stdio::null()).output();
+    match output {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// That process.
+pub(crate) fn heal(message: &str) -> Result<ExitCode, Failure> {
+    let wrong = || Failure::Cannot("not what `cosec repair` says".to_owned());
+    let message: Value = serde_json::from_str(message).map_err(|_| wrong())?;
+    let pid = message["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).ok_or_else(wrong)?;
+    let mounts: Vec<(PathBuf, PathBuf)> =
+        serde_json::from_value(message["mounts"].clone()).map_err(|_| wrong())?;
+    cosec_fuse::heal(pid, &mounts).map_err(|error| Failure::Cannot(error.to_string()))?;
+    Ok(ExitCode::SUCCESS)
+}

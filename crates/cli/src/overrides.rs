@@ -1,0 +1,77 @@
+//! The second Compose file, by which each grant becomes a file out of the mount. It holds names and paths, no
+//! value.
+
+use cosec_core::plan::{Delivery, Kind, Plan};
+
+use crate::deliver;
+use crate::failure::Failure;
+use crate::runtime::Runtime;
+
+/// Writes it into the runtime directory.
+pub(crate) fn write(runtime: &Runtime, plan: &Plan, mount_id: &str) -> Result<(), Failure> {
+    let path = runtime.override_file();
+    crate::atomic::write(&path, text(runtime, plan, mount_id).as_bytes())
+        .map_err(|error| Failure::Cannot(format!("cannot write {}: {error}", path.display())))
+}
+
+/// The id of the mount that the last override was written for.
+pub(crate) fn mount_id(runtime: &Runtime) -> Option<String> {
+    let text = std::fs::read_to_string(runtime.override_file()).ok()?;
+    let id = text.lines().find_map(|line| line.trim().strip_prefix("dev.cosec.mount: "))?;
+    serde_json::from_str(id).ok()
+}
+
+fn text(runtime: &Runtime, plan: &Plan, mount_id: &str) -> String {
+    let mut services = String::new();
+    let (mut secrets, mut configs) = (String::new(), String::new());
+    let numbered: Vec<(usize, &Delivery)> = plan.deliveries.iter().enumerate().collect();
+    for of_service in numbered.chunk_by(|one, other| one.1.service == other.1.service) {
+        let Some((_, first)) = of_service.first() else { continue };
+        // Containers keep the mount that they were made with: with another one, Compose makes them anew.
+        services.push_str(&format!(
+            "  {}:\n    labels:\n      dev.cosec.mount: {}\n",
+            quoted(&first.service),
+            quoted(mount_id)
+        ));
+        for kind in [Kind::Secret, Kind::Config] {
+            let mut of_kind = of_service.iter().filter(|(_, delivery)| delivery.kind == kind).peekable();
+            if of_kind.peek().is_none() {
+                continue;
+            }
+            services.push_str(&format!("    {kind}s: !override\n"));
+            let definitions = if kind == Kind::Secret { &mut secrets } else { &mut configs };
+            for (number, delivery) in of_kind {
+                let name = quoted(&format!("cosec-{number}"));
+                let file = runtime.mount_point().join(deliver::path_in_mount(delivery));
+                services.push_str(&format!(
+                    "      - source: {name}\n        target: {}\n",
+                    quoted(&delivery.target)
+                ));
+                definitions
+                    .push_str(&format!("  {name}:\n    file: {}\n", quoted(&file.display().to_string())));
+            }
+        }
+    }
+    let mut text = format!("services:\n{services}");
+    for (key, definitions) in [("secrets", secrets), ("configs", configs)] {
+        if !definitions.is_empty() {
+            text.push_str(&format!("{key}:\n{definitions}"));
+        }
+    }
+    text
+}
+
+/// A YAML string in double quotes, safe from interpolation.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text.replace('$', "$$")).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_or_path_breaks_out_of_its_string() {
+        assert_eq!(quoted("a\"b\n${X}: #"), r#""a\"b\n$${X}: #""#);
+    }
+}

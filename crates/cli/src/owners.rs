@@ -1,0 +1,139 @@
+//! As whom services run, and so whose their files are.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+
+use cosec_core::plan::{Delivery, ServiceUser};
+
+use crate::args::Cli;
+use crate::commands::up::wait;
+use crate::deliver::Ids;
+use crate::docker::Docker;
+use crate::failure::Failure;
+use crate::project::Loaded;
+
+/// Finds out as whom services run; asks each image once.
+pub(crate) struct Owners<'a> {
+    docker: &'a Docker,
+    loaded: &'a Loaded,
+    cli: &'a Cli,
+    images: HashMap<String, Ids>,
+}
+
+impl<'a> Owners<'a> {
+    pub(crate) fn new(cli: &'a Cli, docker: &'a Docker, loaded: &'a Loaded) -> Self {
+        Owners { docker, loaded, cli, images: HashMap::new() }
+    }
+
+    pub(crate) fn ids(&mut self, delivery: &Delivery) -> Result<Ids, Failure> {
+        let owner = &delivery.owner;
+        if let (Some(uid), Some(gid)) = (owner.uid, owner.gid) {
+            return Ok(Ids { uid, gid });
+        }
+        let user = match &owner.user {
+            ServiceUser::Ids { uid, gid } => Ids { uid: *uid, gid: gid.unwrap_or(0) },
+            _ if self.images.contains_key(&delivery.service) => self.images[&delivery.service],
+            ServiceUser::Named(name) => self.ask(&delivery.service, Some(name))?,
+            ServiceUser::Image => self.ask(&delivery.service, None)?,
+        };
+        self.images.insert(delivery.service.clone(), user);
+        Ok(Ids { uid: owner.uid.unwrap_or(user.uid), gid: owner.gid.unwrap_or(user.gid) })
+    }
+
+    fn ask(&self, service: &str, user: Option<&str>) -> Result<Ids, Failure> {
+        let image = self.image(service);
+        let image_user = match self.docker.image_user(&image)? {
+            Some(user) => user,
+            None => {
+                self.fetch(service)?;
+                self.docker.image_user(&image)?.ok_or_else(|| {
+                    Failure::Cannot(format!(
+                        "the image {image} of service `{service}` is not here, so the user it runs as is not known; set `user:` to numbers"
+                    ))
+                })?
+            }
+        };
+        let user = user.map_or(image_user, str::to_owned);
+        if user.is_empty() {
+            return Ok(Ids { uid: 0, gid: 0 });
+        }
+        let (name, group) =
+            user.split_once(':').map_or((user.as_str(), None), |(name, group)| (name, Some(group)));
+        if let (Ok(uid), Some(Ok(gid))) = (name.parse(), group.map(str::parse)) {
+            return Ok(Ids { uid, gid });
+        }
+        let passwd = self.docker.image_file(&image, "/etc/passwd")?.unwrap_or_default();
+        let groups = match group {
+            Some(group) if group.parse::<u32>().is_err() => {
+                self.docker.image_file(&image, "/etc/group")?.unwrap_or_default()
+            }
+            _ => String::new(),
+        };
+        look_up(name, group, &passwd, &groups).ok_or_else(|| {
+            Failure::Cannot(format!(
+                "the user `{user}` of service `{service}` is not in the image's /etc/passwd; set `user:` to numbers"
+            ))
+        })
+    }
+
+    fn image(&self, service: &str) -> String {
+        let project = &self.loaded.project;
+        let image = project
+            .services
+            .iter()
+            .find(|entry| &*entry.name == service)
+            .and_then(|entry| entry.image.as_ref());
+        image.map_or_else(|| format!("{}-{service}", project.name), |image| image.value.to_string())
+    }
+
+    /// The image is needed before `up` would fetch it.
+    fn fetch(&self, service: &str) -> Result<(), Failure> {
+        let project = &self.loaded.project;
+        let builds = project.services.iter().any(|entry| &*entry.name == service && entry.build.is_some());
+        let verb = if builds { "build" } else { "pull" };
+        let options: Vec<OsString> = self.loaded.compose_options(&self.cli.project, None);
+        let mut command = self.docker.compose(&options);
+        command.args([verb, service]);
+        wait(self.cli, &mut command).map(|_| ())
+    }
+}
+
+/// A user by name or number in passwd's lines; the group by name or number, else the user's own.
+fn look_up(name: &str, group: Option<&str>, passwd: &str, groups: &str) -> Option<Ids> {
+    let fields = |line: &str| line.split(':').map(str::to_owned).collect::<Vec<_>>();
+    let user = passwd.lines().map(fields).find(|fields| {
+        fields.first().is_some_and(|first| first == name) || fields.get(2).is_some_and(|uid| uid == name)
+    });
+    let number = |fields: &Option<Vec<String>>, at: usize| fields.as_ref()?.get(at)?.parse::<u32>().ok();
+    let uid = number(&user, 2).or_else(|| name.parse().ok())?;
+    let gid = match group {
+        None => number(&user, 3).unwrap_or(0),
+        Some(group) => match group.parse() {
+            Ok(gid) => gid,
+            Err(_) => {
+                let found = groups
+                    .lines()
+                    .map(fields)
+                    .find(|fields| fields.first().is_some_and(|first| first == group));
+                number(&found, 2)?
+            }
+        },
+    };
+    Some(Ids { uid, gid })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_looked_up_as_the_engine_does() {
+        let passwd = "root:x:0:0::/:/bin/sh\napp:x:1000:1001::/:/bin/sh\n";
+        let ids = |name, group| look_up(name, group, passwd, "staff:x:50:\n").map(|ids| (ids.uid, ids.gid));
+        assert_eq!(ids("app", None), Some((1000, 1001)));
+        assert_eq!(ids("1000", None), Some((1000, 1001)));
+        assert_eq!(ids("4242", None), Some((4242, 0)));
+        assert_eq!(ids("app", Some("staff")), Some((1000, 50)));
+        assert_eq!(ids("nobody", None), None);
+    }
+}

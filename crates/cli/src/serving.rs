@@ -1,0 +1,154 @@
+//! A project's server: starting one, giving a running one a new plan, ending it.
+
+use cosec_core::extension::{OnRotate, allows_host, on_rotate};
+use cosec_core::plan::{Plan, plan};
+use cosec_fuse::{Client, Helpers, MountKind, Running, Scope, Server, StartOptions, Status};
+
+use crate::args::{Cli, DeliverArgs, HELP_CHANGED, HELP_CONTAINER, SUPERVISOR, WORKER};
+use crate::commands::up::note;
+use crate::deliver::{self, Served};
+use crate::docker::Docker;
+use crate::failure::Failure;
+use crate::owners::Owners;
+use crate::project::Loaded;
+use crate::runtime::{self, Runtime};
+
+/// A mount, and the server if this command started it. An attached server ends with this value.
+pub(crate) struct Mount {
+    pub(crate) id: String,
+    pub(crate) ours: Option<Running>,
+}
+
+/// Makes the plan of a project and checks it against policy.
+pub(crate) fn planned(loaded: &Loaded, args: &DeliverArgs) -> Result<Plan, Failure> {
+    let plan = plan(&loaded.project, args.compat.compat.into()).map_err(|error| loaded.show(&error))?;
+    deliver::check_policy(loaded, &plan.deliveries, args.allow_unignored)?;
+    Ok(plan)
+}
+
+/// What the server is to serve: the plan with numbers for names, values, scope and hooks.
+pub(crate) fn specification(
+    cli: &Cli,
+    docker: &Docker,
+    loaded: &Loaded,
+    plan: &Plan,
+    args: &DeliverArgs,
+) -> Result<Served, Failure> {
+    let audit = runtime::audit_file(&plan.project)?;
+    let mut owners = Owners::new(cli, docker, loaded);
+    let mut served = deliver::serve(loaded, &plan.deliveries, audit, |delivery| owners.ids(delivery))?;
+    let allowed = allows_host(&loaded.root).map_err(|error| loaded.show(&error))?;
+    served.spec.scope = Scope::Services { host: args.allow_host || allowed };
+    for delivery in &plan.deliveries {
+        let hook = on_rotate(&loaded.root, &delivery.service).map_err(|error| loaded.show(&error))?;
+        if hook != OnRotate::None {
+            let hook = serde_json::to_value(hook)
+                .map_err(|error| Failure::Cannot(format!("cannot write the hook down: {error}")))?;
+            served.spec.hooks.insert(delivery.service.clone(), hook);
+        }
+    }
+    Ok(served)
+}
+
+/// Starts the server, or gives a running one the new plan without any reader noticing. A new mount gets a new
+/// id, unless it is to pass for another.
+pub(crate) fn start(
+    cli: &Cli,
+    runtime: &Runtime,
+    served: Served,
+    detached: bool,
+    mount_id: Option<String>,
+) -> Result<Mount, Failure> {
+    let Served { spec, held } = served;
+    let files = spec.files.len();
+    let _lock = runtime.lock()?;
+    if let Ok(mut client) = Client::connect(runtime.directory()) {
+        client.reload(&spec, &held).map_err(|error| {
+            Failure::Cannot(format!("the server that runs does not take the new plan: {error}"))
+        })?;
+        let status = client.status().map_err(|error| Failure::Cannot(error.to_string()))?;
+        note(cli, 1, || format!("serving {files} files at {} as before", runtime.mount_point().display()));
+        return Ok(Mount { id: status.mount_id, ours: None });
+    }
+    clear_dead_mount(cli, runtime)?;
+    let mount_point = runtime.make_mount_point()?;
+    let running = Server::start(StartOptions {
+        spec,
+        held,
+        mountpoint: mount_point.clone(),
+        runtime_dir: runtime.directory().to_owned(),
+        supervisor_argv: vec![SUPERVISOR.into()],
+        worker_argv: vec![WORKER.into()],
+        detach: detached,
+        mount: MountKind::Shared,
+        helpers: helpers(),
+        mount_id,
+    })
+    .map_err(|error| {
+        runtime.remove();
+        Failure::Cannot(error.to_string())
+    })?;
+    note(cli, 1, || format!("serving {files} files at {}", mount_point.display()));
+    Ok(Mount { id: status(runtime)?.mount_id, ours: Some(running) })
+}
+
+/// Nobody answers: what is mounted here is what a killed server has left.
+fn clear_dead_mount(cli: &Cli, runtime: &Runtime) -> Result<(), Failure> {
+    let mount_point = runtime.mount_point();
+    if cosec_fuse::is_ours(&mount_point) {
+        note(cli, 1, || "clearing away the mount of a server that is gone".to_owned());
+        cosec_fuse::umount(&mount_point).map_err(|error| Failure::Cannot(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// What a running server says of itself.
+pub(crate) fn status(runtime: &Runtime) -> Result<Status, Failure> {
+    client(runtime)?.status().map_err(|error| Failure::Cannot(error.to_string()))
+}
+
+/// A conversation with the server that runs.
+pub(crate) fn client(runtime: &Runtime) -> Result<Client, Failure> {
+    Client::connect(runtime.directory()).map_err(|_| {
+        Failure::Cannot(
+            "no server of this project runs; start one with `cosec up`, or bring a lost one back with `cosec repair`"
+                .to_owned(),
+        )
+    })
+}
+
+/// Ends the server if one runs, and removes what it leaves.
+pub(crate) fn stop(cli: &Cli, runtime: &Runtime) -> Result<(), Failure> {
+    if let Ok(mut client) = Client::connect(runtime.directory()) {
+        client.stop().map_err(|error| Failure::Cannot(error.to_string()))?;
+    }
+    let mount_point = runtime.mount_point();
+    if cosec_fuse::is_mounted(&mount_point) {
+        cosec_fuse::umount(&mount_point).map_err(|error| Failure::Cannot(error.to_string()))?;
+    }
+    runtime.remove();
+    note(cli, 1, || "unmounted".to_owned());
+    Ok(())
+}
+
+/// The supervisor asks Docker through us. It gets of the environment what Docker needs, and no more.
+fn helpers() -> Helpers {
+    const NEEDED: [&str; 10] = [
+        "PATH",
+        "HOME",
+        "COSEC_DOCKER",
+        "DOCKER_HOST",
+        "DOCKER_CONTEXT",
+        "DOCKER_CONFIG",
+        "DOCKER_TLS_VERIFY",
+        "DOCKER_CERT_PATH",
+        "DOCKER_API_VERSION",
+        "SSH_AUTH_SOCK",
+    ];
+    let variable = |name: &str| std::env::var_os(name).map(|value| (name.into(), value));
+    Helpers {
+        container: vec![HELP_CONTAINER.into()],
+        changed: vec![HELP_CHANGED.into()],
+        environment: NEEDED.into_iter().filter_map(variable).collect(),
+    }
+}

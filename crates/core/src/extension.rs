@@ -1,0 +1,130 @@
+//! What a Compose file says to cosec itself, under `x-cosec:`.
+
+use serde::Serialize;
+
+use crate::compose::{Data, LoadError, Value};
+
+/// What a service wants done when one of its secrets has changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnRotate {
+    /// Nothing: it reads the file again by itself.
+    #[default]
+    None,
+    /// This signal to its main process, without `SIG`.
+    Signal(String),
+    /// A restart.
+    Restart,
+    /// This command in each of its containers.
+    Exec(Vec<String>),
+}
+
+const FORMS: &str = "`x-cosec.on-rotate` is `none`, `restart`, `signal HUP`, `exec COMMAND`, `{signal: HUP}` or `{exec: [COMMAND, …]}`";
+
+/// `x-cosec: {on-rotate: …}` of a service.
+pub fn on_rotate(root: &Value, service: &str) -> Result<OnRotate, LoadError> {
+    let services = root.get("services");
+    let extension = services.and_then(|services| services.get(service)).and_then(|map| map.get("x-cosec"));
+    let Some(value) = extension.and_then(|extension| extension.get("on-rotate")) else {
+        return Ok(OnRotate::None);
+    };
+    read(value).ok_or_else(|| LoadError::new(format!("{FORMS}; correct it"), value.span))
+}
+
+fn read(value: &Value) -> Option<OnRotate> {
+    if let Some(text) = value.as_str() {
+        let mut words = text.split_whitespace();
+        return match (words.next()?, words.next(), text.split_once(' ')) {
+            ("none", None, _) => Some(OnRotate::None),
+            ("restart", None, _) => Some(OnRotate::Restart),
+            ("signal", Some(name), _) if words.next().is_none() => signal(name),
+            ("exec", Some(_), Some((_, command))) => {
+                Some(OnRotate::Exec(["sh", "-c", command.trim()].map(str::to_owned).to_vec()))
+            }
+            _ => None,
+        };
+    }
+    if matches!(value.data, Data::Null) {
+        return Some(OnRotate::None);
+    }
+    if let Some(name) = value.get("signal") {
+        return signal(name.as_str()?);
+    }
+    let words = value.get("exec")?.as_seq()?;
+    let words: Option<Vec<String>> = words.iter().map(|word| word.as_str().map(str::to_owned)).collect();
+    words.filter(|words| !words.is_empty()).map(OnRotate::Exec)
+}
+
+/// `HUP` or `SIGHUP`.
+fn signal(name: &str) -> Option<OnRotate> {
+    let name = name.strip_prefix("SIG").unwrap_or(name);
+    let valid = !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+    valid.then(|| OnRotate::Signal(name.to_owned()))
+}
+
+/// `x-cosec: {allow-host: true}` at the top: processes outside the project's containers may read too.
+pub fn allows_host(root: &Value) -> Result<bool, LoadError> {
+    let Some(value) = root.get("x-cosec").and_then(|extension| extension.get("allow-host")) else {
+        return Ok(false);
+    };
+    match value.data {
+        Data::Bool(allowed) => Ok(allowed),
+        _ => Err(LoadError::new("`x-cosec.allow-host` is `true` or `false`; correct it", value.span)),
+    }
+}
+
+/// `content:` of a config.
+pub fn content<'v>(root: &'v Value, config: &str) -> Option<&'v str> {
+    root.get("configs")?.get(config)?.get("content")?.as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compose::{Interpolation, LoadRequest, load};
+    use crate::files::MemoryFiles;
+    use crate::source::Sources;
+
+    fn value(text: &str) -> Value {
+        let mut files = MemoryFiles::default();
+        files.insert("compose.yaml", text);
+        let (mut sources, mut documents) = (Sources::default(), Vec::new());
+        let names = ["compose.yaml".to_owned()];
+        let request = LoadRequest {
+            files: &names,
+            directory: "",
+            working_directory: "/work",
+            environment: &crate::compose::Environment::default(),
+            interpolation: Interpolation::Strict,
+            name: None,
+            profiles: &[],
+            services: &[],
+        };
+        load(&files, &mut sources, &mut documents, &request).unwrap().root
+    }
+
+    fn hook(text: &str) -> Result<OnRotate, String> {
+        let text = format!("services:\n  web:\n    image: x\n    x-cosec: {{on-rotate: {text}}}\n");
+        on_rotate(&value(&text), "web").map_err(|error| error.message)
+    }
+
+    #[test]
+    fn every_way_to_write_a_hook_is_read() {
+        assert_eq!(hook("none"), Ok(OnRotate::None));
+        assert_eq!(hook("restart"), Ok(OnRotate::Restart));
+        assert_eq!(hook("signal HUP"), Ok(OnRotate::Signal("HUP".into())));
+        assert_eq!(hook("{signal: SIGUSR1}"), Ok(OnRotate::Signal("USR1".into())));
+        assert_eq!(
+            hook("{exec: [nginx, -s, reload]}"),
+            Ok(OnRotate::Exec(["nginx", "-s", "reload"].map(str::to_owned).to_vec()))
+        );
+        assert_eq!(
+            hook("exec nginx -s reload"),
+            Ok(OnRotate::Exec(["sh", "-c", "nginx -s reload"].map(str::to_owned).to_vec()))
+        );
+        for wrong in ["signal", "signal hup", "sometimes", "{exec: []}", "{exec: nginx}", "7"] {
+            assert!(hook(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(on_rotate(&value("services: {web: {image: x}}"), "web").unwrap(), OnRotate::None);
+    }
+}
