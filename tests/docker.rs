@@ -251,8 +251,8 @@ fn killed_supervisor(engine: &Engine) {
     up(&project);
     reader(&project, "value");
     for round in 0..6 {
+        until("there is a supervisor and a standby", || servers(&project, "__supervisor").len() == 2);
         let supervisors = servers(&project, "__supervisor");
-        assert_eq!(supervisors.len(), 2, "supervisor and standby");
         // The supervisor alone, the standby alone, then the supervisor with the worker.
         signal(&supervisors[usize::from(round % 3 == 1)..][..1], "KILL");
         if round % 3 == 2 {

@@ -58,6 +58,8 @@ pub(crate) struct ProjectArgs {
 pub(crate) enum Command {
     /// Check Compose files for secrets that leak
     Lint(LintArgs),
+    /// Mend what lint finds: move passwords into secrets, keep files from git. Shows a diff; --write does it
+    Fix(FixArgs),
     /// Show the project as Compose resolves it, values of variables included
     Config(ConfigArgs),
     /// Show who gets which secret, where and as whom
@@ -183,6 +185,37 @@ pub(crate) enum FailOn {
 pub(crate) enum TargetName {
     Compose,
     Swarm,
+}
+
+#[derive(Args)]
+pub(crate) struct FixArgs {
+    /// Compose files, or directories that have one
+    #[arg(value_name = "PATH", default_value = ".")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// Do it: all of it or nothing
+    #[arg(short, long)]
+    pub(crate) write: bool,
+
+    /// Fixes that change how the stack runs, too: they move values out of the environment
+    #[arg(long)]
+    pub(crate) r#unsafe: bool,
+
+    /// Ask for each finding
+    #[arg(short, long)]
+    pub(crate) interactive: bool,
+
+    /// Only findings of this rule
+    #[arg(long, value_name = "RULE")]
+    pub(crate) rule: Vec<String>,
+
+    /// Only findings in this service
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) only_service: Vec<String>,
+
+    /// Take the last --write back
+    #[arg(long, conflicts_with_all = ["write", "interactive", "unsafe"])]
+    pub(crate) undo: bool,
 }
 
 #[derive(Args)]

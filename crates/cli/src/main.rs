@@ -15,6 +15,7 @@ mod project;
 mod runtime;
 mod serving;
 mod signals;
+mod undo;
 
 use std::panic::PanicHookInfo;
 use std::process::ExitCode;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse_from(commands::plugin::arguments(std::env::args_os().collect()));
     let result = match &cli.command {
         Command::Lint(args) => commands::lint::run(args),
+        Command::Fix(args) => commands::fix::run(&cli.project, args),
         Command::Config(args) => commands::config::run(&cli.project, args),
         Command::Plan(args) => commands::plan::run(&cli.project, args),
         Command::Explain(args) => commands::explain::run(args),

@@ -118,6 +118,13 @@ fn directory_of(args: &ProjectArgs, files: &[PathBuf]) -> PathBuf {
     }
 }
 
+/// The variables that a project in a directory sees.
+pub(crate) fn environment_of(args: &ProjectArgs, directory: &Path) -> Result<Environment, Failure> {
+    let mut environment = process_environment();
+    add_env_files(args, directory, &Disk::default(), &mut Outcome::default(), &mut environment)?;
+    Ok(environment)
+}
+
 impl Loaded {
     /// An error of a later step, shown in the file.
     pub(crate) fn show(&self, error: &LoadError) -> Failure {

@@ -10,6 +10,7 @@ pub mod dockerfile;
 mod dockerignore;
 pub mod extension;
 pub mod files;
+pub mod fix;
 pub mod gitignore;
 mod ignore;
 pub mod images;

@@ -7,6 +7,7 @@ pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod env;
 pub(crate) mod explain;
+pub(crate) mod fix;
 pub(crate) mod helper;
 pub(crate) mod lint;
 pub(crate) mod plan;

@@ -307,7 +307,7 @@ fn build(value: Value) -> Value {
 }
 
 /// Whether two values say the same, wherever they are written.
-pub(super) fn same(left: &Value, right: &Value) -> bool {
+pub(crate) fn same(left: &Value, right: &Value) -> bool {
     match (&left.data, &right.data) {
         (Data::Null, Data::Null) => true,
         (Data::Bool(left), Data::Bool(right)) => left == right,

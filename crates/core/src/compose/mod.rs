@@ -28,6 +28,7 @@ mod volume;
 pub use decode::{DecodeError, DecodeErrorKind, Keys, decode};
 pub use environment::{Binding, BindingOrigin, Environment, Lookup};
 pub use load::{Interpolation, LoadError, LoadRequest, Loaded, Way, Ways, add_env_files, load};
+pub(crate) use merge::same;
 pub use project::{
     Build, EnvFile, EnvVar, External, Grant, Project, SecretDef, Service, VolumeMount, default_name,
 };

@@ -149,7 +149,7 @@ impl Value {
     }
 
     /// The mapping to change, if it is one.
-    pub(super) fn as_map_mut(&mut self) -> Option<&mut Map> {
+    pub(crate) fn as_map_mut(&mut self) -> Option<&mut Map> {
         match &mut self.data {
             Data::Map(map) => Some(map),
             _ => None,
@@ -157,7 +157,7 @@ impl Value {
     }
 
     /// The list to change, if it is one.
-    pub(super) fn as_seq_mut(&mut self) -> Option<&mut Vec<Value>> {
+    pub(crate) fn as_seq_mut(&mut self) -> Option<&mut Vec<Value>> {
         match &mut self.data {
             Data::Seq(items) => Some(items),
             _ => None,
@@ -165,7 +165,7 @@ impl Value {
     }
 
     /// The value of a key of a mapping, to change.
-    pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
         self.as_map_mut()?.get_mut(key).map(|entry| &mut entry.value)
     }
 

@@ -1,0 +1,99 @@
+//! Lines for .gitignore and .dockerignore.
+
+use super::{Changes, Fix, FixPlan, place, refuse};
+use crate::files::{GitState, join, parent};
+use crate::gitignore::covering;
+use crate::lint::Outcome;
+use crate::rules::{Finding, FixKind};
+
+use super::Project;
+
+pub(super) const RULES: [&str; 3] =
+    ["secret-file-not-ignored", "dotenv-not-ignored", "secret-file-in-context"];
+
+pub(super) fn plan(
+    project: &Project<'_>,
+    outcome: &Outcome,
+    findings: &[&Finding],
+    plan: &mut FixPlan,
+    changes: &mut Changes,
+) {
+    for finding in findings.iter().filter(|finding| RULES.contains(&finding.rule)) {
+        let done = match finding.rule {
+            "dotenv-not-ignored" => {
+                let file = outcome.sources.file(finding.span.file).path();
+                Some(join("", file)).map(|file| ignore(project, &file, changes))
+            }
+            "secret-file-not-ignored" => {
+                secret_file(project, finding).map(|file| ignore(project, &file, changes))
+            }
+            _ => secret_file(project, finding).and_then(|file| keep_out(project, &file, changes)),
+        };
+        match done {
+            Some(title) => plan.fixes.push(Fix {
+                rule: finding.rule,
+                place: place(outcome, finding),
+                path: finding.path.clone(),
+                title,
+                notes: Vec::new(),
+                kind: FixKind::Safe,
+            }),
+            None => plan.refused.push(refuse(outcome, finding, "the file that it is about is not clear")),
+        }
+    }
+}
+
+/// The file of the secret that a finding is about: `secrets.NAME…`
+fn secret_file(project: &Project<'_>, finding: &Finding) -> Option<String> {
+    let name = finding.path.strip_prefix("secrets.")?;
+    let secret = project.loaded.project.secrets.iter().find(|secret| {
+        name.strip_prefix(&*secret.name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    })?;
+    Some(join("", &secret.file.as_ref()?.value))
+}
+
+fn ignore(project: &Project<'_>, file: &str, changes: &mut Changes) -> String {
+    let line = covering(project.directory(), file);
+    let title = format!("add {} to {}", line.line, line.gitignore);
+    changes.append(line.gitignore, line.line);
+    title
+}
+
+/// Adds a file to the .dockerignore of the build contexts that it lies in.
+pub(super) fn keep_out(project: &Project<'_>, file: &str, changes: &mut Changes) -> Option<String> {
+    let mut title = None;
+    for service in &project.loaded.project.services {
+        let Some(context) = service.build.as_ref().and_then(|build| build.context.as_ref()) else { continue };
+        let context = join("", &context.value);
+        let inside = match context.as_str() {
+            "." => Some(file).filter(|file| !file.starts_with("../") && !file.starts_with('/')),
+            context => file.strip_prefix(context).and_then(|rest| rest.strip_prefix('/')),
+        };
+        let Some(inside) = inside else { continue };
+        let path = join(&context, ".dockerignore");
+        let known = project.files.read(&path).unwrap_or_default();
+        let line = if parent(inside) == "secrets" { "secrets".to_owned() } else { inside.to_owned() };
+        if !known.lines().any(|own| own.trim().trim_matches('/') == line) {
+            title = Some(format!("add {line} to {path}"));
+            changes.append(path, line);
+        }
+    }
+    title
+}
+
+/// Keeps git from a file that is going to be made.
+pub(super) fn keep_from_git(project: &Project<'_>, file: &str, changes: &mut Changes) -> Option<String> {
+    match project.files.git(file) {
+        crate::files::Answer::Known(GitState::Ignored | GitState::NoRepository) => None,
+        _ => {
+            let gitignore = join(project.directory(), ".gitignore");
+            let known = project.files.read(&gitignore).unwrap_or_default();
+            let line = "/secrets/".to_owned();
+            if known.lines().any(|own| own.trim() == line) {
+                return None;
+            }
+            changes.append(gitignore.clone(), line);
+            Some(gitignore)
+        }
+    }
+}

@@ -1,0 +1,622 @@
+//! A value moves from the environment into a secret's file: the file is made, the secret is defined and
+//! granted, and the variable becomes the one that names a file.
+
+use std::collections::BTreeMap;
+
+use super::edit::{self, Edit};
+use super::{Changes, Content, Fix, FixPlan, Moved, NewFile, Project, ignored, in_directory, place, refuse};
+use crate::compose::template::{self, Missing, Operator, Piece};
+use crate::compose::{BindingOrigin, Data, EnvVar, Service, Value};
+use crate::files::{Answer, FileKind, GitState, file_name};
+use crate::images;
+use crate::lint::Outcome;
+use crate::rules::{Finding, FixKind};
+use crate::source::{FileId, Span};
+use crate::yaml::{Document, Kind, Node, NodeId, Style};
+
+/// The rules whose findings are mended by moving the value.
+pub(super) const RULES: [&str; 5] =
+    ["inline-password", "password-default", "url-password", "env-secret", "prefer-file-variant"];
+
+/// Where a secret's value is to come from.
+enum Source {
+    /// A file that is made from this.
+    File(String),
+    /// A variable that is set elsewhere.
+    Variable(String),
+}
+
+/// One variable that moves.
+struct Move<'p> {
+    finding: &'p Finding,
+    service: &'p Service,
+    variable: &'p str,
+    /// The variable that names a file.
+    variant: String,
+    source: Source,
+    /// The line of `.env` that the value comes from: the variable and where its value is written.
+    dotenv: Option<(String, Span)>,
+    written: Written<'p>,
+}
+
+/// A variable's place in the tree of its file.
+#[derive(Clone, Copy)]
+struct Written<'p> {
+    document: &'p Document,
+    service: NodeId,
+    /// The key `environment` and its value.
+    environment: (NodeId, NodeId),
+    entry: Entry,
+}
+
+#[derive(Clone, Copy)]
+enum Entry {
+    /// `K: v`
+    Pair(NodeId, NodeId),
+    /// `- K=v`
+    Item(NodeId),
+}
+
+const ELSEWHERE: &str =
+    "an anchor, an alias or a merge key brings it, and others may use that; write the variable out first";
+
+pub(super) fn plan(
+    project: &Project<'_>,
+    outcome: &Outcome,
+    findings: &[&Finding],
+    plan: &mut FixPlan,
+    changes: &mut Changes,
+) {
+    let mut moves: Vec<Move<'_>> = Vec::new();
+    for finding in findings.iter().filter(|finding| RULES.contains(&finding.rule)) {
+        match movable(project, finding) {
+            // Several rules may be about one variable.
+            Ok(one) if moves.iter().any(|other| same_variable(other, &one)) => {}
+            Ok(one) => moves.push(one),
+            Err(reason) => plan.refused.push(refuse(outcome, finding, reason)),
+        }
+    }
+    plan.refused.retain(|refusal| !moves.iter().any(|one| one.finding.path == refusal.path));
+    if moves.is_empty() {
+        return;
+    }
+    let names = names(project, &moves);
+    let mut by_service: BTreeMap<(FileId, &str), Vec<usize>> = BTreeMap::new();
+    for (at, one) in moves.iter().enumerate() {
+        by_service.entry((one.written.document.file(), &one.service.name)).or_default().push(at);
+    }
+    for ((file, _), indexes) in &by_service {
+        let text = project.sources.file(*file).text();
+        let path = project.sources.file(*file).path().to_owned();
+        let mut edits = Vec::new();
+        let mut granted: Vec<&str> = Vec::new();
+        for at in indexes {
+            rename(text, &moves[*at], &names[*at], &mut edits);
+            if !granted.contains(&names[*at].as_str()) {
+                granted.push(&names[*at]);
+            }
+        }
+        let Some(grants) = grant(text, &moves[indexes[0]].written, &granted) else {
+            for at in indexes {
+                let reason = "its service's `secrets:` is written in a way that cosec does not edit";
+                plan.refused.push(refuse(outcome, moves[*at].finding, reason));
+            }
+            continue;
+        };
+        edits.push(grants);
+        changes.edits.entry(path).or_default().extend(edits);
+    }
+    define(project, &moves, &names, changes);
+    make_files(project, &moves, &names, changes);
+    forget_dotenv(project, &moves, changes);
+    for (one, name) in moves.iter().zip(&names) {
+        plan.fixes.push(describe(project, outcome, one, name));
+        plan.moved.push(Moved {
+            service: one.service.name.to_string(),
+            variable: one.variable.to_owned(),
+            variant: one.variant.clone(),
+            secret: name.clone(),
+        });
+    }
+}
+
+fn same_variable(left: &Move<'_>, right: &Move<'_>) -> bool {
+    left.variable == right.variable && left.service.name == right.service.name
+}
+
+/// What a finding is about, if it can move; else why not.
+fn movable<'p>(project: &'p Project<'_>, finding: &'p Finding) -> Result<Move<'p>, String> {
+    let services = &project.loaded.project.services;
+    let found = services.iter().find_map(|service| {
+        let rest = finding.path.strip_prefix("services.")?.strip_prefix(&*service.name)?;
+        let name = rest.strip_prefix(".environment.")?;
+        let variable = service.environment.iter().find(|variable| &*variable.name.value == name)?;
+        Some((service, variable))
+    });
+    let Some((service, variable)) = found else {
+        return Err("only variables of `environment:` can be moved so far".to_owned());
+    };
+    let name = &*variable.name.value;
+    let Some(image) = &service.image else {
+        return Err(format!("the image is built here, and whether it reads {name}_FILE is not known"));
+    };
+    let Some(variant) = images::file_variant(&image.value, name) else {
+        return Err(format!("the image is not known to read {name} from a file"));
+    };
+    if service.environment.iter().any(|other| *other.name.value == *variant) {
+        return Err(format!("{variant} is set already; remove one of the two"));
+    }
+    let written = find(project, service, variable)?;
+    let (source, dotenv) = source(project, variable)?;
+    Ok(Move { finding, service, variable: name, variant, source, dotenv, written })
+}
+
+/// The value and where it is from.
+fn source(project: &Project<'_>, variable: &EnvVar) -> Result<(Source, Option<(String, Span)>), String> {
+    let name = &variable.name.value;
+    let raw = match &variable.value {
+        None => format!("${{{name}}}"),
+        Some(value) => value.raw.to_string(),
+    };
+    let pieces = template::parse(&raw).map_err(|_| "its value is no valid template".to_owned())?;
+    if let [Piece::Variable { name, fallback, .. }] = pieces.as_slice() {
+        let name = &raw[name.clone()];
+        let default = fallback.as_ref().filter(|fallback| fallback.operator == Operator::Default);
+        if fallback.as_ref().is_some_and(|fallback| fallback.operator == Operator::Alternate) {
+            return Err("its value depends on whether a variable is set".to_owned());
+        }
+        let binding = project.environment.get(name).filter(|binding| !binding.value.is_empty());
+        return match (binding, default) {
+            (Some(binding), _) => match binding.origin {
+                BindingOrigin::File(span) => {
+                    Ok((Source::File(binding.value.to_string()), Some((name.to_owned(), span))))
+                }
+                BindingOrigin::Process => Ok((Source::Variable(name.to_owned()), None)),
+            },
+            (None, Some(fallback)) => {
+                let text = &raw[fallback.range.clone()];
+                if text.is_empty() {
+                    return Ok((Source::Variable(name.to_owned()), None));
+                }
+                literal(project, text).map(|value| (Source::File(value), None))
+            }
+            (None, None) => Ok((Source::Variable(name.to_owned()), None)),
+        };
+    }
+    literal(project, &raw).map(|value| (Source::File(value), None))
+}
+
+/// Text without variables, its `$$` as `$`.
+fn literal(project: &Project<'_>, text: &str) -> Result<String, String> {
+    let pieces = template::parse(text).map_err(|_| "its value is no valid template".to_owned())?;
+    if pieces.iter().any(|piece| matches!(piece, Piece::Variable { .. })) {
+        return Err("a part of its value comes from a variable".to_owned());
+    }
+    template::evaluate(text, project.environment, Missing::Refuse)
+        .map(|(value, _)| value)
+        .map_err(|_| "its value is no valid template".to_owned())
+}
+
+/// The variable in the tree of its file, reached without anchors, aliases and merge keys.
+fn find<'p>(project: &'p Project<'_>, service: &Service, variable: &EnvVar) -> Result<Written<'p>, String> {
+    let file = variable.name.span.file;
+    let named = project.loaded.ways.of(file);
+    if !matches!(named, Some(crate::compose::Way::Named(_))) {
+        let path = project.sources.file(file).path();
+        return Err(format!("it is written in {path}, which is included or extended; fix that file"));
+    }
+    let inside = |outer: Span, inner: Span| outer.contains(inner);
+    for document in project.documents.iter().filter(|document| document.file() == file) {
+        let Some((_, services)) = child(document, document.root(), "services") else { continue };
+        let Some((_, own)) = child(document, services, &service.name) else { continue };
+        let Some(environment) = child(document, own, "environment") else { continue };
+        if !inside(document.node(environment.1).span, variable.name.span) {
+            continue;
+        }
+        let anchored = [services, own, environment.1].iter().any(|id| document.node(*id).anchored);
+        let entry = match &document.node(environment.1).kind {
+            Kind::Mapping { entries, .. } => entries
+                .iter()
+                .find(|(key, _)| {
+                    scalar(document, *key).is_some_and(|(text, _)| text == &*variable.name.value)
+                })
+                .map(|(key, value)| Entry::Pair(*key, *value)),
+            Kind::Sequence { items, .. } => items
+                .iter()
+                .find(|item| inside(document.node(**item).span, variable.name.span))
+                .map(|item| Entry::Item(*item)),
+            _ => None,
+        };
+        let Some(entry) = entry.filter(|_| !anchored) else { return Err(ELSEWHERE.to_owned()) };
+        let nodes = match entry {
+            Entry::Pair(key, value) => vec![key, value],
+            Entry::Item(item) => vec![item],
+        };
+        for node in nodes.iter().map(|id| document.node(*id)) {
+            plain_enough(node)?;
+        }
+        return Ok(Written { document, service: own, environment, entry });
+    }
+    Err(ELSEWHERE.to_owned())
+}
+
+fn plain_enough(node: &Node) -> Result<(), String> {
+    match &node.kind {
+        Kind::Scalar { style: Style::Literal | Style::Folded, .. } => {
+            Err("its value is a block of several lines".to_owned())
+        }
+        Kind::Scalar { .. } if node.anchored => Err(ELSEWHERE.to_owned()),
+        Kind::Scalar { .. } if node.tag.is_some() => Err("its value has a tag".to_owned()),
+        Kind::Scalar { .. } => Ok(()),
+        _ => Err(ELSEWHERE.to_owned()),
+    }
+}
+
+/// The key and value of a mapping's entry, as they are written there.
+fn child(document: &Document, mapping: NodeId, key: &str) -> Option<(NodeId, NodeId)> {
+    let Kind::Mapping { entries, .. } = &document.node(mapping).kind else { return None };
+    entries.iter().copied().find(|(id, _)| scalar(document, *id).is_some_and(|(text, _)| text == key))
+}
+
+fn scalar(document: &Document, id: NodeId) -> Option<(&str, Style)> {
+    match &document.node(id).kind {
+        Kind::Scalar { value, style } => Some((value, *style)),
+        _ => None,
+    }
+}
+
+/// A name for the secret of each move: those with the same value and meaning share one.
+fn names(project: &Project<'_>, moves: &[Move<'_>]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for (at, one) in moves.iter().enumerate() {
+        let twin = (0..at).find(|earlier| {
+            let other = &moves[*earlier];
+            // Two variables of one service are two things, whatever their values.
+            let meant_alike = other.service.name != one.service.name && last_word(other) == last_word(one);
+            let equal = match (&other.source, &one.source) {
+                (Source::File(left), Source::File(right))
+                | (Source::Variable(left), Source::Variable(right)) => left == right,
+                _ => false,
+            };
+            let is_taken = (0..at)
+                .any(|own| moves[own].service.name == one.service.name && names[own] == names[*earlier]);
+            meant_alike && equal && !is_taken
+        });
+        let name = match twin {
+            Some(twin) => names[twin].clone(),
+            None => free_name(project, one, &names),
+        };
+        names.push(name);
+    }
+    names
+}
+
+fn last_word<'m>(one: &'m Move<'_>) -> &'m str {
+    one.variable.rsplit('_').next().unwrap_or_default()
+}
+
+fn free_name(project: &Project<'_>, one: &Move<'_>, taken: &[String]) -> String {
+    let clean = |text: &str| -> String {
+        text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
+    };
+    let short = clean(one.variable).trim_matches('_').to_owned();
+    let long = format!("{}_{short}", clean(&one.service.name));
+    let base = long.clone();
+    let numbered = (2..).map(move |number| format!("{base}_{number}"));
+    let is_free = |name: &String| {
+        let path = in_directory(project, &format!("secrets/{name}"));
+        let is_there = match project.files.kind(&path) {
+            Answer::Known(kind) => kind != FileKind::Missing,
+            Answer::NotChecked(_) => project.files.read(&path).is_ok(),
+        };
+        !taken.contains(name) && project.loaded.project.secret(name).is_none() && !is_there
+    };
+    [short, long].into_iter().chain(numbered).find(is_free).unwrap_or_default()
+}
+
+/// `K: v` becomes `K_FILE: /run/secrets/name`, in the form in which it is written.
+fn rename(text: &str, one: &Move<'_>, name: &str, edits: &mut Vec<Edit>) {
+    let document = one.written.document;
+    let range = |id: NodeId| {
+        let span = document.node(id).span;
+        (span.start as usize, span.end as usize)
+    };
+    let quoted = |id: NodeId, content: String| match scalar(document, id) {
+        Some((_, Style::Single)) => format!("'{content}'"),
+        Some((_, Style::Double)) => format!("\"{content}\""),
+        _ => content,
+    };
+    let target = format!("/run/secrets/{name}");
+    match one.written.entry {
+        Entry::Pair(key, value) => {
+            let ((key_start, key_end), (start, end)) = (range(key), range(value));
+            edits.push(Edit::replace(key_start, key_end, quoted(key, one.variant.clone())));
+            // `K:` has no value to replace.
+            let blank = if start == end && !text[..start].ends_with(' ') { " " } else { "" };
+            edits.push(Edit::replace(start, end, format!("{blank}{target}")));
+        }
+        Entry::Item(item) => {
+            let (start, end) = range(item);
+            edits.push(Edit::replace(start, end, quoted(item, format!("{}={target}", one.variant))));
+        }
+    }
+}
+
+/// Adds to a service's `secrets:`; `None` where that is written in a way that cannot be added to.
+fn grant(text: &str, written: &Written<'_>, names: &[&str]) -> Option<Edit> {
+    let document = written.document;
+    let newline = edit::newline(text);
+    if let Some((_, secrets)) = child(document, written.service, "secrets") {
+        let node = document.node(secrets);
+        let Kind::Sequence { items, flow } = &node.kind else { return None };
+        if node.anchored || node.tag.is_some() {
+            return None;
+        }
+        let Some(last) = items.last() else {
+            return Some(Edit::insert(node.span.start as usize + 1, names.join(", ")));
+        };
+        let end = document.node(*last).span.end as usize;
+        if *flow {
+            return Some(Edit::insert(end, format!(", {}", names.join(", "))));
+        }
+        let start = document.node(*last).span.start as usize;
+        let before = &text[edit::line_start(text, start)..start];
+        let indent = before.find('-').filter(|dash| before[..*dash].trim().is_empty())?;
+        let indent = &before[..indent];
+        let lines: Vec<String> = names.iter().map(|name| format!("{indent}- {name}")).collect();
+        return Some(below(text, end, indent.len(), &lines, newline));
+    }
+    let service = document.node(written.service);
+    if let Kind::Mapping { entries, flow: true } = &service.kind {
+        let (key, value) = entries.last()?;
+        let end = document.node(*value).span.end.max(document.node(*key).span.end) as usize;
+        return Some(Edit::insert(end, format!(", secrets: [{}]", names.join(", "))));
+    }
+    let (key, environment) = written.environment;
+    let column = edit::column(text, document.node(key).span.start as usize);
+    let indent = " ".repeat(column);
+    let items = " ".repeat(column + list_step(document, text));
+    let mut lines = vec![format!("{indent}secrets:")];
+    lines.extend(names.iter().map(|name| format!("{items}- {name}")));
+    Some(below(text, document.node(environment).span.end as usize, column, &lines, newline))
+}
+
+/// Lines below the one in which `end` lies, and below the comments there that belong to what is above.
+fn below(text: &str, end: usize, column: usize, lines: &[String], newline: &str) -> Edit {
+    let mut at = edit::line_end(text, end);
+    while at < text.len() {
+        let next = edit::line_end(text, at);
+        let line = &text[at..next];
+        let content = line.trim_start_matches(' ');
+        if !content.starts_with('#') || line.len() - content.len() <= column {
+            break;
+        }
+        at = next;
+    }
+    let lines = lines.join(newline);
+    if text[..at].ends_with('\n') {
+        Edit::insert(at, format!("{lines}{newline}"))
+    } else {
+        Edit::insert(at, format!("{newline}{lines}"))
+    }
+}
+
+/// How far the dashes of lists stand behind their key in this file.
+fn list_step(document: &Document, text: &str) -> usize {
+    let steps = document.nodes().filter_map(|node| {
+        let Kind::Mapping { entries, flow: false } = &node.kind else { return None };
+        entries.iter().find_map(|(key, value)| {
+            let value = document.node(*value);
+            let Kind::Sequence { items, flow: false } = &value.kind else { return None };
+            let start = document.node(*items.first()?).span.start as usize;
+            let before = &text[edit::line_start(text, start)..start];
+            let dash = before.rfind('-')?;
+            dash.checked_sub(edit::column(text, document.node(*key).span.start as usize))
+        })
+    });
+    steps.min().unwrap_or(2)
+}
+
+/// Defines the secrets in the files in which they are granted.
+fn define(project: &Project<'_>, moves: &[Move<'_>], names: &[String], changes: &mut Changes) {
+    let mut files: BTreeMap<FileId, Vec<(&str, &Move<'_>)>> = BTreeMap::new();
+    let mut defined: Vec<&str> = Vec::new();
+    for (one, name) in moves.iter().zip(names) {
+        if !defined.contains(&name.as_str()) {
+            defined.push(name);
+            files.entry(one.written.document.file()).or_default().push((name, one));
+        }
+    }
+    for (file, secrets) in files {
+        let text = project.sources.file(file).text();
+        let path = project.sources.file(file).path().to_owned();
+        let document = secrets[0].1.written.document;
+        let edit = definition(document, text, &secrets);
+        changes.edits.entry(path).or_default().push(edit);
+    }
+}
+
+fn definition(document: &Document, text: &str, secrets: &[(&str, &Move<'_>)]) -> Edit {
+    let newline = edit::newline(text);
+    let source = |one: &Move<'_>, name: &str| match &one.source {
+        Source::File(_) => format!("file: ./secrets/{name}"),
+        Source::Variable(variable) => format!("environment: {variable}"),
+    };
+    let flow: Vec<String> =
+        secrets.iter().map(|(name, one)| format!("{name}: {{{}}}", source(one, name))).collect();
+    let root = document.node(document.root());
+    let end_of = |entries: &[(NodeId, NodeId)]| {
+        entries
+            .last()
+            .map(|(key, value)| document.node(*value).span.end.max(document.node(*key).span.end) as usize)
+    };
+    let Kind::Mapping { entries, flow: root_flow } = &root.kind else { return Edit::insert(text.len(), "") };
+    let first =
+        entries.first().map_or(0, |(key, _)| edit::column(text, document.node(*key).span.start as usize));
+    let step = step(document, text);
+    let block = |column: usize| -> Vec<String> {
+        let (outer, inner) = (" ".repeat(column), " ".repeat(column + step));
+        secrets
+            .iter()
+            .flat_map(|(name, one)| [format!("{outer}{name}:"), format!("{inner}{}", source(one, name))])
+            .collect()
+    };
+    if let Some((key, value)) = child(document, document.root(), "secrets") {
+        let node = document.node(value);
+        match &node.kind {
+            Kind::Mapping { entries: own, flow: true } => {
+                return match end_of(own) {
+                    Some(end) => Edit::insert(end, format!(", {}", flow.join(", "))),
+                    None => Edit::insert(node.span.start as usize + 1, flow.join(", ")),
+                };
+            }
+            Kind::Mapping { entries: own, flow: false } if !own.is_empty() => {
+                let column = edit::column(text, document.node(own[0].0).span.start as usize);
+                let end = end_of(own).unwrap_or(node.span.end as usize);
+                return below(text, end, column, &block(column), newline);
+            }
+            _ => {
+                let column = edit::column(text, document.node(key).span.start as usize) + step;
+                return below(text, document.node(key).span.end as usize, column, &block(column), newline);
+            }
+        }
+    }
+    let end = end_of(entries).unwrap_or(root.span.end as usize);
+    if *root_flow {
+        return Edit::insert(end, format!(", secrets: {{{}}}", flow.join(", ")));
+    }
+    let mut lines = vec![String::new(), format!("{}secrets:", " ".repeat(first))];
+    lines.extend(block(first + step));
+    below(text, end, first, &lines, newline)
+}
+
+/// How far a mapping's keys stand behind the key that holds it.
+fn step(document: &Document, text: &str) -> usize {
+    let column = |id: NodeId| edit::column(text, document.node(id).span.start as usize);
+    let Kind::Mapping { entries, .. } = &document.node(document.root()).kind else { return 2 };
+    let steps = entries.iter().filter_map(|(key, value)| match &document.node(*value).kind {
+        Kind::Mapping { entries: inner, flow: false } => column(inner.first()?.0).checked_sub(column(*key)),
+        _ => None,
+    });
+    steps.filter(|step| *step > 0).min().unwrap_or(2)
+}
+
+/// The secrets' files, and what keeps git and builds from them.
+fn make_files(project: &Project<'_>, moves: &[Move<'_>], names: &[String], changes: &mut Changes) {
+    for (one, name) in moves.iter().zip(names) {
+        let Source::File(value) = &one.source else { continue };
+        let path = in_directory(project, &format!("secrets/{name}"));
+        if changes.new_files.iter().any(|file| file.path == path) {
+            continue;
+        }
+        ignored::keep_from_git(project, &path, changes);
+        ignored::keep_out(project, &path, changes);
+        // What `cosec fix --undo` needs holds the value, too.
+        ignored::keep_out(project, &in_directory(project, ".cosec"), changes);
+        changes.new_files.push(NewFile { path, content: Content(value.clone()) });
+    }
+}
+
+/// Takes values that moved out of `.env`, where nothing else uses them.
+fn forget_dotenv(project: &Project<'_>, moves: &[Move<'_>], changes: &mut Changes) {
+    let path = in_directory(project, ".env");
+    let Ok(text) = project.files.read(&path) else { return };
+    let is_env_file = project
+        .loaded
+        .project
+        .services
+        .iter()
+        .any(|service| service.env_files.iter().any(|file| file_name(&file.path.value) == ".env"));
+    if is_env_file {
+        return;
+    }
+    let mut done: Vec<&str> = Vec::new();
+    for one in moves {
+        let Some((name, span)) = &one.dotenv else { continue };
+        let moved =
+            moves.iter().filter(|other| other.dotenv.as_ref().is_some_and(|(other, _)| other == name));
+        if done.contains(&name.as_str())
+            || uses(&project.loaded.root, name) > moved.count()
+            || text.contains(&format!("${{{name}"))
+            || text.contains(&format!("${name}"))
+            || is_passed_on(project, name, moves)
+        {
+            continue;
+        }
+        done.push(name);
+        let start = edit::line_start(&text, (span.start as usize).min(text.len()));
+        let end = edit::line_end(&text, (span.end as usize).min(text.len()));
+        let assigns = text[start..end].trim_start().trim_start_matches("export ").trim_start();
+        if assigns.starts_with(name.as_str()) {
+            changes.edits.entry(path.clone()).or_default().push(Edit::replace(start, end, ""));
+        }
+    }
+}
+
+/// Whether a service takes a variable from outside by its bare name.
+fn is_passed_on(project: &Project<'_>, name: &str, moves: &[Move<'_>]) -> bool {
+    project.loaded.project.services.iter().any(|service| {
+        let arguments = service.build.iter().flat_map(|build| &build.args);
+        service.environment.iter().chain(arguments).any(|variable| {
+            variable.value.is_none()
+                && *variable.name.value == *name
+                && !moves.iter().any(|one| one.service.name == service.name && one.variable == name)
+        })
+    })
+}
+
+/// How often a variable is asked for.
+fn uses(value: &Value, name: &str) -> usize {
+    match &value.data {
+        Data::Seq(items) => items.iter().map(|item| uses(item, name)).sum(),
+        Data::Map(map) => map.values().map(|entry| uses(&entry.value, name)).sum(),
+        Data::Str(text) => {
+            let raw = value.template.as_ref().map_or_else(|| text.clone(), |template| template.text.clone());
+            template::parse(&raw).map_or(0, |pieces| asked(&raw, &pieces, name))
+        }
+        _ => 0,
+    }
+}
+
+fn asked(raw: &str, pieces: &[Piece], wanted: &str) -> usize {
+    let one = |piece: &Piece| match piece {
+        Piece::Variable { name, fallback, .. } => {
+            let inner = fallback.as_ref().map_or(0, |fallback| asked(raw, &fallback.pieces, wanted));
+            usize::from(&raw[name.clone()] == wanted) + inner
+        }
+        _ => 0,
+    };
+    pieces.iter().map(one).sum()
+}
+
+fn describe(project: &Project<'_>, outcome: &Outcome, one: &Move<'_>, name: &str) -> Fix {
+    let title = match &one.source {
+        Source::File(_) => {
+            format!("move the value of {} to secrets/{name}, and set {}", one.variable, one.variant)
+        }
+        Source::Variable(variable) => {
+            format!("grant {variable} as the secret {name}, and set {} for {}", one.variant, one.variable)
+        }
+    };
+    let mut notes = Vec::new();
+    let file = outcome.sources.file(one.finding.span.file).path();
+    let at = one.finding.span;
+    let weak = outcome.findings.iter().any(|other| other.rule == "weak-password" && other.span == at);
+    let known = matches!(one.source, Source::File(_)) && one.dotenv.is_none();
+    if weak {
+        notes.push(format!(
+            "the value stays as it is, and it is weak: change it in the service, then `cosec rotate {name}`"
+        ));
+    }
+    if known && project.files.git(file) == Answer::Known(GitState::Tracked) {
+        notes.push("git's history keeps the value: change it in the service and in the file".to_owned());
+    }
+    Fix {
+        rule: one.finding.rule,
+        place: place(outcome, one.finding),
+        path: one.finding.path.clone(),
+        title,
+        notes,
+        kind: FixKind::Unsafe,
+    }
+}

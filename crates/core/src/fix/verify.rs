@@ -1,0 +1,134 @@
+//! A fixed project is read again: it must mean what it meant, but for what was to change.
+
+use super::{FixPlan, Moved, Project};
+use crate::compose::{Data, MapEntry, Value};
+use crate::files::{Answer, FileFacts, FileKind, FileSystem, GitState, ReadError};
+use crate::lint::{LintOptions, lint_file};
+use crate::rules::FixKind;
+
+/// The files as they will be.
+struct Fixed<'a> {
+    files: &'a dyn FileSystem,
+    plan: &'a FixPlan,
+}
+
+impl Fixed<'_> {
+    fn changed(&self, path: &str) -> Option<&str> {
+        self.plan.changed.iter().find(|file| file.path == path).map(|file| file.after.as_str())
+    }
+
+    fn is_new(&self, path: &str) -> bool {
+        self.plan.new_files.iter().any(|file| file.path == path)
+    }
+}
+
+impl FileSystem for Fixed<'_> {
+    fn read(&self, path: &str) -> Result<String, ReadError> {
+        self.changed(path).map_or_else(|| self.files.read(path), |text| Ok(text.to_owned()))
+    }
+
+    fn kind(&self, path: &str) -> Answer<FileKind> {
+        if self.changed(path).is_some() || self.is_new(path) {
+            Answer::Known(FileKind::File)
+        } else {
+            self.files.kind(path)
+        }
+    }
+
+    fn git(&self, path: &str) -> Answer<GitState> {
+        if self.is_new(path) { Answer::Known(GitState::Ignored) } else { self.files.git(path) }
+    }
+
+    fn facts(&self, path: &str) -> Answer<FileFacts> {
+        if self.is_new(path) { Answer::NotChecked("it is not made yet") } else { self.files.facts(path) }
+    }
+
+    fn home(&self) -> Option<String> {
+        self.files.home()
+    }
+}
+
+/// Whether the plan changes what it is to change and nothing else, and leaves no finding that it mends.
+pub(super) fn holds(before: &Project<'_>, chain: &[String], plan: &FixPlan, lint: &LintOptions) -> bool {
+    if plan.fixes.is_empty() {
+        return true;
+    }
+    let fixed = Fixed { files: before.files, plan };
+    let Some(after) = Project::read(&fixed, before.path, chain, before.environment) else { return false };
+    let (mut old, mut new) = (before.loaded.root.clone(), after.loaded.root.clone());
+    for root in [&mut old, &mut new] {
+        take_out(root, plan);
+    }
+    let outcome = lint_file(&fixed, before.path, lint);
+    let mended = |rule: &str, path: &str| {
+        !outcome.findings.iter().any(|finding| finding.rule == rule && finding.path == path)
+    };
+    let is_mended = plan.fixes.iter().all(|fix| fix.kind == FixKind::Safe || mended(fix.rule, &fix.path));
+    let is_there = plan.moved.iter().all(|moved| has_moved(&after, moved));
+    outcome.error.is_none() && is_mended && is_there && crate::compose::same(&old, &new)
+}
+
+/// Whether a service has the variable that names the file, and the grant, and not the old variable.
+fn has_moved(after: &Project<'_>, moved: &Moved) -> bool {
+    let project = &after.loaded.project;
+    let Some(service) = project.services.iter().find(|service| *service.name == *moved.service) else {
+        return false;
+    };
+    let variable = |name: &str| service.environment.iter().find(|variable| *variable.name.value == *name);
+    let target = format!("/run/secrets/{}", moved.secret);
+    let names_it = variable(&moved.variant)
+        .and_then(|variable| variable.value.as_ref())
+        .is_some_and(|value| *value.value == *target);
+    let is_granted = service.secrets.iter().any(|grant| *grant.source.value == *moved.secret);
+    names_it && is_granted && variable(&moved.variable).is_none() && project.secret(&moved.secret).is_some()
+}
+
+/// Takes what a plan may change out of a model: moved variables, new grants and definitions, modes.
+fn take_out(root: &mut Value, plan: &FixPlan) {
+    let defined: Vec<&str> = plan.moved.iter().map(|moved| moved.secret.as_str()).collect();
+    if let Some(top) = root.as_map_mut() {
+        if let Some(secrets) = top.get_mut("secrets").and_then(|entry| entry.value.as_map_mut()) {
+            secrets.retain(|name, _| !defined.contains(&name.as_ref()));
+        }
+        if top.get("secrets").is_some_and(|entry| is_empty(&entry.value)) {
+            top.shift_remove("secrets");
+        }
+    }
+    let Some(services) = root.get_mut("services").and_then(Value::as_map_mut) else { return };
+    for (name, MapEntry { value, .. }) in services {
+        let moved: Vec<_> = plan.moved.iter().filter(|moved| *moved.service == **name).collect();
+        let Some(service) = value.as_map_mut() else { continue };
+        if let Some(environment) = service.get_mut("environment") {
+            let ours = |name: &str| moved.iter().any(|moved| moved.variable == name || moved.variant == name);
+            match &mut environment.value.data {
+                Data::Map(map) => map.retain(|name, _| !ours(name)),
+                Data::Seq(items) => items.retain(|item| {
+                    !item.as_str().is_some_and(|text| ours(text.split('=').next().unwrap_or_default()))
+                }),
+                _ => {}
+            }
+        }
+        if let Some(secrets) = service.get_mut("secrets").and_then(|entry| entry.value.as_seq_mut()) {
+            secrets.retain(|item| {
+                !item.as_str().is_some_and(|name| moved.iter().any(|moved| moved.secret == name))
+            });
+            for grant in secrets {
+                if let Some(grant) = grant.as_map_mut() {
+                    grant.shift_remove("mode");
+                }
+            }
+        }
+        if service.get("secrets").is_some_and(|entry| is_empty(&entry.value)) {
+            service.shift_remove("secrets");
+        }
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match &value.data {
+        Data::Seq(items) => items.is_empty(),
+        Data::Map(map) => map.is_empty(),
+        Data::Null => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,270 @@
+//! `cosec fix` on real projects: passwords move out of the file, all else stays, and it can be taken back.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod rig;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rig::Project;
+
+const CANARY: &str = "canary-7Qx$z";
+
+/// The canary as a Compose file writes it.
+const WRITTEN: &str = "canary-7Qx$$z";
+
+fn project(compose: &str) -> Project {
+    let project = Project::new();
+    project.write(".gitignore", "");
+    project.write("compose.yaml", &compose.replace("CANARY", WRITTEN));
+    project
+}
+
+fn text(project: &Project, path: &str) -> String {
+    fs::read_to_string(project.directory().join(path)).unwrap()
+}
+
+/// Fixes, and gives back the Compose file.
+fn fixed(compose: &str) -> String {
+    let project = project(compose);
+    let ran = project.cosec(&["fix", "--unsafe", "--write"]).succeeds();
+    assert!(!ran.stdout.contains("canary") && !ran.stderr.contains("canary"), "{}{}", ran.stdout, ran.stderr);
+    text(&project, "compose.yaml")
+}
+
+#[test]
+fn a_password_moves_to_an_ignored_file_and_its_neighbours_stay_byte_for_byte() {
+    let compose = "# top\r\nservices:\r\n    db: # the database\r\n        image: postgres:17\r\n        environment:\r\n            POSTGRES_USER: 'äpp'\r\n            \"POSTGRES_PASSWORD\": \"CANARY\"   # why\r\n            # deeper\r\n        ports: [\"5432:5432\"]\r\n\r\n# last\r\n";
+    let expected = "# top\r\nservices:\r\n    db: # the database\r\n        image: postgres:17\r\n        environment:\r\n            POSTGRES_USER: 'äpp'\r\n            \"POSTGRES_PASSWORD_FILE\": /run/secrets/postgres_password   # why\r\n            # deeper\r\n        secrets:\r\n          - postgres_password\r\n        ports: [\"5432:5432\"]\r\n\r\nsecrets:\r\n    postgres_password:\r\n        file: ./secrets/postgres_password\r\n\r\n# last\r\n";
+    let project = project(compose);
+    fs::remove_dir(project.directory().join("secrets")).unwrap();
+    let shown = project.cosec(&["fix", "--unsafe"]).succeeds();
+    assert!(
+        shown.stdout.contains("POSTGRES_PASSWORD\": ***") && !shown.stdout.contains("canary"),
+        "{}",
+        shown.stdout
+    );
+    assert_eq!(text(&project, "compose.yaml"), compose.replace("CANARY", WRITTEN), "a diff writes nothing");
+    project.cosec(&["fix", "--unsafe", "--write"]).succeeds();
+    assert_eq!(text(&project, "compose.yaml"), expected);
+    assert_eq!(text(&project, "secrets/postgres_password"), CANARY);
+    let mode =
+        |path: &str| fs::metadata(project.directory().join(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("secrets"), mode("secrets/postgres_password")), (0o700, 0o600));
+    project.git(&["add", "--all"]);
+    let tracked = Command::new("git").args(["ls-files"]).current_dir(project.directory()).output().unwrap();
+    let tracked = String::from_utf8(tracked.stdout).unwrap();
+    assert!(!tracked.contains("secrets/") && !tracked.contains(".cosec"), "git would take {tracked}");
+    let again = project.cosec(&["fix", "--unsafe", "--write"]).succeeds();
+    assert!(again.stdout.contains("0 fixed"), "{}", again.stdout);
+}
+
+#[test]
+fn every_style_of_writing_is_kept() {
+    let cases = [
+        (
+            "services:\n  db:\n    image: mysql\n    environment:\n    - MYSQL_USER=u\n    - 'MYSQL_PASSWORD=CANARY'\n",
+            "services:\n  db:\n    image: mysql\n    environment:\n    - MYSQL_USER=u\n    - 'MYSQL_PASSWORD_FILE=/run/secrets/mysql_password'\n    secrets:\n    - mysql_password\n\nsecrets:\n  mysql_password:\n    file: ./secrets/mysql_password\n",
+        ),
+        (
+            "services: {db: {image: mariadb, environment: {MARIADB_PASSWORD: CANARY, A: b}}}",
+            "services: {db: {image: mariadb, environment: {MARIADB_PASSWORD_FILE: /run/secrets/mariadb_password, A: b}, secrets: [mariadb_password]}}, secrets: {mariadb_password: {file: ./secrets/mariadb_password}}",
+        ),
+        (
+            "secrets:\n  old: {file: ./old}\nservices:\n  db:\n    image: postgres\n    secrets: [old]\n    environment: {POSTGRES_PASSWORD: CANARY}",
+            "secrets:\n  old: {file: ./old}\n  postgres_password:\n    file: ./secrets/postgres_password\nservices:\n  db:\n    image: postgres\n    secrets: [old, postgres_password]\n    environment: {POSTGRES_PASSWORD_FILE: /run/secrets/postgres_password}",
+        ),
+        (
+            "services:\n  db:\n    image: postgres\n    environment:\n      POSTGRES_PASSWORD: ${P:-CANARY}\n    secrets:\n      - source: old\n        target: x\nsecrets:\n  old:\n    file: ./old\n# end",
+            "services:\n  db:\n    image: postgres\n    environment:\n      POSTGRES_PASSWORD_FILE: /run/secrets/postgres_password\n    secrets:\n      - source: old\n        target: x\n      - postgres_password\nsecrets:\n  old:\n    file: ./old\n  postgres_password:\n    file: ./secrets/postgres_password\n# end",
+        ),
+    ];
+    for (before, after) in cases {
+        // A file that starts as a flow mapping has braces around all of it, or none that could take more.
+        if before.starts_with("services: {") {
+            let whole = format!("{{{before}}}");
+            assert_eq!(fixed(&whole), format!("{{{after}}}"));
+        } else {
+            assert_eq!(fixed(before), after);
+        }
+    }
+}
+
+#[test]
+fn what_is_shared_or_half_a_variable_is_refused_with_the_reason() {
+    let cases = [
+        (
+            "x-e: &e {POSTGRES_PASSWORD: CANARY}\nservices: {db: {image: postgres, environment: *e}}\n",
+            "anchor",
+        ),
+        (
+            "x-e: &e {POSTGRES_PASSWORD: CANARY}\nservices: {db: {image: postgres, environment: {<<: *e, A: b}}}\n",
+            "anchor",
+        ),
+        (
+            "services: {db: {image: postgres, environment: &e {POSTGRES_PASSWORD: CANARY}}, b: {image: postgres, environment: *e}}\n",
+            "anchor",
+        ),
+        ("services: {db: {image: redis, environment: {REDIS_PASSWORD: CANARY}}}\n", "not known to read"),
+        ("services: {db: {build: ., environment: {DB_PASSWORD: CANARY}}}\n", "built here"),
+        (
+            "services: {db: {image: postgres, environment: {POSTGRES_PASSWORD: CANARY, POSTGRES_PASSWORD_FILE: /x}}}\n",
+            "set already",
+        ),
+        (
+            "services:\n  db:\n    image: postgres\n    environment:\n      POSTGRES_PASSWORD: |-\n        CANARY\n",
+            "several lines",
+        ),
+    ];
+    for (compose, reason) in cases {
+        let project = project(compose);
+        let ran = project.cosec(&["fix", "--unsafe", "--write", "--rule", "inline-password"]).succeeds();
+        assert!(ran.stderr.contains(reason), "{reason} is not in: {}{}", ran.stdout, ran.stderr);
+        assert!(!ran.stderr.contains("canary"));
+        assert_eq!(text(&project, "compose.yaml"), compose.replace("CANARY", WRITTEN));
+        assert!(!project.directory().join(".cosec").exists());
+    }
+}
+
+#[test]
+fn services_share_a_secret_of_one_meaning_and_never_two_values() {
+    let compose = fixed(
+        "services:\n  db: {image: postgres, environment: {POSTGRES_PASSWORD: CANARY}}\n  wp: {image: wordpress, environment: {WORDPRESS_DB_PASSWORD: CANARY}}\n  other: {image: postgres, environment: {POSTGRES_PASSWORD: CANARY2}}\n  my: {image: mysql, environment: {MYSQL_ROOT_PASSWORD: CANARY, MYSQL_PASSWORD: CANARY}}\n",
+    );
+    assert!(compose.contains("/run/secrets/other_postgres_password}"), "{compose}");
+    let shared = compose.matches("_FILE: /run/secrets/postgres_password").count();
+    let own = compose.matches("_FILE: /run/secrets/mysql_").count();
+    // Of the two of one service, one may be what the others have; the other is another thing.
+    assert_eq!((shared, own), (3, 1), "{compose}");
+}
+
+#[test]
+fn a_value_leaves_env_where_nothing_else_uses_it_and_a_variable_from_outside_is_granted_as_such() {
+    let project = project(
+        "services:\n  db:\n    image: postgres\n    environment:\n      POSTGRES_PASSWORD: ${DB_PW}\n  a: {image: postgres, environment: {POSTGRES_PASSWORD: '${USED}'}, labels: {l: '${USED}'}}\n  b: {image: postgres, environment: {POSTGRES_PASSWORD: '${OUTSIDE}'}}\n",
+    );
+    project.write(".env", "# mine\nDB_PW=canary-7Qx\nUSED=canary-2\n");
+    project.cosec(&["fix", "--unsafe", "--write"]).succeeds();
+    assert_eq!(text(&project, ".env"), "# mine\nUSED=canary-2\n");
+    assert_eq!(text(&project, "secrets/postgres_password"), "canary-7Qx");
+    let compose = text(&project, "compose.yaml");
+    assert!(compose.contains("environment: OUTSIDE"), "{compose}");
+}
+
+#[test]
+fn undo_gives_back_the_same_bytes_and_removes_what_was_made() {
+    let project = project("services: {db: {image: postgres, environment: {POSTGRES_PASSWORD: CANARY}}}\n");
+    let before = files(&project.directory());
+    project.cosec(&["fix", "--unsafe", "--write"]).succeeds();
+    assert_ne!(files(&project.directory()), before);
+    project.cosec(&["fix", "--undo"]).succeeds();
+    assert_eq!(files(&project.directory()), before);
+    project.cosec(&["fix", "--undo"]).fails(2, &["nothing to take back"]);
+}
+
+/// A kill between any two steps of writing leaves a project that works, with the old password or the new file.
+#[test]
+fn a_kill_at_any_moment_leaves_the_old_project_or_the_new_one() {
+    if !Command::new("strace").arg("-V").output().is_ok_and(|output| output.status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "strace is missing");
+        println!("not run: strace is not here; run `cargo xtask setup` as root");
+        return;
+    }
+    let compose = "services: {db: {image: postgres, environment: {POSTGRES_PASSWORD: CANARY}}}\n";
+    let mut kills = 0;
+    for call in ["rename", "mkdir", "fsync", "chmod"] {
+        for nth in 1..40 {
+            let project = project(compose);
+            let mut command = Command::new("strace");
+            command
+                .args(["-f", "-o", "/dev/null", "-e", &format!("inject={call}:signal=KILL:when={nth}"), "-e"])
+                .arg(format!("trace={call}"))
+                .arg(env!("CARGO_BIN_EXE_cosec"))
+                .args(["fix", "--unsafe", "--write"])
+                .current_dir(project.directory());
+            let killed = !command.output().unwrap().status.success();
+            let now = text(&project, "compose.yaml");
+            let is_old = now == compose.replace("CANARY", WRITTEN);
+            let is_new = now.contains("POSTGRES_PASSWORD_FILE")
+                && text(&project, "secrets/postgres_password") == CANARY;
+            assert!(is_old || is_new, "{call} {nth}: {now}");
+            if !killed {
+                break;
+            }
+            kills += 1;
+        }
+    }
+    assert!(kills > 10, "only {kills} moments were tried");
+}
+
+/// Real projects, where they are at hand: Compose accepts what it accepted, a second run changes nothing, undo
+/// gives back all bytes, and no value is printed.
+#[test]
+fn real_projects_survive_being_fixed() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus/files");
+    if !corpus.is_dir() {
+        println!("not run: there is no corpus beside the repository");
+        return;
+    }
+    let (mut fixed, mut count) = (0, 0);
+    for entry in fs::read_dir(&corpus).unwrap() {
+        let project = Project::new();
+        copy(&entry.unwrap().path(), &project.directory());
+        let paths = files(&project.directory());
+        let is_yaml = |path: &&PathBuf| path.extension().is_some_and(|end| end == "yml" || end == "yaml");
+        for path in paths.keys().filter(is_yaml) {
+            let before = files(&project.directory());
+            let name = path.to_str().unwrap();
+            let ran = project.cosec(&["fix", "--unsafe", "--write", name]);
+            assert!(!ran.stderr.contains("internal error"), "{name}: {}", ran.stderr);
+            count += 1;
+            let directory = project.directory().join(path);
+            if !directory.parent().unwrap().join(".cosec").exists() {
+                continue;
+            }
+            fixed += 1;
+            let again = project.cosec(&["fix", "--unsafe", "--write", name]).succeeds();
+            assert!(again.stdout.contains("0 fixed"), "{name}: {}", again.stdout);
+            project.cosec(&["fix", "--undo", name]).succeeds();
+            assert_eq!(files(&project.directory()), before, "{name}");
+        }
+    }
+    println!("{fixed} of {count} files had something to fix");
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            fs::create_dir_all(&target).unwrap();
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+}
+
+/// All files of a project with their bytes, git's own left out.
+fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    fn walk(root: &Path, directory: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.file_name().is_some_and(|name| name == ".git") {
+                continue;
+            }
+            if path.is_dir() {
+                walk(root, &path, found);
+            } else {
+                found.insert(path.strip_prefix(root).unwrap().to_owned(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    walk(directory, directory, &mut found);
+    found
+}
