@@ -4,7 +4,7 @@ use crate::detect::is_secret_name;
 
 /// What is known of an image.
 struct Image {
-    /// Names of its repositories, without the registry: the last part, or more of them where that is too common.
+    /// Ends of the names of its repositories: the last part, or two where one is too common, or `publisher/*`.
     names: &'static [&'static str],
     /// Variables of which it reads a variant too; one that ends in `*` is a beginning.
     variables: &'static [&'static str],
@@ -48,14 +48,44 @@ const fn double(
     Image { names, variables, variant: Variant::Suffix("__FILE"), source }
 }
 
-/// The images whose first repository that matches counts: those of one publisher come before the rest.
+/// What is known. A row of `publisher/*` is all there is to say of that publisher's images.
 const IMAGES: &[Image] = &[
     Image {
         names: &["linuxserver/*"],
         variables: &["*"],
         variant: Variant::Prefix("FILE__"),
-        source: "https://github.com/linuxserver/docker-baseimage-alpine/blob/master/root/etc/s6-overlay/s6-rc.d/init-envfile/run",
+        source: "https://github.com/linuxserver/docker-baseimage-alpine/blob/3.22/root/etc/s6-overlay/s6-rc.d/init-envfile/run",
     },
+    image(
+        &["bitnami/redis", "bitnamilegacy/redis"],
+        &["REDIS_PASSWORD", "REDIS_MASTER_PASSWORD"],
+        "https://github.com/bitnami/containers/blob/main/bitnami/redis/7.4/debian-12/rootfs/opt/bitnami/scripts/redis-env.sh",
+    ),
+    image(
+        &["bitnami/postgresql", "bitnamilegacy/postgresql"],
+        &["POSTGRESQL_PASSWORD", "POSTGRESQL_POSTGRES_PASSWORD", "POSTGRESQL_REPLICATION_PASSWORD"],
+        "https://github.com/bitnami/containers/blob/main/bitnami/postgresql/README.md",
+    ),
+    image(
+        &["bitnami/mariadb", "bitnamilegacy/mariadb"],
+        &[
+            "MARIADB_ROOT_PASSWORD",
+            "MARIADB_PASSWORD",
+            "MARIADB_MASTER_ROOT_PASSWORD",
+            "MARIADB_REPLICATION_PASSWORD",
+        ],
+        "https://github.com/bitnami/containers/blob/main/bitnami/mariadb/10.6/debian-11/rootfs/opt/bitnami/scripts/mariadb-env.sh",
+    ),
+    image(
+        &["bitnami/mysql", "bitnamilegacy/mysql"],
+        &[
+            "MYSQL_ROOT_PASSWORD",
+            "MYSQL_PASSWORD",
+            "MYSQL_MASTER_ROOT_PASSWORD",
+            "MYSQL_REPLICATION_PASSWORD",
+        ],
+        "https://github.com/bitnami/containers/blob/main/bitnami/mysql/8.0/debian-11/rootfs/opt/bitnami/scripts/mysql-env.sh",
+    ),
     image(
         &["postgres", "postgis", "pgvector", "timescaledb", "timescaledb-ha"],
         &["POSTGRES_PASSWORD"],
@@ -74,7 +104,7 @@ const IMAGES: &[Image] = &[
     image(
         &["mysql"],
         &["MYSQL_ROOT_PASSWORD", "MYSQL_PASSWORD"],
-        "https://github.com/docker-library/mysql/blob/master/template/docker-entrypoint.sh",
+        "https://github.com/docker-library/mysql/blob/master/8.4/docker-entrypoint.sh",
     ),
     image(
         &["mysql-router"],
@@ -281,7 +311,7 @@ const IMAGES: &[Image] = &[
     image(
         &["passbolt"],
         &["DATASOURCES_DEFAULT_PASSWORD", "EMAIL_TRANSPORT_DEFAULT_PASSWORD"],
-        "https://passbolt.com/docs/hosting/faq/how-to-use-docker-secrets",
+        "https://github.com/passbolt/passbolt_docker/blob/master/scripts/entrypoint/passbolt/env.sh",
     ),
     image(
         &["fireflyiii/core", "firefly-iii"],
@@ -301,7 +331,7 @@ const IMAGES: &[Image] = &[
     image(
         &["paperless-ngx"],
         &["PAPERLESS_DBPASS", "PAPERLESS_*"],
-        "https://github.com/paperless-ngx/paperless-ngx/blob/main/docker/rootfs/etc/s6-overlay/s6-rc.d/init-env-file/run",
+        "https://github.com/paperless-ngx/paperless-ngx/blob/dev/docker/rootfs/etc/s6-overlay/s6-rc.d/init-env-file/run",
     ),
     image(
         &["miniflux"],
@@ -311,26 +341,26 @@ const IMAGES: &[Image] = &[
     image(
         &["zabbix-server-mysql", "zabbix-proxy-mysql"],
         &["MYSQL_ROOT_PASSWORD", "MYSQL_PASSWORD"],
-        "https://github.com/zabbix/zabbix-docker/blob/trunk/Dockerfiles/server-mysql/alpine/docker-entrypoint.sh",
+        "https://github.com/zabbix/zabbix-docker/blob/7.0/Dockerfiles/server-mysql/alpine/docker-entrypoint.sh",
     ),
     image(
         &["zabbix-web-nginx-mysql", "zabbix-web-apache-mysql"],
         &["MYSQL_PASSWORD"],
-        "https://github.com/zabbix/zabbix-docker/blob/trunk/Dockerfiles/web-nginx-mysql/alpine/docker-entrypoint.sh",
+        "https://github.com/zabbix/zabbix-docker/blob/7.0/Dockerfiles/web-nginx-mysql/alpine/docker-entrypoint.sh",
     ),
     image(
         &["zabbix-server-pgsql"],
         &["POSTGRES_PASSWORD"],
-        "https://github.com/zabbix/zabbix-docker/blob/trunk/Dockerfiles/server-pgsql/alpine/docker-entrypoint.sh",
+        "https://github.com/zabbix/zabbix-docker/blob/7.0/Dockerfiles/server-pgsql/alpine/docker-entrypoint.sh",
     ),
     image(
-        &["zabbix-web-apache-pgsql"],
+        &["zabbix-web-nginx-pgsql", "zabbix-web-apache-pgsql"],
         &["POSTGRES_PASSWORD"],
-        "https://github.com/zabbix/zabbix-docker/blob/trunk/Dockerfiles/web-apache-pgsql/alpine/docker-entrypoint.sh",
+        "https://github.com/zabbix/zabbix-docker/blob/7.0/Dockerfiles/web-apache-pgsql/alpine/docker-entrypoint.sh",
     ),
     image(
         &["n8n"],
-        &["DB_POSTGRESDB_PASSWORD"],
+        &["DB_POSTGRESDB_PASSWORD", "N8N_ENCRYPTION_KEY"],
         "https://github.com/n8n-io/n8n/blob/master/packages/@n8n/config/src/decorators.ts",
     ),
     image(
@@ -493,7 +523,7 @@ const IMAGES: &[Image] = &[
             "CLOUDFLARE_DNS_API_TOKEN",
             "CLOUDFLARE_ZONE_API_TOKEN",
         ],
-        "https://github.com/go-acme/lego/blob/master/docs/content/dns/zz_gen_cloudflare.md",
+        "https://github.com/go-acme/lego/blob/main/docs/content/dns/zz_gen_cloudflare.md",
     ),
     image(
         &["traefik"],
@@ -501,7 +531,7 @@ const IMAGES: &[Image] = &[
         "https://github.com/traefik/traefik/blob/master/docs/content/user-guides/docker-compose/acme-dns/docker-compose_secrets.yml",
     ),
     double(
-        &["grafana", "grafana-oss", "grafana-enterprise"],
+        &["grafana/grafana", "grafana/grafana-oss", "grafana/grafana-enterprise"],
         &["GF_*"],
         "https://github.com/grafana/grafana/blob/main/packaging/docker/run.sh",
     ),
@@ -551,15 +581,17 @@ pub fn file_variant(image: &str, variable: &str) -> Option<String> {
         Some(start) => variable.starts_with(start) && is_secret_name(variable),
         None => *known == variable,
     };
-    let is_its = |image: &&Image| image.names.iter().any(|name| is_named(repository, name));
-    // What one publisher's images do, no other row says of them.
-    let publisher =
-        IMAGES.iter().find(|image| image.names.iter().all(|name| name.ends_with("/*")) && is_its(image));
-    let mut rows: Box<dyn Iterator<Item = &Image>> = match publisher {
-        Some(image) => Box::new(std::iter::once(image)),
-        None => Box::new(IMAGES.iter().filter(is_its)),
-    };
-    let found = rows.find(|image| image.variables.iter().any(|known| is_known(known)))?;
+    let by_publisher = |name: &str| name.ends_with("/*") && is_named(repository, name);
+    let is_publishers = IMAGES.iter().flat_map(|image| image.names).any(|name| by_publisher(name));
+    let found = IMAGES
+        .iter()
+        .filter(|image| {
+            image
+                .names
+                .iter()
+                .any(|name| if is_publishers { by_publisher(name) } else { is_named(repository, name) })
+        })
+        .find(|image| image.variables.iter().any(is_known))?;
     Some(found.variant.of(variable))
 }
 
@@ -621,6 +653,15 @@ mod tests {
         check("ghcr.io/goauthentik/server", "ADMIN_TOKEN", None);
         check("docker.io/fireflyiii/core", "APP_KEY", Some("APP_KEY_FILE"));
         check("somebody/core", "APP_KEY", None);
+    }
+
+    #[test]
+    fn one_name_by_two_publishers() {
+        check("bitnami/redis:7", "REDIS_PASSWORD", Some("REDIS_PASSWORD_FILE"));
+        check("docker.io/bitnamilegacy/postgresql", "POSTGRESQL_PASSWORD", Some("POSTGRESQL_PASSWORD_FILE"));
+        check("bitnami/mysql", "MYSQL_REPLICATION_PASSWORD", Some("MYSQL_REPLICATION_PASSWORD_FILE"));
+        check("mysql", "MYSQL_REPLICATION_PASSWORD", None);
+        check("bitnami/grafana", "GF_SECURITY_ADMIN_PASSWORD", None);
     }
 
     #[test]
