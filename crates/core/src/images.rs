@@ -4,7 +4,7 @@ use crate::detect::is_secret_name;
 
 /// What is known of an image.
 struct Image {
-    /// Ends of the names of its repositories: the last part, or two where one is too common, or `publisher/*`.
+    /// How its repositories' names end: the last part, two where one is too common, or `publisher/*`.
     names: &'static [&'static str],
     /// Variables of which it reads a variant too; one that ends in `*` is a beginning.
     variables: &'static [&'static str],
