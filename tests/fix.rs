@@ -20,7 +20,7 @@ const WRITTEN: &str = "canary-7Qx$$z";
 fn project(compose: &str) -> Project {
     let project = Project::new();
     project.write(".gitignore", "");
-    project.write("compose.yaml", &compose.replace("CANARY", WRITTEN));
+    project.write("compose.yaml", compose.replace("CANARY", WRITTEN));
     project
 }
 

@@ -4,15 +4,33 @@ use crate::detect::is_secret_name;
 
 /// What is known of an image.
 struct Image {
-    /// Last parts of the names of its repositories.
+    /// How its repositories' names end: the last part, two where one is too common, or `publisher/*`.
     names: &'static [&'static str],
-    /// Variables of which it reads `NAME` + `suffix` too; one that ends in `*` is a beginning.
+    /// Variables of which it reads a variant too; one that ends in `*` is a beginning.
     variables: &'static [&'static str],
-    /// `_FILE`, or `__FILE`.
-    suffix: &'static str,
+    /// How the variant's name differs.
+    variant: Variant,
     /// The page or entrypoint that says so.
-    #[allow(dead_code, reason = "for whoever checks the fact")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "for who checks the table"))]
     source: &'static str,
+}
+
+/// How the name of the variant that takes a path is made of the variable's.
+#[derive(Clone, Copy)]
+enum Variant {
+    /// `NAME_FILE`, `NAME__FILE`
+    Suffix(&'static str),
+    /// `FILE__NAME`
+    Prefix(&'static str),
+}
+
+impl Variant {
+    fn of(self, variable: &str) -> String {
+        match self {
+            Self::Suffix(suffix) => format!("{variable}{suffix}"),
+            Self::Prefix(prefix) => format!("{prefix}{variable}"),
+        }
+    }
 }
 
 const fn image(
@@ -20,23 +38,102 @@ const fn image(
     variables: &'static [&'static str],
     source: &'static str,
 ) -> Image {
-    Image { names, variables, suffix: "_FILE", source }
+    Image { names, variables, variant: Variant::Suffix("_FILE"), source }
 }
 
+const fn double(
+    names: &'static [&'static str],
+    variables: &'static [&'static str],
+    source: &'static str,
+) -> Image {
+    Image { names, variables, variant: Variant::Suffix("__FILE"), source }
+}
+
+/// What is known. A row of `publisher/*` is all there is to say of that publisher's images.
 const IMAGES: &[Image] = &[
+    Image {
+        names: &["linuxserver/*"],
+        variables: &["*"],
+        variant: Variant::Prefix("FILE__"),
+        source: "https://github.com/linuxserver/docker-baseimage-alpine/blob/3.22/root/etc/s6-overlay/s6-rc.d/init-envfile/run",
+    },
+    image(
+        &["bitnami/redis", "bitnamilegacy/redis"],
+        &["REDIS_PASSWORD", "REDIS_MASTER_PASSWORD"],
+        "https://github.com/bitnami/containers/blob/main/bitnami/redis/7.4/debian-12/rootfs/opt/bitnami/scripts/redis-env.sh",
+    ),
+    image(
+        &["bitnami/postgresql", "bitnamilegacy/postgresql"],
+        &["POSTGRESQL_PASSWORD", "POSTGRESQL_POSTGRES_PASSWORD", "POSTGRESQL_REPLICATION_PASSWORD"],
+        "https://github.com/bitnami/containers/blob/main/bitnami/postgresql/README.md",
+    ),
+    image(
+        &["bitnami/mariadb", "bitnamilegacy/mariadb"],
+        &[
+            "MARIADB_ROOT_PASSWORD",
+            "MARIADB_PASSWORD",
+            "MARIADB_MASTER_ROOT_PASSWORD",
+            "MARIADB_REPLICATION_PASSWORD",
+        ],
+        "https://github.com/bitnami/containers/blob/main/bitnami/mariadb/10.6/debian-11/rootfs/opt/bitnami/scripts/mariadb-env.sh",
+    ),
+    image(
+        &["bitnami/mysql", "bitnamilegacy/mysql"],
+        &[
+            "MYSQL_ROOT_PASSWORD",
+            "MYSQL_PASSWORD",
+            "MYSQL_MASTER_ROOT_PASSWORD",
+            "MYSQL_REPLICATION_PASSWORD",
+        ],
+        "https://github.com/bitnami/containers/blob/main/bitnami/mysql/8.0/debian-11/rootfs/opt/bitnami/scripts/mysql-env.sh",
+    ),
     image(
         &["postgres", "postgis", "pgvector", "timescaledb", "timescaledb-ha"],
         &["POSTGRES_PASSWORD"],
         "https://github.com/docker-library/postgres/blob/master/docker-entrypoint.sh",
     ),
     image(
-        &["mysql", "percona", "percona-server"],
+        &["percona-distribution-postgresql"],
+        &["POSTGRES_PASSWORD"],
+        "https://github.com/percona/percona-docker/blob/main/percona-distribution-postgresql-17/entrypoint.sh",
+    ),
+    image(
+        &["immich-app/postgres"],
+        &["DB_PASSWORD"],
+        "https://github.com/immich-app/base-images/blob/main/postgres/set-env.sh",
+    ),
+    image(
+        &["mysql"],
         &["MYSQL_ROOT_PASSWORD", "MYSQL_PASSWORD"],
-        "https://github.com/docker-library/mysql/blob/master/template/docker-entrypoint.sh",
+        "https://github.com/docker-library/mysql/blob/master/8.4/docker-entrypoint.sh",
+    ),
+    image(
+        &["mysql-router"],
+        &["MYSQL_PASSWORD"],
+        "https://github.com/mysql/mysql-docker/blob/main/mysql-router/8.0/run.sh",
+    ),
+    image(
+        &["percona", "percona-server"],
+        &["MYSQL_ROOT_PASSWORD", "MYSQL_PASSWORD"],
+        "https://github.com/percona/percona-docker/blob/main/percona-server-8.0/ps-entry.sh",
+    ),
+    image(
+        &["percona-server-mongodb"],
+        &["MONGO_INITDB_ROOT_PASSWORD"],
+        "https://github.com/percona/percona-docker/blob/main/percona-server-mongodb-8.0/ps-entry.sh",
     ),
     image(
         &["mariadb"],
-        &["MARIADB_ROOT_PASSWORD", "MARIADB_PASSWORD", "MYSQL_ROOT_PASSWORD", "MYSQL_PASSWORD"],
+        &[
+            "MARIADB_ROOT_PASSWORD",
+            "MARIADB_PASSWORD",
+            "MARIADB_PASSWORD_HASH",
+            "MARIADB_ROOT_PASSWORD_HASH",
+            "MARIADB_REPLICATION_PASSWORD",
+            "MARIADB_REPLICATION_PASSWORD_HASH",
+            "MYSQL_ROOT_PASSWORD",
+            "MYSQL_PASSWORD",
+        ],
         "https://github.com/MariaDB/mariadb-docker/blob/master/docker-entrypoint.sh",
     ),
     image(
@@ -46,13 +143,83 @@ const IMAGES: &[Image] = &[
     ),
     image(
         &["mongo-express"],
-        &["ME_CONFIG_BASICAUTH_PASSWORD", "ME_CONFIG_MONGODB_ADMINPASSWORD"],
-        "https://github.com/mongo-express/mongo-express-docker",
+        &["ME_CONFIG_BASICAUTH_PASSWORD", "ME_CONFIG_MONGODB_URL"],
+        "https://github.com/mongo-express/mongo-express/blob/master/config.default.js",
+    ),
+    image(
+        &["neo4j"],
+        &["NEO4J_AUTH", "NEO4J_*"],
+        "https://github.com/neo4j/docker-neo4j/blob/master/docker-image-src/5/coredb/docker-entrypoint.sh",
+    ),
+    image(
+        &["influxdb"],
+        &["DOCKER_INFLUXDB_INIT_PASSWORD", "DOCKER_INFLUXDB_INIT_ADMIN_TOKEN"],
+        "https://github.com/influxdata/influxdata-docker/blob/master/influxdb/2.7/entrypoint.sh",
+    ),
+    image(
+        &["arangodb", "arangodb/arangodb"],
+        &["ARANGO_ROOT_PASSWORD"],
+        "https://github.com/arangodb/arangodb-docker/blob/official/alpine/3.12.0/docker-entrypoint.sh",
+    ),
+    image(
+        &["elasticsearch"],
+        &["ELASTIC_PASSWORD"],
+        "https://github.com/elastic/elasticsearch/blob/main/distribution/docker/src/docker/bin/docker-entrypoint.sh",
+    ),
+    image(
+        &["gvenzl/oracle-free"],
+        &["ORACLE_PASSWORD", "APP_USER_PASSWORD"],
+        "https://github.com/gvenzl/oci-oracle-free/blob/main/container-entrypoint.sh",
+    ),
+    image(
+        &["gvenzl/oracle-xe"],
+        &["ORACLE_PASSWORD", "APP_USER_PASSWORD"],
+        "https://github.com/gvenzl/oci-oracle-xe/blob/main/container-entrypoint.sh",
+    ),
+    image(
+        &["minio"],
+        &["MINIO_ROOT_PASSWORD", "MINIO_SECRET_KEY", "MINIO_KMS_SECRET_KEY"],
+        "https://github.com/minio/minio/blob/master/internal/config/constants.go",
+    ),
+    image(
+        &["postgres-backup-local"],
+        &["POSTGRES_PASSWORD"],
+        "https://github.com/prodrigestivill/docker-postgres-backup-local/blob/main/env.sh",
+    ),
+    image(
+        &["postgres-exporter", "postgres_exporter"],
+        &["DATA_SOURCE_PASS", "DATA_SOURCE_URI"],
+        "https://github.com/prometheus-community/postgres_exporter/blob/master/exporter/datasource.go",
+    ),
+    image(
+        &["docker-volume-backup"],
+        &[
+            "AWS_SECRET_ACCESS_KEY",
+            "GPG_PASSPHRASE",
+            "AGE_PASSPHRASE",
+            "EMAIL_SMTP_PASSWORD",
+            "WEBDAV_PASSWORD",
+            "SSH_PASSWORD",
+            "SSH_IDENTITY_PASSPHRASE",
+            "AZURE_STORAGE_PRIMARY_ACCOUNT_KEY",
+            "DROPBOX_REFRESH_TOKEN",
+        ],
+        "https://github.com/offen/docker-volume-backup/blob/main/cmd/backup/config_provider.go",
     ),
     image(
         &["wordpress"],
-        &["WORDPRESS_*"],
-        "https://github.com/docker-library/wordpress/blob/master/docker-entrypoint.sh",
+        &[
+            "WORDPRESS_DB_PASSWORD",
+            "WORDPRESS_AUTH_KEY",
+            "WORDPRESS_SECURE_AUTH_KEY",
+            "WORDPRESS_LOGGED_IN_KEY",
+            "WORDPRESS_NONCE_KEY",
+            "WORDPRESS_AUTH_SALT",
+            "WORDPRESS_SECURE_AUTH_SALT",
+            "WORDPRESS_LOGGED_IN_SALT",
+            "WORDPRESS_NONCE_SALT",
+        ],
+        "https://github.com/docker-library/wordpress/blob/master/wp-config-docker.php",
     ),
     image(
         &["nextcloud"],
@@ -62,52 +229,347 @@ const IMAGES: &[Image] = &[
             "NEXTCLOUD_ADMIN_PASSWORD",
             "REDIS_HOST_PASSWORD",
             "SMTP_PASSWORD",
+            "OBJECTSTORE_S3_KEY",
+            "OBJECTSTORE_S3_SECRET",
+            "OBJECTSTORE_S3_SSE_C_KEY",
         ],
-        "https://github.com/nextcloud/docker/blob/master/docker-entrypoint.sh",
+        "https://github.com/nextcloud/docker/blob/master/README.md",
     ),
     image(
         &["redmine"],
         &["REDMINE_DB_PASSWORD", "REDMINE_SECRET_KEY_BASE"],
-        "https://hub.docker.com/r/redmine",
+        "https://github.com/docker-library/redmine/blob/master/docker-entrypoint.sh",
     ),
-    image(&["joomla"], &["JOOMLA_DB_PASSWORD"], "https://hub.docker.com/r/joomla"),
-    image(&["neo4j"], &["NEO4J_AUTH"], "https://hub.docker.com/r/neo4j"),
     image(
-        &["influxdb"],
-        &["DOCKER_INFLUXDB_INIT_PASSWORD", "DOCKER_INFLUXDB_INIT_ADMIN_TOKEN"],
-        "https://hub.docker.com/r/influxdb",
+        &["joomla"],
+        &["JOOMLA_DB_PASSWORD"],
+        "https://github.com/joomla-docker/docker-joomla/blob/master/5.4/php8.2/apache/docker-entrypoint.sh",
     ),
-    image(&["minio"], &["MINIO_ROOT_PASSWORD", "MINIO_SECRET_KEY"], "https://hub.docker.com/r/minio"),
-    image(&["pgadmin4"], &["PGADMIN_DEFAULT_PASSWORD"], "https://hub.docker.com/r/pgadmin4"),
+    image(
+        &["yourls"],
+        &["YOURLS_DB_PASS", "YOURLS_PASS"],
+        "https://github.com/docker-library/docs/blob/master/yourls/content.md",
+    ),
+    image(
+        &["friendica"],
+        &["MYSQL_PASSWORD", "REDIS_PW"],
+        "https://github.com/friendica/docker/blob/stable/docker-entrypoint.sh",
+    ),
+    image(
+        &["espocrm"],
+        &["ESPOCRM_DATABASE_PASSWORD", "ESPOCRM_ADMIN_PASSWORD"],
+        "https://github.com/docker-library/docs/blob/master/espocrm/content.md",
+    ),
+    image(&["odoo"], &["PASSWORD"], "https://github.com/odoo/docker/blob/master/17.0/entrypoint.sh"),
+    image(
+        &["xwiki"],
+        &["DB_PASSWORD"],
+        "https://github.com/xwiki/xwiki-docker/blob/master/template/xwiki/docker-entrypoint.sh",
+    ),
+    image(
+        &["monica"],
+        &[
+            "DB_PASSWORD",
+            "DATABASE_URL",
+            "APP_KEY",
+            "HASH_SALT",
+            "MAIL_PASSWORD",
+            "REDIS_PASSWORD",
+            "AWS_SECRET_ACCESS_KEY",
+        ],
+        "https://github.com/monicahq/docker/blob/main/4/apache/entrypoint.sh",
+    ),
+    image(
+        &["matomo"],
+        &["MATOMO_DATABASE_PASSWORD"],
+        "https://github.com/matomo-org/docker/blob/master/apache/docker-entrypoint.sh",
+    ),
     image(
         &["phpmyadmin"],
-        &["MYSQL_ROOT_PASSWORD", "MYSQL_PASSWORD", "PMA_PASSWORD"],
-        "https://hub.docker.com/r/phpmyadmin",
+        &["MYSQL_ROOT_PASSWORD", "MYSQL_PASSWORD", "PMA_PASSWORD", "PMA_CONTROLPASS"],
+        "https://github.com/phpmyadmin/docker/blob/master/apache/docker-entrypoint.sh",
+    ),
+    image(
+        &["pgadmin4"],
+        &["PGADMIN_DEFAULT_PASSWORD", "PGADMIN_CONFIG_CONFIG_DATABASE_URI"],
+        "https://github.com/pgadmin-org/pgadmin4/blob/master/pkg/docker/entrypoint.sh",
+    ),
+    image(
+        &["metabase"],
+        &["MB_DB_PASS", "MB_DB_CONNECTION_URI", "MB_EMAIL_SMTP_PASSWORD", "MB_LDAP_PASSWORD"],
+        "https://github.com/metabase/metabase/blob/master/bin/docker/run_metabase.sh",
+    ),
+    image(
+        &["snipe-it"],
+        &["APP_KEY", "DB_PASSWORD", "REDIS_PASSWORD", "MAIL_PASSWORD"],
+        "https://github.com/snipe/snipe-it/blob/master/docker/startup.sh",
+    ),
+    image(
+        &["librebooking"],
+        &["LB_DATABASE_PASSWORD", "LB_INSTALL_PASSWORD"],
+        "https://github.com/LibreBooking/docker/blob/master/bin/entrypoint.sh",
+    ),
+    image(
+        &["passbolt"],
+        &["DATASOURCES_DEFAULT_PASSWORD", "EMAIL_TRANSPORT_DEFAULT_PASSWORD"],
+        "https://github.com/passbolt/passbolt_docker/blob/master/scripts/entrypoint/passbolt/env.sh",
+    ),
+    image(
+        &["fireflyiii/core", "firefly-iii"],
+        &[
+            "APP_KEY",
+            "DB_PASSWORD",
+            "REDIS_PASSWORD",
+            "MAIL_PASSWORD",
+            "MAILGUN_SECRET",
+            "MANDRILL_SECRET",
+            "SPARKPOST_SECRET",
+            "STATIC_CRON_TOKEN",
+            "PASSPORT_PRIVATE_KEY",
+        ],
+        "https://github.com/firefly-iii/firefly-iii/blob/main/.env.example",
     ),
     image(
         &["paperless-ngx"],
-        &["PAPERLESS_DBPASS", "PAPERLESS_SECRET_KEY", "PAPERLESS_ADMIN_PASSWORD"],
-        "https://hub.docker.com/r/paperless-ngx",
+        &["PAPERLESS_DBPASS", "PAPERLESS_*"],
+        "https://github.com/paperless-ngx/paperless-ngx/blob/dev/docker/rootfs/etc/s6-overlay/s6-rc.d/init-env-file/run",
     ),
-    image(&["miniflux"], &["ADMIN_PASSWORD", "DATABASE_URL"], "https://hub.docker.com/r/miniflux"),
     image(
-        &["zabbix-server-mysql", "zabbix-web-nginx-mysql", "zabbix-web-apache-mysql"],
+        &["miniflux"],
+        &["ADMIN_PASSWORD", "DATABASE_URL", "METRICS_PASSWORD", "OAUTH2_CLIENT_SECRET"],
+        "https://github.com/miniflux/v2/blob/main/miniflux.1",
+    ),
+    image(
+        &["zabbix-server-mysql", "zabbix-proxy-mysql"],
         &["MYSQL_ROOT_PASSWORD", "MYSQL_PASSWORD"],
-        "https://hub.docker.com/r/zabbix-server-mysql",
+        "https://github.com/zabbix/zabbix-docker/blob/7.0/Dockerfiles/server-mysql/alpine/docker-entrypoint.sh",
     ),
     image(
-        &["zabbix-server-pgsql", "zabbix-web-nginx-pgsql", "zabbix-web-apache-pgsql"],
-        &["POSTGRES_PASSWORD"],
-        "https://hub.docker.com/r/zabbix-server-pgsql",
+        &["zabbix-web-nginx-mysql", "zabbix-web-apache-mysql"],
+        &["MYSQL_PASSWORD"],
+        "https://github.com/zabbix/zabbix-docker/blob/7.0/Dockerfiles/web-nginx-mysql/alpine/docker-entrypoint.sh",
     ),
-    image(&["n8n"], &["DB_POSTGRESDB_PASSWORD", "N8N_ENCRYPTION_KEY"], "https://hub.docker.com/r/n8n"),
-    image(&["vaultwarden"], &["ADMIN_TOKEN", "SMTP_PASSWORD"], "https://hub.docker.com/r/vaultwarden"),
-    image(&["authelia"], &["AUTHELIA_*"], "https://hub.docker.com/r/authelia"),
+    image(
+        &["zabbix-server-pgsql"],
+        &["POSTGRES_PASSWORD"],
+        "https://github.com/zabbix/zabbix-docker/blob/7.0/Dockerfiles/server-pgsql/alpine/docker-entrypoint.sh",
+    ),
+    image(
+        &["zabbix-web-nginx-pgsql", "zabbix-web-apache-pgsql"],
+        &["POSTGRES_PASSWORD"],
+        "https://github.com/zabbix/zabbix-docker/blob/7.0/Dockerfiles/web-apache-pgsql/alpine/docker-entrypoint.sh",
+    ),
+    image(
+        &["n8n"],
+        &["DB_POSTGRESDB_PASSWORD", "N8N_ENCRYPTION_KEY"],
+        "https://github.com/n8n-io/n8n/blob/master/packages/@n8n/config/src/decorators.ts",
+    ),
+    image(
+        &["vaultwarden", "vaultwarden/server"],
+        &[
+            "ADMIN_TOKEN",
+            "DATABASE_URL",
+            "SMTP_PASSWORD",
+            "PUSH_INSTALLATION_KEY",
+            "HIBP_API_KEY",
+            "SSO_CLIENT_SECRET",
+            "YUBICO_SECRET_KEY",
+            "DUO_SKEY",
+        ],
+        "https://github.com/dani-garcia/vaultwarden/blob/main/src/util.rs",
+    ),
+    image(
+        &["authelia"],
+        &[
+            "AUTHELIA_AUTHENTICATION_BACKEND_LDAP_PASSWORD",
+            "AUTHELIA_DUO_API_INTEGRATION_KEY",
+            "AUTHELIA_DUO_API_SECRET_KEY",
+            "AUTHELIA_IDENTITY_PROVIDERS_OIDC_HMAC_SECRET",
+            "AUTHELIA_IDENTITY_VALIDATION_RESET_PASSWORD_JWT_SECRET",
+            "AUTHELIA_JWT_SECRET",
+            "AUTHELIA_NOTIFIER_SMTP_PASSWORD",
+            "AUTHELIA_SESSION_REDIS_HIGH_AVAILABILITY_SENTINEL_PASSWORD",
+            "AUTHELIA_SESSION_REDIS_PASSWORD",
+            "AUTHELIA_SESSION_SECRET",
+            "AUTHELIA_STORAGE_ENCRYPTION_KEY",
+            "AUTHELIA_STORAGE_MYSQL_PASSWORD",
+            "AUTHELIA_STORAGE_POSTGRES_PASSWORD",
+        ],
+        "https://github.com/authelia/authelia/blob/master/docs/content/configuration/methods/secrets.md",
+    ),
+    image(
+        &["lldap"],
+        &["LLDAP_JWT_SECRET", "LLDAP_LDAP_USER_PASS", "LLDAP_KEY_SEED"],
+        "https://github.com/lldap/lldap/blob/main/docs/install.md",
+    ),
+    image(
+        &["pocket-id"],
+        &[
+            "ENCRYPTION_KEY",
+            "DB_CONNECTION_STRING",
+            "STATIC_API_KEY",
+            "S3_SECRET_ACCESS_KEY",
+            "MAXMIND_LICENSE_KEY",
+            "SMTP_PASSWORD",
+            "LDAP_BIND_PASSWORD",
+        ],
+        "https://github.com/pocket-id/pocket-id/blob/main/backend/internal/common/env_config.go",
+    ),
+    image(
+        &["immich-server"],
+        &["DB_PASSWORD", "DB_URL", "REDIS_PASSWORD"],
+        "https://github.com/immich-app/immich/blob/main/docs/docs/install/environment-variables.md",
+    ),
+    image(
+        &["vabene1111/recipes"],
+        &[
+            "SECRET_KEY",
+            "POSTGRES_PASSWORD",
+            "AUTH_LDAP_BIND_PASSWORD",
+            "EMAIL_HOST_PASSWORD",
+            "S3_SECRET_ACCESS_KEY",
+        ],
+        "https://github.com/TandoorRecipes/recipes/blob/develop/boot.sh",
+    ),
+    image(
+        &["vikunja"],
+        &[
+            "VIKUNJA_DATABASE_PASSWORD",
+            "VIKUNJA_SERVICE_JWTSECRET",
+            "VIKUNJA_SERVICE_SECRET",
+            "VIKUNJA_MAILER_PASSWORD",
+            "VIKUNJA_REDIS_PASSWORD",
+        ],
+        "https://github.com/go-vikunja/vikunja/blob/main/pkg/config/config.go",
+    ),
+    image(
+        &["healthchecks"],
+        &[
+            "SECRET_KEY",
+            "DB_PASSWORD",
+            "EMAIL_HOST_PASSWORD",
+            "S3_SECRET_KEY",
+            "DISCORD_CLIENT_SECRET",
+            "GITHUB_CLIENT_SECRET",
+            "GITHUB_PRIVATE_KEY",
+            "MATRIX_ACCESS_TOKEN",
+            "NTFY_SH_TOKEN",
+            "PUSHOVER_API_TOKEN",
+            "PUSHBULLET_CLIENT_SECRET",
+            "SLACK_CLIENT_SECRET",
+            "TELEGRAM_TOKEN",
+            "TWILIO_AUTH",
+            "TRELLO_APP_KEY",
+        ],
+        "https://github.com/healthchecks/healthchecks/blob/master/hc/settings.py",
+    ),
+    image(
+        &["woodpecker-server"],
+        &[
+            "WOODPECKER_AGENT_SECRET",
+            "WOODPECKER_GRPC_SECRET",
+            "WOODPECKER_DATABASE_DATASOURCE",
+            "WOODPECKER_PROMETHEUS_AUTH_TOKEN",
+            "WOODPECKER_ENCRYPTION_KEY",
+            "WOODPECKER_GITHUB_SECRET",
+            "WOODPECKER_GITLAB_SECRET",
+            "WOODPECKER_GITEA_SECRET",
+            "WOODPECKER_FORGEJO_SECRET",
+            "WOODPECKER_BITBUCKET_SECRET",
+            "WOODPECKER_BITBUCKET_DC_CLIENT_SECRET",
+            "WOODPECKER_BITBUCKET_DC_GIT_PASSWORD",
+        ],
+        "https://github.com/woodpecker-ci/woodpecker/blob/main/cmd/server/flags.go",
+    ),
+    image(
+        &["woodpecker-agent"],
+        &["WOODPECKER_AGENT_SECRET"],
+        "https://github.com/woodpecker-ci/woodpecker/blob/main/cmd/agent/core/flags.go",
+    ),
+    image(
+        &["outlinewiki/outline"],
+        &["DATABASE_URL", "*"],
+        "https://github.com/outline/outline/blob/main/server/utils/environment.ts",
+    ),
+    image(
+        &["directus"],
+        &[
+            "SECRET",
+            "DB_PASSWORD",
+            "REDIS_PASSWORD",
+            "ADMIN_PASSWORD",
+            "ADMIN_TOKEN",
+            "EMAIL_SMTP_PASSWORD",
+            "EMAIL_MAILGUN_API_KEY",
+        ],
+        "https://github.com/directus/directus/blob/main/packages/env/src/lib/create-env.ts",
+    ),
+    image(
+        &["gotify/server"],
+        &["GOTIFY_DEFAULTUSER_PASS", "GOTIFY_DATABASE_CONNECTION", "GOTIFY_OIDC_CLIENTSECRET"],
+        "https://github.com/gotify/server/blob/master/config/parse.go",
+    ),
+    image(
+        &["favonia/cloudflare-ddns"],
+        &["CLOUDFLARE_API_TOKEN", "CF_API_TOKEN"],
+        "https://github.com/favonia/cloudflare-ddns/blob/main/internal/config/env_auth.go",
+    ),
+    image(
+        &["goacme/lego"],
+        &[
+            "CF_API_KEY",
+            "CF_DNS_API_TOKEN",
+            "CF_ZONE_API_TOKEN",
+            "CLOUDFLARE_API_KEY",
+            "CLOUDFLARE_DNS_API_TOKEN",
+            "CLOUDFLARE_ZONE_API_TOKEN",
+        ],
+        "https://github.com/go-acme/lego/blob/main/docs/content/dns/zz_gen_cloudflare.md",
+    ),
+    image(
+        &["traefik"],
+        &["OVH_APPLICATION_KEY", "OVH_APPLICATION_SECRET", "OVH_CONSUMER_KEY"],
+        "https://github.com/traefik/traefik/blob/master/docs/content/user-guides/docker-compose/acme-dns/docker-compose_secrets.yml",
+    ),
+    double(
+        &["grafana/grafana", "grafana/grafana-oss", "grafana/grafana-enterprise"],
+        &["GF_*"],
+        "https://github.com/grafana/grafana/blob/main/packaging/docker/run.sh",
+    ),
+    double(
+        &["gitea"],
+        &["GITEA__*"],
+        "https://github.com/go-gitea/gitea/blob/main/modules/setting/config_env.go",
+    ),
+    double(
+        &["docker-mailserver"],
+        &["*"],
+        "https://github.com/docker-mailserver/docker-mailserver/blob/master/docs/content/config/environment.md",
+    ),
+    double(
+        &["planka"],
+        &[
+            "SECRET_KEY",
+            "DEFAULT_ADMIN_PASSWORD",
+            "S3_SECRET_ACCESS_KEY",
+            "OIDC_CLIENT_SECRET",
+            "SMTP_PASSWORD",
+        ],
+        "https://github.com/plankanban/planka/blob/master/server/start.sh",
+    ),
     Image {
-        names: &["grafana"],
-        variables: &["GF_*"],
-        suffix: "__FILE",
-        source: "https://grafana.com/docs/grafana/latest/setup-grafana/configure-docker/",
+        names: &["gluetun"],
+        variables: &[
+            "OPENVPN_PASSWORD",
+            "OPENVPN_KEY_PASSPHRASE",
+            "OPENVPN_ENCRYPTED_KEY",
+            "WIREGUARD_PRIVATE_KEY",
+            "WIREGUARD_PRESHARED_KEY",
+            "HTTPPROXY_PASSWORD",
+            "SHADOWSOCKS_PASSWORD",
+        ],
+        variant: Variant::Suffix("_SECRETFILE"),
+        source: "https://github.com/qdm12/gluetun/blob/master/Dockerfile",
     },
 ];
 
@@ -116,50 +578,116 @@ pub fn file_variant(image: &str, variable: &str) -> Option<String> {
     let image = image.split('@').next().unwrap_or_default();
     let repository =
         image.rsplit_once(':').map_or(image, |(left, tag)| if tag.contains('/') { image } else { left });
-    let last = repository.rsplit('/').next().unwrap_or_default();
-    let is_known = |known: &&str| match known.strip_suffix('*') {
+    let is_known = |known: &&'static str| match known.strip_suffix('*') {
         Some(start) => variable.starts_with(start) && is_secret_name(variable),
         None => *known == variable,
     };
+    let by_publisher = |name: &str| name.ends_with("/*") && is_named(repository, name);
+    let is_publishers = IMAGES.iter().flat_map(|image| image.names).any(|name| by_publisher(name));
     let found = IMAGES
         .iter()
-        .filter(|image| image.names.contains(&last))
-        .find(|image| image.variables.iter().any(is_known));
-    if let Some(image) = found {
-        return Some(format!("{variable}{}", image.suffix));
-    }
-    let bitnami = repository.contains("bitnami/") || repository.contains("bitnamilegacy/");
-    (bitnami && variable.ends_with("_PASSWORD") && is_secret_name(variable))
-        .then(|| format!("{variable}_FILE"))
+        .filter(|image| {
+            image
+                .names
+                .iter()
+                .any(|name| if is_publishers { by_publisher(name) } else { is_named(repository, name) })
+        })
+        .find(|image| image.variables.iter().any(is_known))?;
+    Some(found.variant.of(variable))
+}
+
+/// Whether `name` is the end of a repository's path; `publisher/*` is any repository of theirs.
+fn is_named(repository: &str, name: &str) -> bool {
+    let (path, name) = match name.strip_suffix("/*") {
+        Some(publisher) => (repository.rsplit_once('/').map_or("", |(path, _)| path), publisher),
+        None => (repository, name),
+    };
+    path.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('/'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn check(image: &str, variable: &str, expected: Option<&str>) {
+        assert_eq!(file_variant(image, variable).as_deref(), expected, "{image} {variable}");
+    }
+
     #[test]
     fn an_image_is_known_under_any_registry_and_tag() {
         for image in
             ["postgres", "postgres:17", "docker.io/library/postgres:17@sha256:00", "localhost:5000/postgres"]
         {
-            assert_eq!(
-                file_variant(image, "POSTGRES_PASSWORD").as_deref(),
-                Some("POSTGRES_PASSWORD_FILE"),
-                "{image}"
-            );
+            check(image, "POSTGRES_PASSWORD", Some("POSTGRES_PASSWORD_FILE"));
         }
-        assert_eq!(
-            file_variant("grafana/grafana", "GF_SECURITY_ADMIN_PASSWORD").as_deref(),
-            Some("GF_SECURITY_ADMIN_PASSWORD__FILE")
-        );
-        assert_eq!(file_variant("redis:7", "REDIS_PASSWORD"), None);
-        assert_eq!(file_variant("postgres-exporter", "POSTGRES_PASSWORD"), None);
+        check("redis:7", "REDIS_PASSWORD", None);
+        check("postgres-exporter", "POSTGRES_PASSWORD", None);
+    }
+
+    #[test]
+    fn two_underscores_where_the_image_wants_two() {
+        check("grafana/grafana", "GF_SECURITY_ADMIN_PASSWORD", Some("GF_SECURITY_ADMIN_PASSWORD__FILE"));
+        check("gitea/gitea:1", "GITEA__database__PASSWD", Some("GITEA__database__PASSWD__FILE"));
+        check("ghcr.io/plankanban/planka:2", "SECRET_KEY", Some("SECRET_KEY__FILE"));
+    }
+
+    #[test]
+    fn a_beginning_stands_for_secrets_only() {
+        check("grafana/grafana", "GF_SERVER_ROOT_URL", None);
+        check("paperless-ngx", "PAPERLESS_URL", None);
+        check("paperless-ngx", "PAPERLESS_SECRET_KEY", Some("PAPERLESS_SECRET_KEY_FILE"));
+        check("outlinewiki/outline", "UTILS_SECRET", Some("UTILS_SECRET_FILE"));
+    }
+
+    #[test]
+    fn a_publisher_with_a_scheme_of_its_own_comes_first() {
+        check("lscr.io/linuxserver/mariadb:11", "MYSQL_ROOT_PASSWORD", Some("FILE__MYSQL_ROOT_PASSWORD"));
+        check("linuxserver/bookstack", "DB_PASSWORD", Some("FILE__DB_PASSWORD"));
+        check("linuxserver/bookstack", "APP_URL", None);
+        check("notlinuxserver/bookstack", "DB_PASSWORD", None);
+        check("linuxserver", "DB_PASSWORD", None);
+    }
+
+    #[test]
+    fn a_common_last_part_needs_the_one_before() {
+        check("vaultwarden/server:latest", "ADMIN_TOKEN", Some("ADMIN_TOKEN_FILE"));
+        check("ghcr.io/goauthentik/server", "ADMIN_TOKEN", None);
+        check("docker.io/fireflyiii/core", "APP_KEY", Some("APP_KEY_FILE"));
+        check("somebody/core", "APP_KEY", None);
+    }
+
+    #[test]
+    fn one_name_by_two_publishers() {
+        check("bitnami/redis:7", "REDIS_PASSWORD", Some("REDIS_PASSWORD_FILE"));
+        check("docker.io/bitnamilegacy/postgresql", "POSTGRESQL_PASSWORD", Some("POSTGRESQL_PASSWORD_FILE"));
+        check("bitnami/mysql", "MYSQL_REPLICATION_PASSWORD", Some("MYSQL_REPLICATION_PASSWORD_FILE"));
+        check("mysql", "MYSQL_REPLICATION_PASSWORD", None);
+        check("bitnami/grafana", "GF_SECURITY_ADMIN_PASSWORD", None);
+    }
+
+    #[test]
+    fn a_name_of_its_own_for_the_variant() {
+        check("qmcgaw/gluetun", "WIREGUARD_PRIVATE_KEY", Some("WIREGUARD_PRIVATE_KEY_SECRETFILE"));
+    }
+
+    #[test]
+    fn images_that_read_no_file_are_not_there() {
+        for (image, variable) in [
+            ("rabbitmq:4", "RABBITMQ_DEFAULT_PASS"),
+            ("quay.io/keycloak/keycloak", "KC_DB_PASSWORD"),
+            ("ghcr.io/goauthentik/server", "AUTHENTIK_SECRET_KEY"),
+            ("edoburu/pgbouncer", "DB_PASSWORD"),
+            ("oliver006/redis_exporter", "REDIS_PASSWORD"),
+        ] {
+            check(image, variable, None);
+        }
     }
 
     #[test]
     fn every_fact_names_where_it_is_from() {
         for image in IMAGES {
             assert!(image.source.starts_with("https://"), "{:?}", image.names);
+            assert!(!image.names.is_empty() && !image.variables.is_empty(), "{:?}", image.names);
         }
     }
 }
