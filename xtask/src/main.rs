@@ -1,8 +1,10 @@
 //! `cargo xtask …`: what people do by hand in this repository. One file per subcommand.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person")]
 
+mod conformance;
 mod demo;
 mod fuzz;
+mod memory;
 mod setup;
 mod shell;
 mod test;
@@ -19,7 +21,9 @@ usage: cargo xtask COMMAND
   setup   installs what the tests need
   web     builds the browser page into web/dist
   docs    writes docs/rules and docs/cosec.schema.json
-  fuzz    [MINUTES [DIRECTORY…]] mutates files and lints them";
+  fuzz    [loader] [MINUTES [DIRECTORY…]] mutates files and lints them, or loads them
+  conformance DIRECTORY… [--no-interpolate] [--stack]
+          compares cosec's reading of real files with docker's";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -30,6 +34,7 @@ fn main() -> ExitCode {
         ["setup"] => setup::run(),
         ["web"] => test::web(),
         ["docs"] => docs(),
+        ["conformance", rest @ ..] => conformance::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         _ => {
             eprintln!("{USAGE}");
