@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use super::decode::{Keys, decode};
 use super::environment::Environment;
-use super::load::LoadError;
+use super::load::{LoadError, yaml_version};
 use super::value::{Data, Map, MapEntry, Value};
 use super::{port, typed, volume};
 use crate::files::{FileSystem, ReadError, join, parent};
@@ -58,10 +58,15 @@ pub fn read_stack(
     for path in paths {
         let text = files.read(path).map_err(|error| LoadError::unreadable(path, &error))?;
         let file = sources.add(path.as_str(), text);
-        let first = documents.len();
-        documents.extend(crate::yaml::parse(file, sources.file(file).text())?);
         // `docker stack` reads the first document only.
         let start = crate::source::file_start(file);
+        if yaml_version(sources.file(file).text()).is_some_and(|version| version != "1.1") {
+            let message =
+                "Swarm reads no file that says `%YAML` of another version than 1.1; remove the line";
+            return Err(LoadError::new(message, start));
+        }
+        let first = documents.len();
+        documents.extend(crate::yaml::parse(file, sources.file(file).text())?);
         let Some(document) = documents.get(first) else {
             return Err(LoadError::new("the file is empty; a stack needs at least `services:`", start));
         };
@@ -159,7 +164,7 @@ impl Reader<'_> {
             self.env_files(name, service)?;
             for item in items(service, "ports") {
                 let text = item.to_text().map(|text| text.value);
-                if let Some(Err(problem)) = text.map(|text| port::parse(&text)) {
+                if let Some(Err(problem)) = text.map(|text| short_port(&text)) {
                     return Err(LoadError::new(
                         format!("an entry of `services.{name}.ports` {problem}"),
                         item.span,
@@ -280,6 +285,16 @@ fn is_empty(value: &Value) -> bool {
         Data::Map(map) => map.is_empty(),
         _ => false,
     }
+}
+
+/// Swarm takes an IPv6 address without brackets, which Compose does not.
+fn short_port(spec: &str) -> Result<(), &'static str> {
+    let parts: Vec<&str> = spec.split(':').collect();
+    if parts.len() <= 3 || spec.starts_with('[') {
+        return port::parse(spec).map(|_| ());
+    }
+    let (address, ports) = parts.split_at(parts.len() - 2);
+    port::parse(&format!("[{}]:{}", address.join(":"), ports.join(":"))).map(|_| ())
 }
 
 /// The place of the first item that stands twice in a list.

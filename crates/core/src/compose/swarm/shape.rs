@@ -2,9 +2,9 @@
 //! (docker/cli `cli/compose/schema/data`, written down here in a form of its own)
 
 use super::super::load::LoadError;
+use super::super::units;
 use super::super::value::{Data, Map, Value};
-use super::super::{port, units};
-use super::{NEWEST, twice};
+use super::{NEWEST, short_port, twice};
 use crate::source::Span;
 
 /// What a value is. Where several are allowed, its kind tells which one is meant.
@@ -339,7 +339,23 @@ const CONFIG: Shape = Keys(&[
 
 /// Checks a model against format 3.`minor`.
 pub(super) fn check(model: &Value, minor: u8) -> Result<(), LoadError> {
+    if let Some(span) = infinite(model) {
+        return Err(LoadError::new(
+            "Swarm reads no infinite number and no `.nan`; put quotes around it",
+            span,
+        ));
+    }
     Checker { minor, path: Vec::new() }.value(model, &STACK)
+}
+
+/// The place of the first number that JSON, in which docker checks a stack, has not.
+fn infinite(value: &Value) -> Option<Span> {
+    match &value.data {
+        Data::Float(number) if !number.is_finite() => Some(value.span),
+        Data::Seq(items) => items.iter().find_map(infinite),
+        Data::Map(map) => map.values().find_map(|entry| infinite(&entry.value)),
+        _ => None,
+    }
 }
 
 struct Checker<'v> {
@@ -371,7 +387,7 @@ impl<'v> Checker<'v> {
             }
             (Shape::Port, _) => {
                 let text = value.to_text().map(|text| text.value).unwrap_or_default();
-                if let Err(problem) = port::parse(&text) {
+                if let Err(problem) = short_port(&text) {
                     return Err(self.wrong(problem, value.span));
                 }
             }
@@ -399,6 +415,9 @@ impl<'v> Checker<'v> {
                             "`{path}.{name}` is no name for Swarm; it takes letters, digits, `.`, `_` and `-`"
                         );
                         return Err(LoadError::new(message, entry.key_span));
+                    }
+                    if name.is_empty() && matches!(shape, Shape::Map(_)) {
+                        return Err(self.wrong("has an empty name", entry.key_span));
                     }
                     if fits {
                         self.path.push(name);
