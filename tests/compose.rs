@@ -256,3 +256,67 @@ fn write_record(cases: &[(String, Case)], answers: &[Value]) {
         std::fs::write(record_path(book), format!("{{\n{}\n}}\n", lines.join(",\n"))).unwrap();
     }
 }
+
+/// The cases that are one file, which `docker stack` can be asked about too.
+fn single_files() -> Vec<(String, Case)> {
+    let plain =
+        |case: &Case| case.arguments.is_empty() && case.files.iter().any(|(path, _)| path == "compose.yaml");
+    cases().into_iter().filter(|(_, case)| plain(case)).collect()
+}
+
+/// Whether a program accepts each case.
+fn accepted(program: &str, arguments: &[&str], cases: &[(String, Case)]) -> Vec<bool> {
+    cases
+        .iter()
+        .map(|(_, case)| {
+            let root = tempfile::Builder::new().prefix("cosec-test-").tempdir().unwrap();
+            for (path, text) in &case.files {
+                let path = root.path().join("project").join(path);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+            }
+            let output = Command::new(program)
+                .args(arguments)
+                .current_dir(root.path().join("project"))
+                .env_clear()
+                .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+                .env("HOME", "/home/nobody")
+                .envs(case.variables.iter().map(|(name, value)| (name, value)))
+                .output()
+                .unwrap();
+            output.status.success()
+        })
+        .collect()
+}
+
+/// The record holds the names of the cases that `docker stack config` accepts.
+#[test]
+fn for_swarm_cosec_accepts_what_docker_stack_accepts() {
+    let cases = single_files();
+    let path = books().join("recorded/stack.txt");
+    let name = |(book, case): &(String, Case)| format!("{book} / {}", case.name.replace('\n', " "));
+    if std::env::var_os("COSEC_RECORD").is_some() {
+        let theirs = accepted("docker", &["stack", "config", "-c", "compose.yaml"], &cases);
+        let names = cases.iter().zip(theirs).filter(|(_, accepted)| *accepted);
+        let lines: Vec<String> = names.map(|(case, _)| name(case) + "\n").collect();
+        std::fs::write(&path, lines.concat()).unwrap();
+    }
+    let recorded = std::fs::read_to_string(&path).unwrap();
+    let recorded: std::collections::BTreeSet<&str> = recorded.lines().collect();
+    let arguments = ["-f", "compose.yaml", "config", "-q", "--target", "swarm"];
+    let ours = accepted(env!("CARGO_BIN_EXE_cosec"), &arguments, &cases);
+    let differences: Vec<String> = cases
+        .iter()
+        .zip(ours)
+        .filter(|(case, ours)| recorded.contains(name(case).as_str()) != *ours)
+        .map(|(case, ours)| format!("{} (cosec {})", name(case), if ours { "accepts" } else { "refuses" }))
+        .collect();
+    assert!(
+        differences.is_empty(),
+        "{} of {} differ\n{}",
+        differences.len(),
+        cases.len(),
+        differences.join("\n")
+    );
+    assert!(cases.len() > 600 && recorded.len() > 200, "{} of {}", recorded.len(), cases.len());
+}

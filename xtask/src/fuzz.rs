@@ -1,8 +1,12 @@
+//! `cargo xtask fuzz loader …` loads projects: see `fuzz/loader.rs`.
+//!
 //! `cargo xtask fuzz [MINUTES [DIRECTORY…]]`: mutates what the rules' pages and real files say, lints it, and holds the
 //! linter to its promises. A nightly compiler is not needed, so it can run anywhere; it is blind to coverage.
 //!
 //! Promises: nothing panics, each place lies in its text, no input takes a second, the same text gives the same
 //! findings, and a comment above them all moves no fingerprint.
+
+mod loader;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -109,6 +113,9 @@ impl Random {
 }
 
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
+    if let Some((&"loader", rest)) = arguments.split_first() {
+        return loader::run(rest);
+    }
     let minutes: f64 = arguments.first().unwrap_or(&"1").parse().context("MINUTES must be a number")?;
     let mut seeds = page_examples();
     for directory in arguments.iter().skip(1) {

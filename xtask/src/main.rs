@@ -2,8 +2,10 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person")]
 
 mod bench;
+mod conformance;
 mod demo;
 mod fuzz;
+mod memory;
 mod setup;
 mod shell;
 mod test;
@@ -22,7 +24,9 @@ usage: cargo xtask COMMAND
   setup   installs what the tests need
   web     builds the browser page into web/dist and the npm package into web/package
   docs    writes docs/rules and docs/cosec.schema.json
-  fuzz    [MINUTES [DIRECTORY…]] mutates files and lints them";
+  fuzz    [loader] [MINUTES [DIRECTORY…]] mutates files and lints them, or loads them
+  conformance DIRECTORY… [--no-interpolate] [--stack]
+          compares cosec's reading of real files with docker's";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -36,6 +40,7 @@ fn main() -> ExitCode {
         ["setup"] => setup::run(),
         ["web"] => test::web(),
         ["docs"] => docs(),
+        ["conformance", rest @ ..] => conformance::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         _ => {
             eprintln!("{USAGE}");

@@ -181,7 +181,7 @@ pub(crate) enum FailOn {
     Info,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TargetName {
     Compose,
     Swarm,
@@ -232,6 +232,10 @@ pub(crate) struct ConfigArgs {
     #[arg(short, long)]
     pub(crate) quiet: bool,
 
+    /// Whose reading: Compose's, or Swarm's, which is refused what `docker stack` refuses and reads no .env
+    #[arg(long, value_enum, conflicts_with_all = ["what", "services_named"])]
+    pub(crate) target: Option<TargetName>,
+
     /// Print the names of the services
     #[arg(long, group = "what")]
     pub(crate) services: bool,
@@ -277,6 +281,11 @@ pub(crate) struct PlanArgs {
     /// How to report
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: PlanFormat,
+
+    /// What the project is meant for: for Swarm, what `docker stack` refuses is refused, and owner and mode are its
+    /// 0:0 and 0444
+    #[arg(long, value_enum)]
+    pub(crate) target: Option<TargetName>,
 
     #[command(flatten)]
     pub(crate) compat: CompatArgs,

@@ -2,15 +2,17 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use cosec_core::files::{Answer, Ending, FileFacts, FileKind, FileOwner, FileSystem, GitState, ReadError};
+use rustix::fs::OFlags;
 
 use crate::git;
 
-/// Larger is no Compose file; it also keeps `/dev/zero` from filling memory.
+/// Larger is no Compose file.
 const LARGEST: u64 = 64 << 20;
 
 /// The disk, with git's answers remembered. `-` is standard input.
@@ -72,7 +74,7 @@ fn facts(path: &Path) -> std::io::Result<FileFacts> {
         return Err(ErrorKind::InvalidInput.into());
     }
     let mut last = Vec::with_capacity(2);
-    if let Ok(mut file) = std::fs::File::open(path) {
+    if let Ok(mut file) = OpenOptions::new().read(true).custom_flags(NONBLOCK).open(path) {
         file.seek(SeekFrom::End(-(meta.len().min(2) as i64)))?;
         file.take(2).read_to_end(&mut last)?;
     }
@@ -87,11 +89,40 @@ fn read(path: &Path) -> Result<String, ReadError> {
         ErrorKind::NotFound => ReadError::Missing,
         _ => ReadError::Other(error.to_string()),
     };
-    let facts = std::fs::metadata(path).map_err(other)?;
-    if facts.is_dir() {
-        return Err(ReadError::Other("it is a directory".to_owned()));
+    if is_stream(path) {
+        return text(&mut File::open(path).map_err(other)?);
     }
-    text(&mut std::fs::File::open(path).map_err(other)?)
+    // Opening a FIFO waits for a writer, and a device may do anything: neither is opened. What is opened may have
+    // become one since, so it is not waited for and looked at again.
+    refuse_special(&std::fs::metadata(path).map_err(other)?)?;
+    let file = OpenOptions::new().read(true).custom_flags(NONBLOCK).open(path).map_err(other)?;
+    refuse_special(&file.metadata().map_err(other)?)?;
+    text(&mut &file)
+}
+
+const NONBLOCK: i32 = OFlags::NONBLOCK.bits() as i32;
+
+/// What the shell hands over, as in `--env-file <(sops -d .env.enc)`. It is a FIFO, but one with a writer.
+fn is_stream(path: &Path) -> bool {
+    let given = ["/dev/fd", "/proc/self/fd"].map(Path::new);
+    path == Path::new("/dev/stdin") || path.parent().is_some_and(|parent| given.contains(&parent))
+}
+
+/// Only regular files are read, and `/dev/null`, which people name for an empty file.
+fn refuse_special(facts: &Metadata) -> Result<(), ReadError> {
+    let kind = facts.file_type();
+    let says = if facts.is_file() || (kind.is_char_device() && facts.rdev() == rustix::fs::makedev(1, 3)) {
+        return Ok(());
+    } else if facts.is_dir() {
+        "it is a directory"
+    } else if kind.is_fifo() {
+        "it is a FIFO; cosec reads regular files"
+    } else if kind.is_socket() {
+        "it is a socket; cosec reads regular files"
+    } else {
+        "it is a device; cosec reads regular files"
+    };
+    Err(ReadError::Other(says.to_owned()))
 }
 
 /// All text that a reader has, up to the limit.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use cosec_core::compose::template::Missing;
 use cosec_core::compose::{
-    self, Environment, Interpolation, LoadError, LoadRequest, Project, Resolved, Value,
+    self, Environment, Interpolation, LoadError, LoadRequest, Project, Resolved, Stack, Value,
 };
 use cosec_core::files::{self, FILE_NAMES, FileSystem, OVERRIDE_NAMES};
 use cosec_core::lint::Outcome;
@@ -43,6 +43,9 @@ pub(crate) enum Purpose {
     ShowTemplate,
 }
 
+const NO_FILE: &str =
+    "there is no compose.yaml here or above; change to the project's directory, or name the file with -f";
+
 /// Loads the project as `docker compose` would. `services` are named on the command line, which enables
 /// them whatever their profiles say.
 pub(crate) fn load(args: &ProjectArgs, services: &[String], purpose: Purpose) -> Result<Loaded, Failure> {
@@ -61,10 +64,7 @@ pub(crate) fn load(args: &ProjectArgs, services: &[String], purpose: Purpose) ->
         files => files.to_vec(),
     };
     if files.is_empty() {
-        return Err(Failure::Cannot(
-            "there is no compose.yaml here or above; change to the project's directory, or name the file with -f"
-                .to_owned(),
-        ));
+        return Err(Failure::Cannot(NO_FILE.to_owned()));
     }
     if purpose == Purpose::Run && files.iter().any(|file| file.as_os_str() == "-") {
         return Err(Failure::Cannot(
@@ -107,6 +107,30 @@ pub(crate) fn load(args: &ProjectArgs, services: &[String], purpose: Purpose) ->
     };
     let files = files.iter().map(|file| absolute(file)).collect();
     Ok(Loaded { project, resolved, root, files, directory: absolute(&directory), environment, outcome })
+}
+
+/// The files as `docker stack` would read them: without `.env`. The files are found as Compose finds them, but for the
+/// variables of `.env`.
+pub(crate) fn read_stack(args: &ProjectArgs, interpolate: bool) -> Result<Stack, Failure> {
+    let environment = process_environment();
+    let files = match args.file.as_slice() {
+        [] => match variable_files(&environment) {
+            files if files.is_empty() => discover(&args.project_directory.clone().unwrap_or_default()),
+            files => files,
+        },
+        files => files.to_vec(),
+    };
+    let Some(first) = files.first() else { return Err(Failure::Cannot(NO_FILE.to_owned())) };
+    let mut outcome = Outcome { path: first.display().to_string(), ..Outcome::default() };
+    let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    compose::read_stack(
+        &Disk::default(),
+        &mut outcome.sources,
+        &mut outcome.documents,
+        &names,
+        interpolate.then_some(&environment),
+    )
+    .map_err(|error| shown(&outcome, &error))
 }
 
 /// The project directory: the one that is named, that of the first file, or the one where the user stands.

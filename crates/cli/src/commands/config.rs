@@ -8,11 +8,14 @@ use cosec_core::compose::{self, Resolved};
 use cosec_core::yaml;
 use serde_json::{Value, json};
 
-use crate::args::{ConfigArgs, ConfigFormat, ProjectArgs};
+use crate::args::{ConfigArgs, ConfigFormat, ProjectArgs, TargetName};
 use crate::failure::Failure;
 use crate::project::{self, Loaded, Purpose};
 
 pub(crate) fn run(project: &ProjectArgs, args: &ConfigArgs) -> Result<ExitCode, Failure> {
+    if args.target == Some(TargetName::Swarm) {
+        return swarm(project, args);
+    }
     let template = args.no_interpolate || args.variables;
     let purpose = if template { Purpose::ShowTemplate } else { Purpose::Show };
     let loaded = project::load(project, &args.services_named, purpose)?;
@@ -145,4 +148,20 @@ fn print_environment(loaded: &Loaded) {
     for line in lines {
         println!("{line}");
     }
+}
+
+/// What Swarm reads: one document for each file, nothing normalised.
+fn swarm(project: &ProjectArgs, args: &ConfigArgs) -> Result<ExitCode, Failure> {
+    let stack = project::read_stack(project, !args.no_interpolate)?;
+    if args.quiet {
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (number, config) in stack.config().iter().enumerate() {
+        match args.format {
+            ConfigFormat::Yaml if number > 0 => print!("---\n{}", yaml::write(config)),
+            ConfigFormat::Yaml => print!("{}", yaml::write(config)),
+            ConfigFormat::Json => print!("{}", json_text(config)?),
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -6,13 +6,18 @@ use anstream::println;
 use cosec_core::plan::{Delivery, Plan, ServiceUser, plan};
 
 use super::table::print_table;
-use crate::args::{PlanArgs, PlanFormat, ProjectArgs};
+use crate::args::{Compat, PlanArgs, PlanFormat, ProjectArgs, TargetName};
 use crate::failure::Failure;
 use crate::project::{self, Purpose};
 
 pub(crate) fn run(project: &ProjectArgs, args: &PlanArgs) -> Result<ExitCode, Failure> {
+    let mut compat = args.compat.compat;
+    if args.target == Some(TargetName::Swarm) {
+        project::read_stack(project, true)?;
+        compat = Compat::Swarm;
+    }
     let loaded = project::load(project, &[], Purpose::Show)?;
-    let plan = plan(&loaded.project, args.compat.compat.into()).map_err(|error| loaded.show(&error))?;
+    let plan = plan(&loaded.project, compat.into()).map_err(|error| loaded.show(&error))?;
     match args.format {
         PlanFormat::Text => print_text(&plan),
         PlanFormat::Json => {

@@ -1,5 +1,6 @@
 //! Short forms written out: one spelling for each thing. (compose-go `transform/`)
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::load::{Interpolation, LoadError};
@@ -11,7 +12,7 @@ use crate::source::Span;
 /// Writes out what a merged model has in short. Where loading is not strict, what cannot be understood
 /// stays as it is.
 pub(super) fn canonical(model: &mut Value, interpolation: Interpolation) -> Result<(), LoadError> {
-    let canonical = Canonical { interpolation };
+    let canonical = Canonical { interpolation, ports: Cell::new(0) };
     for (name, entry) in members(model, "services") {
         if let Some(service) = entry.value.as_map_mut() {
             canonical.service(name, service)?;
@@ -38,8 +39,13 @@ pub(super) fn members<'m>(
     model.get_mut(section).and_then(Value::as_map_mut).into_iter().flatten()
 }
 
+/// More ports than all of two addresses have. A range of nine bytes stands for up to 65,535 of them.
+const MOST_PORTS: usize = 1 << 17;
+
 struct Canonical {
     interpolation: Interpolation,
+    /// How many ports the services have so far.
+    ports: Cell<usize>,
 }
 
 impl Canonical {
@@ -215,7 +221,17 @@ impl Canonical {
                 }
             };
             match port::parse(&spec) {
-                Ok(parsed) => ports.extend(parsed.into_iter().map(|port| published(item, port))),
+                Ok(parsed) => {
+                    self.ports.set(self.ports.get() + parsed.len());
+                    if self.ports.get() > MOST_PORTS {
+                        let message = format!(
+                            "the ranges of `{path}` and the services before stand for more than {MOST_PORTS} ports; \
+                             publish fewer"
+                        );
+                        return Err(LoadError::new(message, item.span));
+                    }
+                    ports.extend(parsed.into_iter().map(|port| published(item, port)));
+                }
                 Err(problem) => {
                     self.refuse(format!("an entry of `{path}` {problem}"), item.span)?;
                     unclear = true;

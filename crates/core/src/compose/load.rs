@@ -687,7 +687,7 @@ struct Extender<'e> {
 }
 
 /// What `%YAML` says before the first document.
-fn yaml_version(text: &str) -> Option<&str> {
+pub(super) fn yaml_version(text: &str) -> Option<&str> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let line = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#'))?;
     line.strip_prefix("%YAML").map(str::trim)

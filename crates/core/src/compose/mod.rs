@@ -17,6 +17,7 @@ mod resolve;
 mod resolved;
 mod schema;
 mod shell;
+mod swarm;
 pub mod template;
 mod typed;
 mod unicity;
@@ -33,5 +34,6 @@ pub use project::{
     Build, EnvFile, EnvVar, External, Grant, Project, SecretDef, Service, VolumeMount, default_name,
 };
 pub use resolved::Resolved;
+pub use swarm::{Stack, read_stack};
 pub use value::{Data, Map, MapEntry, Mark, Part, PartKind, Template, Text, Value};
 pub use variables::{Variable, variables};

@@ -1,7 +1,7 @@
 //! What Compose makes of a project in the end: `docker compose config`.
 //! (compose-go `types/project.go`, docker/compose `cmd/compose/config.go`)
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
 use serde_json::{Map as Json, Value as JsonValue, json};
@@ -86,22 +86,28 @@ impl Resolved {
     /// The services that run, each after those that it depends on, else by name.
     pub fn services(&self) -> Vec<&str> {
         let mut ordered = Vec::new();
-        for name in &self.enabled {
-            self.visit(name, &mut ordered);
+        let mut seen: HashSet<&str> = HashSet::new();
+        for start in &self.enabled {
+            // A chain may be as long as the file: no recursion. There are no circles, that has been checked.
+            let mut open = vec![(start.as_str(), None)];
+            while let Some((name, dependencies)) = open.last_mut() {
+                let name = *name;
+                if dependencies.is_none() && !seen.insert(name) {
+                    open.pop();
+                    continue;
+                }
+                let rest = dependencies.get_or_insert_with(|| self.dependencies(name).into_iter());
+                match rest.next() {
+                    Some(next) if self.enabled.contains(next) => open.push((next, None)),
+                    Some(_) => {}
+                    None => {
+                        ordered.push(name);
+                        open.pop();
+                    }
+                }
+            }
         }
         ordered
-    }
-
-    fn visit<'s>(&'s self, name: &str, ordered: &mut Vec<&'s str>) {
-        let Some(name) = self.enabled.get(name) else { return };
-        if ordered.contains(&name.as_str()) {
-            return;
-        }
-        // There are no circles, that has been checked.
-        for dependency in self.dependencies(name) {
-            self.visit(dependency, ordered);
-        }
-        ordered.push(name);
     }
 
     fn service(&self, name: &str) -> Option<&JsonValue> {

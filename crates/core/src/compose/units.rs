@@ -59,10 +59,10 @@ pub(super) fn nanoseconds(text: &str) -> Option<i64> {
             return None;
         }
         if !whole.is_empty() {
-            total += whole.parse::<i128>().ok()?.checked_mul(unit as i128)?;
+            total = total.checked_add(whole.parse::<i128>().ok()?.checked_mul(unit as i128)?)?;
         }
         if !fraction.is_empty() {
-            total += (format!("0.{fraction}").parse::<f64>().ok()? * unit) as i128;
+            total = total.checked_add((format!("0.{fraction}").parse::<f64>().ok()? * unit) as i128)?;
         }
     }
     i64::try_from(if negative { -total } else { total }).ok()

@@ -1,0 +1,213 @@
+//! Templates as `docker stack` reads them. `$V-x` has a default, a lone `$` is an error, nothing nests, and there is
+//! no `:+`. (docker/cli `cli/compose/template/template.go`, `cli/compose/loader/interpolate.go`)
+
+use super::super::environment::Environment;
+use super::super::interpolate::float;
+use super::super::load::LoadError;
+use super::super::value::{Data, Value};
+
+/// Replaces the variables of a document.
+pub(super) fn interpolate(document: &mut Value, environment: &Environment) -> Result<(), LoadError> {
+    replace(document, environment, &mut Vec::new())
+}
+
+fn replace<'v>(
+    value: &'v mut Value,
+    environment: &Environment,
+    path: &mut Vec<&'v str>,
+) -> Result<(), LoadError> {
+    if matches!(value.data, Data::Str(_)) {
+        return text(value, environment, path);
+    }
+    match &mut value.data {
+        Data::Seq(items) => {
+            path.push("[]");
+            for item in items {
+                replace(item, environment, path)?;
+            }
+            path.pop();
+        }
+        Data::Map(map) => {
+            for (key, entry) in map {
+                path.push(key);
+                replace(&mut entry.value, environment, path)?;
+                path.pop();
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn text(value: &mut Value, environment: &Environment, path: &[&str]) -> Result<(), LoadError> {
+    let Data::Str(text) = &value.data else { return Ok(()) };
+    let wrong =
+        |says: &str| LoadError::new(format!("Swarm cannot read `{}`: {says}", path.join(".")), value.span);
+    let result = substitute(text, environment).map_err(|problem| wrong(&problem.to_string()))?;
+    if *result == **text {
+        return Ok(());
+    }
+    let data = match cast(path) {
+        None => Data::Str(result.into()),
+        Some(Cast::Int) => {
+            Data::Int(result.parse::<i64>().map_err(|_| wrong("it must be a whole number"))?.into())
+        }
+        Some(Cast::Float) => Data::Float(float(&result).ok_or_else(|| wrong("it must be a number"))?),
+        Some(Cast::Bool) => match result.to_lowercase().as_str() {
+            "y" | "yes" | "true" | "on" => Data::Bool(true),
+            "n" | "no" | "false" | "off" => Data::Bool(false),
+            _ => return Err(wrong("it must be true or false")),
+        },
+    };
+    value.data = data;
+    Ok(())
+}
+
+/// Why a template is refused. Holds no value of a variable.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+enum Problem {
+    #[error(
+        "a `$` must start `$NAME`, `${{NAME}}`, `${{NAME:-default}}` or `${{NAME:?error}}`; write `$$` for a plain one. Compose \
+         takes more: `:+` and a lone `$`"
+    )]
+    Invalid,
+    #[error(
+        "required variable {0} is missing a value, and Swarm reads no .env; set it in the environment of the deployment"
+    )]
+    Required(String),
+}
+
+fn substitute(text: &str, environment: &Environment) -> Result<String, Problem> {
+    let mut result = String::with_capacity(text.len());
+    // docker keeps the outcome of the last variable only: what is wrong before a good one passes.
+    let mut last = Ok(());
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        result.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(more) = rest.strip_prefix('$') {
+            result.push('$');
+            rest = more;
+            continue;
+        }
+        let (expression, length) = match rest.strip_prefix('{') {
+            None => (expression(rest), 0),
+            Some(braced) => (expression(braced).filter(|length| braced[*length..].starts_with('}')), 1),
+        };
+        let Some(end) = expression else {
+            last = Err(Problem::Invalid);
+            continue;
+        };
+        let found = &rest[length..length + end];
+        rest = &rest[end + 2 * length..];
+        match evaluate(found, environment) {
+            Ok(value) => {
+                result.push_str(&value);
+                last = Ok(());
+            }
+            Err(problem) => last = Err(problem),
+        }
+    }
+    result.push_str(rest);
+    last.map(|()| result)
+}
+
+/// The length of `NAME`, with `:-`, `-`, `:?` or `?` and all up to the next `}`.
+fn expression(text: &str) -> Option<usize> {
+    let first = text.bytes().next().filter(|byte| *byte == b'_' || byte.is_ascii_alphabetic())?;
+    let is_name = |byte: u8| byte == b'_' || byte.is_ascii_alphanumeric();
+    let name = text.bytes().take_while(|byte| is_name(*byte)).count().max(usize::from(first.is_ascii()));
+    let after = &text[name..];
+    let operator = after.strip_prefix(':').unwrap_or(after);
+    if !operator.starts_with(['-', '?']) {
+        return Some(name);
+    }
+    Some(after.find('}').map_or(text.len(), |at| name + at))
+}
+
+/// The first operator in this order counts, wherever it stands: `V?a-b` is the variable `V?a` or `b`.
+fn evaluate(expression: &str, environment: &Environment) -> Result<String, Problem> {
+    let look_up = |name: &str| environment.get(name).map(|binding| binding.value.to_string());
+    if let Some((name, default)) = expression.split_once(":-") {
+        return Ok(look_up(name).filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_owned()));
+    }
+    if let Some((name, default)) = expression.split_once('-') {
+        return Ok(look_up(name).unwrap_or_else(|| default.to_owned()));
+    }
+    if let Some((name, _)) = expression.split_once(":?") {
+        return look_up(name)
+            .filter(|value| !value.is_empty())
+            .ok_or_else(|| Problem::Required(name.to_owned()));
+    }
+    if let Some((name, _)) = expression.split_once('?') {
+        return look_up(name).ok_or_else(|| Problem::Required(name.to_owned()));
+    }
+    Ok(look_up(expression).unwrap_or_default())
+}
+
+enum Cast {
+    Int,
+    Float,
+    Bool,
+}
+
+/// The type that an interpolated text becomes.
+fn cast(path: &[&str]) -> Option<Cast> {
+    Some(match path {
+        ["services", _, rest @ ..] => match rest {
+            ["configs" | "secrets", "[]", "mode"]
+            | ["healthcheck", "retries"]
+            | ["deploy", "replicas"]
+            | ["deploy", "update_config" | "rollback_config", "parallelism"]
+            | ["deploy", "restart_policy", "max_attempts"]
+            | ["deploy", "placement", "max_replicas_per_node"]
+            | ["ports", "[]", "target" | "published"]
+            | ["ulimits", _]
+            | ["ulimits", _, "hard" | "soft"]
+            | ["oom_score_adj"] => Cast::Int,
+            ["deploy", "update_config" | "rollback_config", "max_failure_ratio"] => Cast::Float,
+            ["healthcheck", "disable"]
+            | ["privileged" | "read_only" | "stdin_open" | "tty"]
+            | ["volumes", "[]", "read_only"]
+            | ["volumes", "[]", "volume", "nocopy"] => Cast::Bool,
+            _ => return None,
+        },
+        ["networks", _, "external" | "internal" | "attachable"]
+        | ["volumes" | "secrets" | "configs", _, "external"] => Cast::Bool,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::environment::{Binding, BindingOrigin};
+    use super::*;
+
+    #[test]
+    fn templates_mean_what_they_mean_to_docker_stack() {
+        let mut environment = Environment::default();
+        for (name, value) in [("V", "val"), ("E", "")] {
+            environment.set(name, Binding { value: value.into(), origin: BindingOrigin::Process });
+        }
+        let said = |text: &str| substitute(text, &environment);
+        for (text, expected) in [
+            ("$V", "val"),
+            ("${V}x", "valx"),
+            ("$V-x", "val"),
+            ("$U-x y", "x y"),
+            ("${U:-${V}}", "${V}"),
+            ("${E:-d}${E-d}", "d"),
+            ("$$V", "$V"),
+            ("${U?a-b}", "b"),
+            ("$ $V", " val"),
+            ("${U}", ""),
+            ("é$V", "éval"),
+        ] {
+            assert_eq!(said(text).as_deref(), Ok(expected), "{text}");
+        }
+        for text in ["$", "$1", "$(c)", "${}", "${V", "${V:+x}", "${V/a/b}", "${V:=x}"] {
+            assert_eq!(said(text), Err(Problem::Invalid), "{text}");
+        }
+        assert_eq!(said("${U:?because}"), Err(Problem::Required("U".to_owned())));
+    }
+}

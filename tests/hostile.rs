@@ -1,0 +1,166 @@
+//! Files that somebody wrote to break what reads them. cosec refuses each in bounded time and memory, with a
+//! sentence that says why.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// The program may not need longer on a busy machine, in an unoptimised build.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// KiB of address space: some times what the largest file that is read needs.
+const MEMORY: u32 = 1 << 20;
+
+fn project(files: &[(&str, &str)]) -> TempDir {
+    let directory = tempfile::Builder::new().prefix("cosec-test-").tempdir().unwrap();
+    for (path, text) in files {
+        let path = directory.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    directory
+}
+
+/// Whether `cosec config --format json` succeeds, and what it prints on either stream.
+fn config(directory: &Path) -> (bool, String) {
+    let began = Instant::now();
+    let limits = format!("ulimit -v {MEMORY} && exec timeout -s KILL {} \"$@\"", PATIENCE.as_secs());
+    let output = Command::new("sh")
+        .args(["-c", &limits, "sh", env!("CARGO_BIN_EXE_cosec"), "config", "--format", "json"])
+        .current_dir(directory)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .output()
+        .unwrap();
+    assert!(began.elapsed() < PATIENCE, "it takes {:?}", began.elapsed());
+    assert!(output.status.code().is_some(), "it was killed");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(text).unwrap())
+}
+
+#[track_caller]
+fn refused(directory: &Path, sentence: &str) {
+    let (accepted, said) = config(directory);
+    assert!(!accepted, "it is accepted");
+    assert!(said.contains(sentence), "{}", &said[..said.len().min(2000)]);
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+#[test]
+fn aliases_that_expand_to_a_billion_values_are_refused() {
+    let mut text = "x-a: &a [1,1,1,1,1,1,1,1,1,1]\n".to_owned();
+    for (name, earlier) in "bcdefghij".chars().zip("abcdefghi".chars()) {
+        let aliases = vec![format!("*{earlier}"); 10].join(",");
+        text.push_str(&format!("x-{name}: &{name} [{aliases}]\n"));
+    }
+    text.push_str("services: {a: {image: x}}\n");
+    let directory = project(&[("compose.yaml", &text)]);
+    refused(directory.path(), "the document's aliases expand to far more than its text (an alias bomb)");
+}
+
+#[test]
+fn a_hundred_kilobytes_of_brackets_are_refused() {
+    let directory = project(&[("compose.yaml", &"[".repeat(100_000))]);
+    refused(directory.path(), "not valid YAML: recursion limit exceeded");
+}
+
+#[test]
+fn ten_thousand_levels_are_refused() {
+    let flow = format!("x-a: {}1{}\n", "{a: ".repeat(10_000), "}".repeat(10_000));
+    refused(project(&[("compose.yaml", &flow)]).path(), "not valid YAML: recursion limit exceeded");
+    let block = (1..3_000).map(|level| format!("{}a:\n", " ".repeat(level))).collect::<Vec<_>>().concat();
+    let block = format!("x-a:\n{block}");
+    refused(project(&[("compose.yaml", &block)]).path(), "not valid YAML: recursion limit exceeded");
+}
+
+#[test]
+fn ten_thousand_levels_of_a_default_are_refused() {
+    let text = format!("services: {{a: {{image: '{}x{}'}}}}\n", "${A:-".repeat(10_000), "}".repeat(10_000));
+    refused(project(&[("compose.yaml", &text)]).path(), "invalid interpolation format");
+}
+
+#[test]
+fn a_hundred_megabytes_are_refused() {
+    let directory = project(&[]);
+    // All zeroes, and no room on disk.
+    let file = std::fs::File::create(directory.path().join("compose.yaml")).unwrap();
+    file.set_len(100 << 20).unwrap();
+    refused(directory.path(), "cannot read compose.yaml: it is larger than 64 MiB");
+}
+
+#[test]
+fn files_that_include_each_other_are_refused() {
+    let directory = project(&[
+        ("compose.yaml", "include: [b.yaml]\nservices: {a: {image: x}}\n"),
+        ("b.yaml", "include: [compose.yaml]\n"),
+    ]);
+    refused(directory.path(), "files include each other in a circle: compose.yaml → b.yaml → compose.yaml");
+}
+
+#[test]
+fn services_that_extend_each_other_are_refused() {
+    let directory = project(&[("compose.yaml", "services: {a: {extends: b}, b: {extends: a}}\n")]);
+    refused(directory.path(), "services extend each other in a circle: a → b → a");
+    let directory = project(&[
+        ("compose.yaml", "services: {a: {extends: {file: b.yaml, service: b}}}\n"),
+        ("b.yaml", "services: {b: {extends: {file: compose.yaml, service: a}}}\n"),
+    ]);
+    refused(directory.path(), "services extend each other in a circle: a → b → a");
+}
+
+#[test]
+fn a_device_is_not_read() {
+    let directory = project(&[("compose.yaml", "include: [/dev/zero]\nservices: {a: {image: x}}\n")]);
+    refused(directory.path(), "cannot read /dev/zero: it is a device; cosec reads regular files");
+}
+
+#[test]
+fn a_fifo_that_nobody_writes_to_is_not_waited_for() {
+    for text in [
+        "include: [pipe]\nservices: {a: {image: x}}\n",
+        "services: {a: {extends: {file: pipe, service: a}}}\n",
+        "services: {a: {image: x, env_file: pipe}}\n",
+        "services: {a: {image: x, label_file: pipe}}\n",
+    ] {
+        let directory = project(&[("compose.yaml", text)]);
+        let made = Command::new("mkfifo").arg(directory.path().join("pipe")).status().unwrap();
+        assert!(made.success());
+        refused(directory.path(), "pipe: it is a FIFO; cosec reads regular files");
+    }
+}
+
+#[test]
+fn what_the_shell_hands_over_is_read_all_the_same() {
+    let directory = project(&[("compose.yaml", "services: {a: {image: '${IMAGE}'}}\n")]);
+    let script = "\"$0\" --env-file <(echo IMAGE=handed) config --images && \
+                  \"$0\" --env-file /dev/null -f <(echo 'services: {a: {image: over}}') config --images";
+    let output = Command::new("bash")
+        .args(["-c", script, env!("CARGO_BIN_EXE_cosec")])
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "handed\nover\n");
+}
+
+#[test]
+fn ten_thousand_services_are_read() {
+    let services =
+        (0..10_000).map(|number| format!("  s{number}: {{image: x}}\n")).collect::<Vec<_>>().concat();
+    let directory = project(&[("compose.yaml", &format!("services:\n{services}"))]);
+    let (accepted, said) = config(directory.path());
+    assert!(accepted && said.contains("\"s9999\""), "{}", &said[..said.len().min(2000)]);
+}
+
+#[test]
+fn a_link_out_of_the_project_is_followed_as_compose_follows_it() {
+    let outside = project(&[("outside.yaml", "services: {b: {image: linked}}\n")]);
+    let directory = project(&[("compose.yaml", "include: [link.yaml]\nservices: {a: {image: x}}\n")]);
+    std::os::unix::fs::symlink(outside.path().join("outside.yaml"), directory.path().join("link.yaml"))
+        .unwrap();
+    let (accepted, said) = config(directory.path());
+    assert!(accepted && said.contains("linked"), "{said}");
+}
