@@ -37,7 +37,7 @@ test("the same findings as the program's, on real files", { skip: files ? false 
     const [ours, theirs] = [told(wasm), told(native)];
     assert.ok(theirs.length > 100, `${theirs.length} findings`);
     assert.deepEqual(ours, theirs);
-    const unread = ({ not_checked }) => not_checked.filter((entry) => entry.rule === "*");
+    const unread = ({ not_checked }) => not_checked.filter((entry) => entry.rule === "*" && !entry.reason.endsWith("Dockerfile: there is no disk here"));
     assert.deepEqual(unread(wasm), unread(native));
     console.log(`${texts.length} files, ${theirs.length} findings, all the same; apart: ${[...needsMore].join(", ")}`);
   } finally {

@@ -75,6 +75,6 @@ test("a linter that stops is started anew, and goes on with the next change", as
   await it.page.locator("#trouble:not([hidden])").waitFor();
   assert.match(await it.page.textContent("#trouble"), /goes on with the next change/);
   await paste("services: {a: {image: x, environment: {PASSWORD: hunter2}}}");
-  await settled("3 errors, 2 warnings.");
+  await settled("4 errors");
   assert.equal(await it.page.locator("#trouble").isHidden(), true);
 });

@@ -520,7 +520,7 @@ export class CosecLinter extends HTMLElement {
     for (const chip of this.#root.querySelectorAll<HTMLButtonElement>(".chip")) {
       const severity = chip.dataset["severity"] as Finding["severity"];
       const count = report.findings.filter((finding) => passes({ ...this.#filter, hidden: new Set() }, finding) && finding.severity === severity).length;
-      chip.replaceChildren(h("span", { className: "dot" }), `${count} ${{ error: "errors", warning: "warnings", info: "notes" }[severity]}`);
+      chip.replaceChildren(h("span", { className: "dot" }), `${count} ${{ error: "error", warning: "warning", info: "note" }[severity]}${count === 1 ? "" : "s"}`);
       chip.setAttribute("aria-pressed", String(!hidden.has(severity)));
     }
     const options = (id: "file" | "rule", all: string, values: Iterable<string>) => {
