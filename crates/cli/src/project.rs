@@ -208,9 +208,11 @@ fn variable_files(environment: &Environment) -> Vec<PathBuf> {
 
 fn process_environment() -> Environment {
     let variables = std::env::vars_os();
+    let lazy = std::env::var("COSEC_LAZY_INTERPOLATION").is_ok_and(|value| value == "1");
     Environment::from_process(
         variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
     )
+    .lazily(lazy)
 }
 
 /// Adds what the process environment does not set: from `--env-file` or COMPOSE_ENV_FILES, later ones over

@@ -28,6 +28,7 @@ pub struct Binding {
 #[derive(Clone, Default)]
 pub struct Environment {
     bindings: HashMap<Arc<str>, Binding>,
+    lazy: bool,
 }
 
 impl Environment {
@@ -38,6 +39,14 @@ impl Environment {
             environment.set_default(name, Binding { value: value.into(), origin: BindingOrigin::Process });
         }
         environment
+    }
+
+    /// Leaves defaults and alternates that are not used alone, as Compose 5 does: `${A:-${B:?message}}` is no
+    /// error where A is set. Compose 2 evaluates them all.
+    #[must_use]
+    pub fn lazily(mut self, lazy: bool) -> Self {
+        self.lazy = lazy;
+        self
     }
 
     /// Sets a variable, whatever it was.
@@ -72,11 +81,20 @@ impl Environment {
 pub trait Lookup {
     /// A variable.
     fn look_up(&self, name: &str) -> Option<&Binding>;
+
+    /// Whether a default or alternate that is not used is left alone, whatever it asks for.
+    fn is_lazy(&self) -> bool {
+        false
+    }
 }
 
 impl Lookup for Environment {
     fn look_up(&self, name: &str) -> Option<&Binding> {
         self.get(name)
+    }
+
+    fn is_lazy(&self) -> bool {
+        self.lazy
     }
 }
 
@@ -84,6 +102,10 @@ impl Lookup for Environment {
 impl Lookup for (&dyn Lookup, &dyn Lookup) {
     fn look_up(&self, name: &str) -> Option<&Binding> {
         self.0.look_up(name).or_else(|| self.1.look_up(name))
+    }
+
+    fn is_lazy(&self) -> bool {
+        self.0.is_lazy()
     }
 }
 

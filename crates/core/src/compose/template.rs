@@ -204,7 +204,7 @@ pub enum Missing {
     Allow,
 }
 
-/// Evaluates a template. Unused defaults are evaluated too, as Compose 2.40 does.
+/// Evaluates a template. Unused defaults are evaluated too, as Compose 2.40 does, unless the variables are lazy.
 pub fn evaluate(
     text: &str,
     environment: &dyn Lookup,
@@ -248,11 +248,14 @@ fn evaluate_piece(
             None => PartKind::Unset { name: name.into() },
         });
     };
-    let mut argument = String::new();
-    for piece in &fallback.pieces {
-        evaluate_piece(text, piece, environment, missing, &mut argument)?;
-    }
     let set = binding.filter(|binding| !fallback.colon || !binding.value.is_empty());
+    let is_used = set.is_some() == (fallback.operator == Operator::Alternate);
+    let mut argument = String::new();
+    if is_used || !environment.is_lazy() {
+        for piece in &fallback.pieces {
+            evaluate_piece(text, piece, environment, missing, &mut argument)?;
+        }
+    }
     Ok(match (fallback.operator, set) {
         (Operator::Alternate, Some(_)) | (Operator::Default, None) => {
             result.push_str(&argument);
@@ -306,6 +309,16 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(evaluated(text).as_deref(), Ok(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn a_default_that_is_not_used_can_be_left_alone_as_newer_compose_does() {
+        let set = || Environment::from_process([("V".to_owned(), "val".to_owned())]);
+        for text in ["${V:-${U:?set it}}", "${U:+${U:?set it}}"] {
+            assert!(evaluate(text, &set(), Missing::Refuse).is_err(), "{text}");
+            assert!(evaluate(text, &set().lazily(true), Missing::Refuse).is_ok(), "{text}");
+        }
+        assert!(evaluate("${U:-${X:?set it}}", &set().lazily(true), Missing::Refuse).is_err());
     }
 
     #[test]
