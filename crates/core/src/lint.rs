@@ -149,6 +149,11 @@ pub fn is_compose_file(path: &str) -> bool {
     stem.is_some_and(|stem| stem.split(['.', '-', '_']).any(|word| word == "compose"))
 }
 
+/// Whether a file of a directory is linted by itself: a Compose file, or variables.
+pub fn is_linted(path: &str) -> bool {
+    is_compose_file(path) || is_env_file(path)
+}
+
 /// Leaves each finding in the first outcome that has it: a file that others include, extend or override is seen
 /// from each of them.
 pub fn once_each(outcomes: &mut [Outcome]) {

@@ -6,7 +6,7 @@ mod recorder;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use cosec_core::files::{Answer, FileSystem, GitState, MemoryFiles, file_name, join};
-use cosec_core::lint::{LintOptions, Outcome, is_compose_file, is_env_file, lint_file, once_each};
+use cosec_core::lint::{LintOptions, Outcome, is_linted, lint_file, once_each};
 use cosec_core::report::{self, JsonFinding, JsonNotChecked, Report};
 use cosec_core::rules::{self, Persona};
 use cosec_core::source::{Sources, Span};
@@ -175,7 +175,7 @@ impl Workspace {
 
     fn refresh(&mut self) {
         let options = LintOptions { persona: self.persona, ..LintOptions::default() };
-        let ours = |path: &str| (is_compose_file(path) || is_env_file(path)) && !self.is_ignored(path);
+        let ours = |path: &str| is_linted(path) && !self.is_ignored(path);
         let missing: Vec<String> = self
             .files
             .paths()

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cosec_core::baseline::{self, Baseline};
 use cosec_core::files::MemoryFiles;
-use cosec_core::lint::{LintOptions, Outcome, is_compose_file, is_env_file, lint_file, once_each};
+use cosec_core::lint::{LintOptions, Outcome, is_linted, lint_file, once_each};
 use cosec_core::report::{self, Colour, Report};
 use cosec_core::rules::Severity;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
@@ -157,7 +157,7 @@ fn lint_directory(directory: &Path, options: &LintOptions, excluded: &Gitignore)
             Box::new(|entry| {
                 if let Ok(entry) = entry
                     && entry.file_type().is_some_and(|kind| kind.is_file())
-                    && is_ours(&entry.file_name().to_string_lossy())
+                    && is_linted(&entry.file_name().to_string_lossy())
                 {
                     let outcome = lint_file(&Disk::default(), &shown(entry.path()), options);
                     progress.files.fetch_add(1, Ordering::Relaxed);
@@ -204,11 +204,6 @@ impl Progress {
             anstream::eprint!("\r{:60}\r", "");
         }
     }
-}
-
-/// A file that the walk is to look at: a Compose file, or variables that git would commit.
-fn is_ours(name: &str) -> bool {
-    is_compose_file(name) || is_env_file(name)
 }
 
 fn shown(path: &Path) -> String {
