@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::compose::{Environment, Interpolation, LoadError, LoadRequest, Loaded, Project, dotenv, load};
+use crate::compose::{Environment, LoadError, LoadRequest, Loaded, Project, dotenv, load};
 use crate::dockerfile::{self, is_dockerfile};
 use crate::files::{
     Answer, FILE_NAMES, FileKind, FileSystem, GitState, OVERRIDE_NAMES, ReadError, file_name, join, parent,
@@ -233,16 +233,8 @@ fn check(
     outcome: &mut Outcome,
 ) -> Result<(), LoadError> {
     let chain = chain(files, path);
-    let request = LoadRequest {
-        files: &chain,
-        directory: parent(path),
-        working_directory: "/",
-        environment: &Environment::default(),
-        interpolation: Interpolation::Lenient,
-        name: None,
-        profiles: &[],
-        services: &[],
-    };
+    let environment = Environment::default();
+    let request = LoadRequest::lenient(&chain, parent(path), &environment);
     let Loaded { root, project, left_out, .. } =
         load(files, &mut outcome.sources, &mut outcome.documents, &request)?;
     outcome.not_checked.extend(left_out.into_iter().map(|reason| NotChecked { rule: "*", reason }));

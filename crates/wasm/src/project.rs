@@ -1,10 +1,8 @@
 //! A project as Compose would read it from the files that are here.
 
 use cosec_core::compose::template::Missing;
-use cosec_core::compose::{
-    Environment, Interpolation, LoadError, LoadRequest, Loaded, add_env_files, default_name, load,
-};
-use cosec_core::files::{FileSystem, MemoryFiles, file_name, join, parent};
+use cosec_core::compose::{Environment, LoadError, LoadRequest, Loaded, add_env_files, load};
+use cosec_core::files::{FileSystem, MemoryFiles, join, parent};
 use cosec_core::lint::chain;
 use cosec_core::plan::{self, Compat};
 use cosec_core::source::Sources;
@@ -45,19 +43,7 @@ fn read(files: &MemoryFiles, path: &str, sources: &mut Sources) -> Result<Loaded
         let file = sources.add(dotenv, text);
         add_env_files(sources, &[file], &mut environment, Missing::Allow)?;
     }
-    let request = LoadRequest {
-        files: &chain(files, path),
-        directory,
-        working_directory: "/",
-        environment: &environment,
-        interpolation: Interpolation::Lenient,
-        name: None,
-        profiles: &["*".to_owned()],
-        services: &[],
-    };
-    let mut loaded = load(files, sources, &mut Vec::new(), &request)?;
-    if loaded.project.name.is_empty() {
-        loaded.project.name = default_name(file_name(directory));
-    }
-    Ok(loaded)
+    let files_of_it = chain(files, path);
+    let request = LoadRequest::lenient(&files_of_it, directory, &environment);
+    load(files, sources, &mut Vec::new(), &request)
 }

@@ -48,6 +48,22 @@ pub struct LoadRequest<'a> {
     pub services: &'a [String],
 }
 
+impl<'a> LoadRequest<'a> {
+    /// For looking at files without their author's machine: lenient, all services.
+    pub fn lenient(files: &'a [String], directory: &'a str, environment: &'a Environment) -> Self {
+        LoadRequest {
+            files,
+            directory,
+            working_directory: "/",
+            environment,
+            interpolation: Interpolation::Lenient,
+            name: None,
+            profiles: &[],
+            services: &[],
+        }
+    }
+}
+
 /// A loaded project.
 #[derive(Debug)]
 pub struct Loaded {
@@ -199,10 +215,11 @@ pub fn load(
         bases: HashMap::new(),
         left_out: Vec::new(),
     };
+    let mut files = Vec::new();
     for (index, path) in request.files.iter().enumerate() {
-        loader.parse(path, Way::Named(index))?;
+        files.push(loader.parse(path, Way::Named(index))?);
     }
-    let name = loader.name(request)?;
+    let name = loader.name(&files, request)?;
     // Without interpolation Compose looks no variable up.
     let mut environment = match request.interpolation {
         Interpolation::None => Environment::default(),
@@ -215,11 +232,13 @@ pub fn load(
         resolve_against: request.directory,
         environment: &environment,
     };
-    let root = loader.model(request.files, &location, &[])?;
+    let root = loader.model(&files, &location, &[])?;
     let profiles = with_profiles_of(&root, request);
     let resolved = match request.interpolation {
         Interpolation::Lenient => None,
-        _ => Some(Resolved::new(files, loader.sources, &root, &name, &environment, &profiles, request)?),
+        _ => {
+            Some(Resolved::new(loader.files, loader.sources, &root, &name, &environment, &profiles, request)?)
+        }
     };
     let (left_out, ways) = (std::mem::take(&mut loader.left_out), std::mem::take(&mut loader.ways));
     let project = Project::read(sources, &root, request, name, &profiles)?;
@@ -264,6 +283,12 @@ struct Loader<'a> {
     left_out: Vec<String>,
 }
 
+/// A file and its documents, not yet interpolated.
+struct Parsed {
+    path: String,
+    documents: Rc<Vec<Value>>,
+}
+
 /// Where a part of the project is.
 #[derive(Clone, Copy)]
 struct Location<'e> {
@@ -281,9 +306,9 @@ type Extending = Vec<(String, Arc<str>)>;
 
 impl Loader<'_> {
     /// The documents of a file, not yet interpolated.
-    fn parse(&mut self, path: &str, way: Way) -> Result<Rc<Vec<Value>>, LoadError> {
-        if let Some(parsed) = self.parsed.get(path) {
-            return Ok(parsed.clone());
+    fn parse(&mut self, path: &str, way: Way) -> Result<Parsed, LoadError> {
+        if let Some(documents) = self.parsed.get(path) {
+            return Ok(Parsed { path: path.to_owned(), documents: documents.clone() });
         }
         let text = self.files.read(path).map_err(|error| LoadError::unreadable(path, &error))?;
         let file = self.sources.add(path, text);
@@ -328,14 +353,14 @@ impl Loader<'_> {
                 start,
             ));
         }
-        let parsed = Rc::new(values);
-        self.parsed.insert(path.to_owned(), parsed.clone());
-        Ok(parsed)
+        let documents = Rc::new(values);
+        self.parsed.insert(path.to_owned(), documents.clone());
+        Ok(Parsed { path: path.to_owned(), documents })
     }
 
     /// The documents of a file with their variables replaced.
-    fn read(&mut self, path: &str, way: Way, environment: &Environment) -> Result<Vec<Value>, LoadError> {
-        let mut documents = self.parse(path, way)?.to_vec();
+    fn interpolated(&self, file: &Parsed, environment: &Environment) -> Result<Vec<Value>, LoadError> {
+        let mut documents = file.documents.to_vec();
         if self.interpolation != Interpolation::None {
             for document in &mut documents {
                 interpolate::interpolate(document, environment, self.interpolation)?;
@@ -344,8 +369,31 @@ impl Loader<'_> {
         Ok(documents)
     }
 
+    /// Whether values are checked and written out, as Compose does; a linter takes them as they are.
+    fn is_exact(&self) -> bool {
+        self.interpolation != Interpolation::Lenient
+    }
+
+    /// A document over what there is. Writing short forms out can show two entries to be the same.
+    fn over(&self, base: Option<Value>, document: Value, validate: bool) -> Result<Value, LoadError> {
+        let base = base.unwrap_or_else(|| merge::empty(document.span));
+        let mut merged = merge::merge(self.sources, base, document)?;
+        unicity::enforce(&mut merged, self.interpolation)?;
+        if self.is_exact() {
+            if validate {
+                schema::validate(&merged)?;
+                if let Some(top) = merged.as_map_mut() {
+                    top.shift_remove("version");
+                }
+            }
+            canonical::canonical(&mut merged, self.interpolation)?;
+            unicity::enforce(&mut merged, self.interpolation)?;
+        }
+        Ok(merged)
+    }
+
     /// The project's name: from outside, from the last file that has one, or from the directory.
-    fn name(&self, request: &LoadRequest<'_>) -> Result<String, LoadError> {
+    fn name(&self, files: &[Parsed], request: &LoadRequest<'_>) -> Result<String, LoadError> {
         if let Some(name) = request.name.filter(|name| !name.is_empty()) {
             if request.interpolation != Interpolation::Lenient && default_name(name) != name {
                 let message = format!(
@@ -356,9 +404,9 @@ impl Loader<'_> {
             }
             return Ok(name.to_owned());
         }
-        let documents =
-            request.files.iter().filter_map(|path| self.parsed.get(path)).flat_map(|file| file.iter());
-        let named: Vec<_> = documents
+        let named: Vec<_> = files
+            .iter()
+            .flat_map(|file| file.documents.iter())
             .filter_map(|document| document.get("name"))
             .filter_map(|name| Some((name.to_text()?.value, name.span)))
             .filter(|(name, _)| !name.is_empty())
@@ -388,43 +436,27 @@ impl Loader<'_> {
     /// Files merged in order, paths resolved. `including` are the files on the way here, outermost first.
     fn model(
         &mut self,
-        files: &[String],
+        files: &[Parsed],
         location: &Location<'_>,
         including: &[String],
     ) -> Result<Value, LoadError> {
-        let way = |index| match including {
-            [] => Way::Named(index),
-            _ => Way::EnvFile,
-        };
         let mut including = including.to_vec();
         let mut model: Option<Value> = None;
-        for (index, path) in files.iter().enumerate() {
-            for mut document in self.read(path, way(index), location.environment)? {
-                self.extend_services(&mut document, path, location)?;
-                including.push(path.clone());
+        for file in files {
+            including.push(file.path.clone());
+            for mut document in self.interpolated(file, location.environment)? {
+                self.extend_services(&mut document, &file.path, location)?;
                 self.include(&mut document, location, &including)?;
-                let span = document.span;
-                let base = model.take().unwrap_or_else(|| merge::empty(span));
-                let mut merged = merge::merge(self.sources, base, document)?;
-                unicity::enforce(&mut merged, self.interpolation)?;
-                if self.interpolation != Interpolation::Lenient {
-                    schema::validate(&merged)?;
-                    if let Some(top) = merged.as_map_mut() {
-                        top.shift_remove("version");
-                    }
-                    canonical::canonical(&mut merged, self.interpolation)?;
-                    unicity::enforce(&mut merged, self.interpolation)?;
-                }
-                model = Some(merged);
+                model = Some(self.over(model.take(), document, true)?);
             }
         }
         let mut model = model.ok_or_else(|| LoadError::unreadable("compose.yaml", &ReadError::Missing))?;
-        if self.interpolation != Interpolation::Lenient {
+        if self.is_exact() {
             check::set_defaults(&mut model);
             check::check(&model)?;
         }
         resolve::resolve_paths(self.files, &mut model, location.resolve_against);
-        if self.interpolation != Interpolation::Lenient {
+        if self.is_exact() {
             normalize::resolve_environment(&mut model, location.environment);
         }
         Ok(model)
@@ -559,18 +591,12 @@ impl Loader<'_> {
             return Ok(services.clone());
         }
         let (path, directory) = &key;
+        let parsed = self.parse(path, Way::Extended(span)).map_err(|error| error.or_at(span))?;
         let documents =
-            self.read(path, Way::Extended(span), location.environment).map_err(|error| error.or_at(span))?;
+            self.interpolated(&parsed, location.environment).map_err(|error| error.or_at(span))?;
         let mut model: Option<Value> = None;
         for document in documents {
-            let base = model.take().unwrap_or_else(|| merge::empty(document.span));
-            let mut merged = merge::merge(self.sources, base, document)?;
-            unicity::enforce(&mut merged, self.interpolation)?;
-            if self.interpolation != Interpolation::Lenient {
-                canonical::canonical(&mut merged, self.interpolation)?;
-                unicity::enforce(&mut merged, self.interpolation)?;
-            }
-            model = Some(merged);
+            model = Some(self.over(model.take(), document, false)?);
         }
         let mut model = model.unwrap_or_else(|| merge::empty(span));
         resolve::resolve_paths(self.files, &mut model, directory);
@@ -651,13 +677,12 @@ impl Loader<'_> {
             None => self.env_file(&join(&read_from, ".env")).into_iter().collect(),
         };
         add_env_files(self.sources, &env_files, &mut environment, self.interpolation.missing())?;
-        for path in &files {
-            self.parse(path, Way::Included(item.span))?;
-        }
+        let way = Way::Included(item.span);
+        let parsed = files.iter().map(|path| self.parse(path, way)).collect::<Result<Vec<_>, _>>()?;
         let resolve_against = join("", &own);
         let location =
             Location { read_from: &read_from, resolve_against: &resolve_against, environment: &environment };
-        self.model(&files, &location, including)
+        self.model(&parsed, &location, including)
     }
 
     fn env_file(&mut self, path: &str) -> Result<FileId, LoadError> {
@@ -669,7 +694,7 @@ impl Loader<'_> {
 
     /// An error, unless loading is lenient: then a note.
     fn allow(&mut self, error: LoadError) -> Result<(), LoadError> {
-        if self.interpolation != Interpolation::Lenient {
+        if self.is_exact() {
             return Err(error);
         }
         self.left_out.push(error.message);

@@ -15,7 +15,7 @@ use std::fmt;
 
 pub use edit::{Edit, apply};
 
-use crate::compose::{Environment, Interpolation, LoadRequest, Loaded, load};
+use crate::compose::{Environment, LoadRequest, Loaded, load};
 use crate::files::{FileSystem, join, parent};
 use crate::lint::{LintOptions, Outcome, lint_file};
 use crate::rules::{Finding, FixKind};
@@ -145,16 +145,8 @@ impl<'a> Project<'a> {
         environment: &'a Environment,
     ) -> Option<Self> {
         let (mut sources, mut documents) = (Sources::default(), Vec::new());
-        let request = LoadRequest {
-            files: chain,
-            directory: parent(path),
-            working_directory: "/",
-            environment: &Environment::default(),
-            interpolation: Interpolation::Lenient,
-            name: None,
-            profiles: &[],
-            services: &[],
-        };
+        let unset = Environment::default();
+        let request = LoadRequest::lenient(chain, parent(path), &unset);
         let loaded = load(files, &mut sources, &mut documents, &request).ok()?;
         Some(Project { files, path, environment, sources, documents, loaded })
     }
