@@ -198,27 +198,26 @@ pub fn plan(files: &dyn FileSystem, path: &str, options: &FixOptions<'_>) -> Res
         return Ok(plan);
     }
     // One of them cannot be done as it should: find out which, and do the others.
-    let alone = |finding: &&&Finding| {
-        let plan = attempt(&project, &outcome, &[**finding], options.include_unsafe);
-        !plan.fixes.is_empty() && verify::holds(&project, &chain, &plan, &options.lint)
-    };
-    let good: Vec<&Finding> = asked.iter().filter(alone).copied().collect();
+    let (mut good, mut refused) = (Vec::new(), Vec::new());
+    for finding in asked {
+        let alone = attempt(&project, &outcome, &[finding], options.include_unsafe);
+        if !alone.fixes.is_empty() && verify::holds(&project, &chain, &alone, &options.lint) {
+            good.push(finding);
+            continue;
+        }
+        refused.extend(alone.refused);
+        refused.extend(alone.fixes.into_iter().map(|fix| Refusal {
+            rule: fix.rule,
+            place: fix.place,
+            path: fix.path,
+            reason: "the file would not mean the same afterwards; it has to be done by hand".to_owned(),
+        }));
+    }
     let mut plan = attempt(&project, &outcome, &good, options.include_unsafe);
     if !verify::holds(&project, &chain, &plan, &options.lint) {
         return Err("the fixes do not go together; fix one at a time with --interactive".to_owned());
     }
-    for finding in asked {
-        if !good.iter().any(|other| std::ptr::eq(*other, finding)) {
-            let attempt = attempt(&project, &outcome, &[finding], options.include_unsafe);
-            plan.refused.extend(attempt.refused);
-            plan.refused.extend(attempt.fixes.into_iter().map(|fix| Refusal {
-                rule: fix.rule,
-                place: fix.place,
-                path: fix.path,
-                reason: "the file would not mean the same afterwards; it has to be done by hand".to_owned(),
-            }));
-        }
-    }
+    plan.refused.extend(refused);
     Ok(plan)
 }
 
