@@ -130,6 +130,59 @@ fn what_is_shared_or_half_a_variable_is_refused_with_the_reason() {
     }
 }
 
+/// Reads a report of `cosec lint`; it never fails here for what it finds.
+fn report(project: &Project, format: &str) -> serde_json::Value {
+    let ran = project.cosec(&["lint", "--format", format]);
+    assert!(!ran.stdout.contains("canary") && !ran.stderr.contains("canary"), "{}{}", ran.stdout, ran.stderr);
+    serde_json::from_str(&ran.stdout).unwrap()
+}
+
+#[test]
+fn lint_says_of_each_finding_what_fix_then_does() {
+    let project = project(
+        "services:\n  db:\n    image: postgres\n    environment: {POSTGRES_PASSWORD: CANARY}\n    secrets: [{source: s, mode: 400}]\n  q:\n    image: redis\n    environment: {REDIS_PASSWORD: CANARY}\nsecrets: {s: {file: ./s.txt}}\n",
+    );
+    project.write("s.txt", "canary");
+    let found = report(&project, "json");
+    let kind = |rule: &str, path: &str| {
+        let findings = found["findings"].as_array().unwrap();
+        findings.iter().find(|it| it["rule"] == rule && it["path"] == path).unwrap()["fix"].clone()
+    };
+    assert_eq!(kind("inline-password", "services.db.environment.POSTGRES_PASSWORD"), "unsafe");
+    assert_eq!(kind("inline-password", "services.q.environment.REDIS_PASSWORD"), serde_json::Value::Null);
+    assert_eq!(kind("secret-file-not-ignored", "secrets.s.file"), "safe");
+    let with_fix = found["findings"].as_array().unwrap().iter().filter(|it| !it["fix"].is_null()).count();
+    let ran = project.cosec(&["fix", "--unsafe"]).succeeds();
+    assert!(ran.stdout.contains(&format!("{with_fix} can be fixed")), "{with_fix}: {}", ran.stdout);
+}
+
+#[test]
+fn code_scanning_gets_the_changes_of_a_fix_but_never_half_of_one() {
+    let project = project(
+        "services:\n  db:\n    image: postgres\n    environment: {POSTGRES_PASSWORD: CANARY}\n    secrets: [{source: s, mode: 400}]\nsecrets: {s: {file: ./s.txt}}\n",
+    );
+    project.write("s.txt", "canary");
+    let sarif = report(&project, "sarif");
+    let change = |rule: &str| {
+        let results = sarif["runs"][0]["results"].as_array().unwrap();
+        let result = results.iter().find(|it| it["ruleId"] == rule).unwrap();
+        result["fixes"][0]["artifactChanges"][0].clone()
+    };
+    let mode = &change("secret-mode-decimal")["replacements"][0];
+    assert_eq!(mode["insertedContent"]["text"], "0");
+    assert_eq!(
+        (&mode["deletedRegion"]["startLine"], &mode["deletedRegion"]["startColumn"]),
+        (&5.into(), &33.into())
+    );
+    let ignored = change("secret-file-not-ignored");
+    assert_eq!(ignored["artifactLocation"]["uri"], ".gitignore");
+    assert_eq!(ignored["replacements"][0]["insertedContent"]["text"], "/s.txt\n");
+    // Without the file with the value the other changes would lose it.
+    let moved = &change("inline-password")["replacements"][0];
+    assert_eq!(moved["deletedRegion"]["startColumn"], moved["deletedRegion"]["endColumn"]);
+    assert!(moved.get("insertedContent").is_none(), "{moved}");
+}
+
 #[test]
 fn services_share_a_secret_of_one_meaning_and_never_two_values() {
     let compose = fixed(

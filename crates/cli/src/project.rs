@@ -142,6 +142,11 @@ fn directory_of(args: &ProjectArgs, files: &[PathBuf]) -> PathBuf {
     }
 }
 
+/// A path as messages name it.
+pub(crate) fn shown_path(path: &Path) -> String {
+    path.strip_prefix("./").unwrap_or(path).display().to_string()
+}
+
 /// The variables that a project in a directory sees.
 pub(crate) fn environment_of(args: &ProjectArgs, directory: &Path) -> Result<Environment, Failure> {
     let mut environment = process_environment();
