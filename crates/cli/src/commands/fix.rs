@@ -32,6 +32,9 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
             println!("{shown}: took back {restored} files as they were before the last `cosec fix --write`");
             continue;
         }
+        if args.write {
+            undo::mend(&directory)?;
+        }
         let environment = project::environment_of(project, &directory)?;
         let ask = |_: &Outcome, finding: &Finding| !args.interactive || asked(finding);
         let options = FixOptions {

@@ -1,7 +1,6 @@
 //! `cosec lint`
 
 use std::io::{IsTerminal, Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -60,9 +59,7 @@ pub(crate) fn run(args: &LintArgs) -> Result<ExitCode, Failure> {
     if args.write_baseline {
         let path = baseline.unwrap_or_else(|| PathBuf::from(BASELINE));
         let findings: usize = outcomes.iter().map(|outcome| outcome.findings.len()).sum();
-        atomic::write(&path, baseline::write(&outcomes).as_bytes())
-            // It holds no value and is made to be committed.
-            .and_then(|()| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)))
+        atomic::replace(&path, baseline::write(&outcomes).as_bytes(), atomic::SHARED)
             .map_err(|error| Failure::Cannot(format!("cannot write {}: {error}", path.display())))?;
         anstream::eprintln!("wrote {findings} findings to {}", path.display());
         return Ok(ExitCode::SUCCESS);
