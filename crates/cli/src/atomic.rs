@@ -49,9 +49,9 @@ fn replace_by_way_of(scratch: &Path, path: &Path, bytes: &[u8], mode: u32) -> Re
     Ok(())
 }
 
-/// Makes a file for its owner alone; an error if anything has that name.
-pub(crate) fn create(path: &Path, bytes: &[u8]) -> Result<()> {
-    fill(path, bytes, owner_below(path)?, PRIVATE)?;
+/// Makes a file; an error if anything has that name.
+pub(crate) fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    fill(path, bytes, owner_below(path)?, mode)?;
     keep_name(path);
     Ok(())
 }

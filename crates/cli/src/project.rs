@@ -211,7 +211,7 @@ fn variable_files(environment: &Environment) -> Vec<PathBuf> {
         .unwrap_or_default()
 }
 
-fn process_environment() -> Environment {
+pub(crate) fn process_environment() -> Environment {
     let variables = std::env::vars_os();
     let lazy = std::env::var("COSEC_LAZY_INTERPOLATION").is_ok_and(|value| value == "1");
     Environment::from_process(

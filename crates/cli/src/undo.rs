@@ -48,7 +48,7 @@ pub(crate) fn write(directory: &Path, plan: &FixPlan) -> Result<(), Failure> {
     let keep = own.join("undo");
     forget(&keep)?;
     atomic::create_directory(&own).map_err(cannot(&own))?;
-    atomic::create(&own.join(".gitignore"), b"*\n").or_else(|error| match error.kind() {
+    atomic::create(&own.join(".gitignore"), b"*\n", atomic::PRIVATE).or_else(|error| match error.kind() {
         ErrorKind::AlreadyExists => Ok(()),
         _ => Err(cannot(&own)(error)),
     })?;
@@ -58,7 +58,7 @@ pub(crate) fn write(directory: &Path, plan: &FixPlan) -> Result<(), Failure> {
         let number = steps.len();
         let store = |name: &str, bytes: &[u8]| {
             let copy = keep.join(format!("{number}.{name}"));
-            atomic::create(&copy, bytes).map_err(cannot(&copy)).map(|()| copy)
+            atomic::create(&copy, bytes, atomic::PRIVATE).map_err(cannot(&copy)).map(|()| copy)
         };
         let before = before.map(|before| store("before", before)).transpose()?;
         steps.push(Step { path: PathBuf::from(path), before, after: store("after", after)?, private });
@@ -165,7 +165,7 @@ impl Step {
         if let Some(parent) = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             atomic::create_directory(parent).map_err(cannot(parent))?;
         }
-        atomic::create(&self.path, &texts.after).map_err(cannot(&self.path))
+        atomic::create(&self.path, &texts.after, atomic::PRIVATE).map_err(cannot(&self.path))
     }
 
     /// Whether somebody has changed the file since. A kill may have left a part of a file that is made.

@@ -10,8 +10,8 @@ use cosec_core::lint::Outcome;
 use cosec_core::rules::{Finding, FixKind};
 use cosec_core::source::Span;
 use lsp_types::{
-    CodeAction, CodeActionKind, Command, DocumentChanges, OneOf, OptionalVersionedTextDocumentIdentifier, Position, Range,
-    TextDocumentEdit, TextEdit, Uri, WorkspaceEdit,
+    CodeAction, CodeActionKind, Command, DocumentChanges, OneOf, OptionalVersionedTextDocumentIdentifier,
+    Position, Range, TextDocumentEdit, TextEdit, Uri, WorkspaceEdit,
 };
 use serde::{Deserialize, Serialize};
 
@@ -73,7 +73,8 @@ pub(crate) fn of(outcome: &Outcome, path: &str, range: Range, encoding: Encoding
                 at: diagnostic.range.start,
                 path: finding.path.clone(),
             };
-            let changes_stack = if fix.kind == FixKind::Unsafe { " (changes how the stack runs)" } else { "" };
+            let changes_stack =
+                if fix.kind == FixKind::Unsafe { " (changes how the stack runs)" } else { "" };
             let title = format!("{}{changes_stack}", capitalized(&fix.title));
             actions.push(CodeAction {
                 command: Some(command(&title, &Asked { uri: linted.clone(), finding: Some(asked) })),
@@ -135,7 +136,8 @@ fn ignoring(outcome: &Outcome, finding: &Finding, encoding: Encoding) -> Option<
     let file = outcome.sources.file(finding.span.file);
     let (start, end) = file.line_range(finding.span.start);
     let line = Span { start: start as u32, end: end as u32, ..finding.span };
-    let reaches_in = |value: Span| value.file == line.file && value.start < line.start && line.start < value.end;
+    let reaches_in =
+        |value: Span| value.file == line.file && value.start < line.start && line.start < value.end;
     let in_value = outcome.documents.iter().flat_map(cosec_core::yaml::Document::value_spans).any(reaches_in);
     let known = outcome.documents.iter().any(|document| document.file() == finding.span.file)
         || cosec_core::lint::is_env_file(file.path());
@@ -149,7 +151,10 @@ fn ignoring(outcome: &Outcome, finding: &Finding, encoding: Encoding) -> Option<
         && let Some(bracket) = text[above.0..above.1].find(']')
     {
         let at = encoding.position(text, above.0 + bracket);
-        return Some(TextEdit { range: Range { start: at, end: at }, new_text: format!(", {}", finding.rule) });
+        return Some(TextEdit {
+            range: Range { start: at, end: at },
+            new_text: format!(", {}", finding.rule),
+        });
     }
     let content = &text[start..end];
     let indentation = &content[..content.len() - content.trim_start().len()];

@@ -77,10 +77,7 @@ impl FileSystem for Buffers {
     }
 
     fn kind(&self, path: &str) -> Answer<FileKind> {
-        match self.open.contains_key(path) {
-            true => Answer::Known(FileKind::File),
-            false => self.disk.kind(path),
-        }
+        if self.open.contains_key(path) { Answer::Known(FileKind::File) } else { self.disk.kind(path) }
     }
 
     fn git(&self, path: &str) -> Answer<GitState> {

@@ -28,19 +28,26 @@ pub(crate) fn by_file(outcomes: &[Outcome], encoding: Encoding) -> BTreeMap<Stri
         }
         if let Some(error) = &outcome.error {
             let (path, range) = match error.span {
-                Some(span) => (outcome.sources.file(span.file).path(), encoding.range(&outcome.sources, span)),
+                Some(span) => {
+                    (outcome.sources.file(span.file).path(), encoding.range(&outcome.sources, span))
+                }
                 None => (outcome.path.as_str(), Range::default()),
             };
-            files.entry(path.to_owned()).or_default().push(Diagnostic {
-                range,
-                severity: Some(DiagnosticSeverity::ERROR),
-                source: Some(SOURCE.to_owned()),
-                message: error.message.clone(),
-                ..Diagnostic::default()
-            });
+            files.entry(path.to_owned()).or_default().push(trouble(range, error.message.clone()));
         }
     }
     files
+}
+
+/// What keeps files from being linted as they should be.
+pub(crate) fn trouble(range: Range, message: String) -> Diagnostic {
+    Diagnostic {
+        range,
+        severity: Some(DiagnosticSeverity::ERROR),
+        source: Some(SOURCE.to_owned()),
+        message,
+        ..Diagnostic::default()
+    }
 }
 
 /// A finding. It names things and holds no value.

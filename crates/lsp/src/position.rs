@@ -49,8 +49,11 @@ impl Encoding {
         let before = &text[..offset];
         let start = before.rfind('\n').map_or(0, |at| at + 1);
         let line = before.bytes().filter(|byte| *byte == b'\n').count();
-        let column: usize =
-            before[start..].trim_start_matches('\u{feff}').chars().map(|character| self.width(character)).sum();
+        let column: usize = before[start..]
+            .trim_start_matches('\u{feff}')
+            .chars()
+            .map(|character| self.width(character))
+            .sum();
         Position { line: line as u32, character: column as u32 }
     }
 
@@ -72,10 +75,7 @@ impl Encoding {
 
     pub(crate) fn range(self, sources: &Sources, span: Span) -> Range {
         let text = sources.file(span.file).text();
-        Range {
-            start: self.position(text, span.start as usize),
-            end: self.position(text, span.end as usize),
-        }
+        Range { start: self.position(text, span.start as usize), end: self.position(text, span.end as usize) }
     }
 }
 

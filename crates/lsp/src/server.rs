@@ -5,20 +5,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use cosec_core::fix::{self, Detail, FixOptions};
 use cosec_core::lint::{LintOptions, Outcome, is_linted, lint_file, once_each};
 use cosec_core::rules::{self, Finding};
+use cosec_core::source::Sources;
 use lsp_server::{Connection, ErrorCode, Message, Notification, Request, RequestId, Response};
 use lsp_types::notification::{
-    DidChangeTextDocument, DidChangeWatchedFiles, DidCloseTextDocument, DidOpenTextDocument, DidSaveTextDocument,
-    Notification as _, PublishDiagnostics, ShowMessage,
+    DidChangeTextDocument, DidChangeWatchedFiles, DidCloseTextDocument, DidOpenTextDocument,
+    DidSaveTextDocument, Notification as _, PublishDiagnostics, ShowMessage,
 };
-use lsp_types::request::{
-    ApplyWorkspaceEdit, CodeActionRequest, ExecuteCommand, HoverRequest, Request as _,
-};
+use lsp_types::request::{ApplyWorkspaceEdit, CodeActionRequest, ExecuteCommand, HoverRequest, Request as _};
 use lsp_types::{
-    ApplyWorkspaceEditParams, ApplyWorkspaceEditResponse, CodeActionKind, CodeActionOptions, CodeActionParams,
-    CodeActionProviderCapability, ExecuteCommandOptions, ExecuteCommandParams, Hover, HoverContents, HoverParams,
-    HoverProviderCapability, InitializeParams, MarkupContent, MarkupKind, MessageType,
-    PublishDiagnosticsParams, SaveOptions, ServerCapabilities, ShowMessageParams, TextDocumentSyncCapability,
-    TextDocumentSyncKind, TextDocumentSyncOptions, TextDocumentSyncSaveOptions, Uri,
+    ApplyWorkspaceEditParams, ApplyWorkspaceEditResponse, CodeActionKind, CodeActionOptions,
+    CodeActionParams, CodeActionProviderCapability, ExecuteCommandOptions, ExecuteCommandParams, Hover,
+    HoverContents, HoverParams, HoverProviderCapability, InitializeParams, MarkupContent, MarkupKind,
+    MessageType, PublishDiagnosticsParams, Range, SaveOptions, ServerCapabilities, ShowMessageParams,
+    TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions, TextDocumentSyncSaveOptions,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -57,7 +56,8 @@ fn run(connection: &Connection, host: &dyn Host) -> Result<(), ServeError> {
     let general = params.capabilities.general.unwrap_or_default();
     let encoding = Encoding::of(general.position_encodings.as_deref());
     let version = json!({"name": "cosec", "version": env!("CARGO_PKG_VERSION")});
-    connection.initialize_finish(id, json!({"capabilities": capabilities(encoding), "serverInfo": version}))?;
+    connection
+        .initialize_finish(id, json!({"capabilities": capabilities(encoding), "serverInfo": version}))?;
     let mut server = Server {
         connection,
         host,
@@ -135,7 +135,8 @@ impl Server<'_> {
     fn notified(&mut self, Notification { method, params }: Notification) -> bool {
         match method.as_str() {
             DidOpenTextDocument::METHOD => {
-                let Some(document) = of::<DidOpenTextDocument>(params).map(|params| params.text_document) else {
+                let Some(document) = of::<DidOpenTextDocument>(params).map(|params| params.text_document)
+                else {
                     return false;
                 };
                 self.buffers.renew(self.host.disk());
@@ -156,7 +157,9 @@ impl Server<'_> {
                     self.buffers.close(&path);
                 }
             }
-            DidSaveTextDocument::METHOD | DidChangeWatchedFiles::METHOD => self.buffers.renew(self.host.disk()),
+            DidSaveTextDocument::METHOD | DidChangeWatchedFiles::METHOD => {
+                self.buffers.renew(self.host.disk());
+            }
             _ => return false,
         }
         true
@@ -177,7 +180,7 @@ impl Server<'_> {
     }
 
     fn options(&self, path: &str) -> LintOptions {
-        // Settings that cannot be read are said when the file is linted; the rules run as they are.
+        // That settings cannot be read is said at the top of the file; the rules run as they are.
         self.host.options(path).unwrap_or_default()
     }
 
@@ -192,6 +195,11 @@ impl Server<'_> {
         let mut outcomes: Vec<Outcome> = self.roots().iter().map(lint).collect();
         once_each(&mut outcomes);
         let mut files = diagnostics::by_file(&outcomes, self.encoding);
+        for root in self.roots() {
+            if let Err(reason) = self.host.options(&root) {
+                files.entry(root).or_default().push(diagnostics::trouble(Range::default(), reason));
+            }
+        }
         files.retain(|path, found| !found.is_empty() || self.buffers.get(path).is_some());
         let gone = std::mem::take(&mut self.shown).into_iter().filter(|path| !files.contains_key(path));
         let empty: BTreeMap<String, Vec<_>> = gone.map(|path| (path, Vec::new())).collect();
@@ -218,7 +226,8 @@ impl Server<'_> {
     fn code_actions(&self, params: &CodeActionParams) -> Vec<lsp_types::CodeAction> {
         let Some(path) = uri::to_path(&params.text_document.uri) else { return Vec::new() };
         let outcomes = self.about(&path);
-        let actions = outcomes.iter().flat_map(|outcome| actions::of(outcome, &path, params.range, self.encoding));
+        let actions =
+            outcomes.iter().flat_map(|outcome| actions::of(outcome, &path, params.range, self.encoding));
         let Some(only) = &params.context.only else { return actions.collect() };
         // A kind stands for those below it, too: `source` for `source.fixAll.cosec`.
         let is_below = |kind: &CodeActionKind, wanted: &CodeActionKind| {
@@ -254,10 +263,8 @@ impl Server<'_> {
             }
         }
         let value = pages.join("\n---\n\n");
-        (!value.is_empty()).then(|| Hover {
-            contents: HoverContents::Markup(MarkupContent { kind: MarkupKind::Markdown, value }),
-            range,
-        })
+        let contents = HoverContents::Markup(MarkupContent { kind: MarkupKind::Markdown, value });
+        range.is_some().then_some(Hover { contents, range })
     }
 
     /// Makes the files that a fix wants, and asks the editor for the edits.
@@ -278,7 +285,7 @@ impl Server<'_> {
         let path = uri::to_path(&asked.uri).ok_or("the file is on no disk; save it first")?;
         let mut environment = self.host.environment();
         let directory = cosec_core::files::parent(&path);
-        fix::read_dotenv(&self.buffers, &mut Default::default(), directory, &mut environment)
+        fix::read_dotenv(&self.buffers, &mut Sources::default(), directory, &mut environment)
             .map_err(|error| error.message)?;
         let accept = |outcome: &Outcome, finding: &Finding| match &asked.finding {
             Some(asked) => asked.is(outcome, finding, self.encoding),
@@ -318,8 +325,7 @@ impl Server<'_> {
         let params = ApplyWorkspaceEditParams { label, edit };
         self.send(Request::new(id, ApplyWorkspaceEdit::METHOD.to_owned(), params))
             .map_err(|error| error.to_string())?;
-        let notes: Vec<&str> =
-            plan.fixes.iter().flat_map(|fix| &fix.notes).map(String::as_str).collect();
+        let notes: Vec<&str> = plan.fixes.iter().flat_map(|fix| &fix.notes).map(String::as_str).collect();
         if !notes.is_empty() {
             let message = format!("cosec: {}", notes.join("\n"));
             self.notify::<ShowMessage>(ShowMessageParams { typ: MessageType::INFO, message })

@@ -31,10 +31,11 @@ pub(crate) fn run(args: &LintArgs) -> Result<ExitCode, Failure> {
     let mut first = None;
     for path in &args.paths {
         let config = config::of(args.config.as_deref(), path)?;
+        let own = config.lint_options();
         let options = LintOptions {
-            persona: args.persona.map(Into::into).or(config.settings.persona).unwrap_or_default(),
-            target: args.target.map(Into::into).or(config.settings.target).unwrap_or_default(),
-            levels: config.settings.levels.clone(),
+            persona: args.persona.map_or(own.persona, Into::into),
+            target: args.target.map_or(own.target, Into::into),
+            ..own
         };
         if path.as_os_str() == "-" {
             outcomes.push(lint_stdin(&options)?);
