@@ -362,7 +362,7 @@ fn nonsense_from_the_editor_is_answered_and_not_repeated() {
 }
 
 /// Opens the file, waits for a finding, takes the first fix, and saves all.
-const NEOVIM: &str = r#"
+const NEOVIM: &str = r"
 local function fail(why) io.stdout:write('FAILED: ' .. why .. '\n'); vim.cmd('cquit') end
 local root = vim.fn.getcwd()
 vim.cmd('edit compose.yaml')
@@ -396,7 +396,7 @@ vim.cmd('wall')
 wait('still findings', function() return #vim.diagnostic.get(buffer) == 0 end)
 io.stdout:write('FIXED\n')
 vim.cmd('qall!')
-"#;
+";
 
 #[test]
 fn in_neovim_a_password_is_shown_and_moved_away_with_one_action() {

@@ -40,21 +40,18 @@ impl Encoding {
         }
     }
 
-    /// The position of a byte offset. Editors take a byte order mark away, so that it counts for nothing.
+    /// The position of a byte offset, which is a character's.
     pub(crate) fn position(self, text: &str, offset: usize) -> Position {
-        let mut offset = offset.min(text.len());
-        while !text.is_char_boundary(offset) {
-            offset -= 1;
-        }
-        let before = &text[..offset];
+        let before = text.get(..offset).unwrap_or(text);
         let start = before.rfind('\n').map_or(0, |at| at + 1);
         let line = before.bytes().filter(|byte| *byte == b'\n').count();
-        let column: usize = before[start..]
-            .trim_start_matches('\u{feff}')
-            .chars()
-            .map(|character| self.width(character))
-            .sum();
-        Position { line: line as u32, character: column as u32 }
+        Position { line: line as u32, character: self.column(&before[start..]) }
+    }
+
+    /// The column behind the beginning of a line. Editors take a byte order mark away, so that it counts for nothing.
+    fn column(self, before: &str) -> u32 {
+        let characters = before.trim_start_matches('\u{feff}').chars();
+        characters.map(|character| self.width(character)).sum::<usize>() as u32
     }
 
     /// The byte offset of a position. Past a line's end is its end, past the last line the text's.
@@ -73,9 +70,15 @@ impl Encoding {
         start + at
     }
 
+    /// Where a span is. The lines are known already, so that a long file costs no more than a short one.
     pub(crate) fn range(self, sources: &Sources, span: Span) -> Range {
-        let text = sources.file(span.file).text();
-        Range { start: self.position(text, span.start as usize), end: self.position(text, span.end as usize) }
+        let file = sources.file(span.file);
+        let position = |offset: u32| {
+            let (start, _) = file.line_range(offset);
+            let before = file.text().get(start..offset as usize).unwrap_or_default();
+            Position { line: file.position(offset).line - 1, character: self.column(before) }
+        };
+        Range { start: position(span.start), end: position(span.end) }
     }
 }
 
