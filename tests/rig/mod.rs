@@ -3,7 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -87,6 +87,19 @@ impl Project {
     pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
         fs::write(self.path(name), text).unwrap();
+    }
+
+    pub fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// All files with their bytes, git's own left out.
+    pub fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let git = self.path(".git");
+        let files = files_below(&self.directory()).into_iter().filter(|path| !path.starts_with(&git));
+        files
+            .map(|path| (path.strip_prefix(self.directory()).unwrap().to_owned(), fs::read(&path).unwrap()))
+            .collect()
     }
 
     /// Makes a file its owner's alone.

@@ -52,6 +52,7 @@ const NEEDS: &[Need] = &[
         },
         packages: &["chromium-headless-shell"],
     },
+    Need { name: "Neovim", there: || works("nvim", &["--version"]), packages: &["neovim"] },
     Need { name: "node and npm", there: || works("npm", &["--version"]), packages: &["nodejs", "npm"] },
     Need { name: "a C compiler", there: || works("cc", &["--version"]), packages: &["gcc", "libc6-dev"] },
 ];

@@ -68,6 +68,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Open the linter's page to browsers on this machine
     Web(WebArgs),
+    /// Language server for editors, on standard input and output
+    Lsp,
     /// `docker compose up`, with secrets served as files that only their service can read
     Up(UpArgs),
     /// `docker compose down`, then take the secrets away

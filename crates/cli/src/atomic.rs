@@ -1,23 +1,110 @@
 //! Files are written whole or not at all.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{ErrorKind, Result, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
-/// Writes a 0600 file by way of a new one beside it.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Mode of a file for its owner alone.
+pub(crate) const PRIVATE: u32 = 0o600;
+
+/// Mode of a file without secrets, made to be committed.
+pub(crate) const SHARED: u32 = 0o644;
+
+/// Puts new content in a file's place at once. Its owner, group and mode stay, a link stays a link, and who has
+/// it open keeps the old content. A file that was not there gets `mode`.
+pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    replace_by_way_of(directory_of(&path), &path, bytes, mode)
+}
+
+/// [`replace`], with the new file made in `scratch`: a kill leaves what is half done there. On another file
+/// system than the old one, `scratch` is of no use.
+pub(crate) fn replace_from(scratch: &Path, path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    match replace_by_way_of(scratch, &path, bytes, mode) {
+        Err(error) if error.kind() == ErrorKind::CrossesDevices => {
+            replace_by_way_of(directory_of(&path), &path, bytes, mode)
+        }
+        done => done,
+    }
+}
+
+fn replace_by_way_of(scratch: &Path, path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));
-    let beside = path.with_file_name(name);
-    let written = (|| {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&beside, path)
-    })();
-    if written.is_err() {
-        let _ = std::fs::remove_file(&beside);
+    let new = scratch.join(name);
+    let (owner, mode) = match fs::metadata(path) {
+        Ok(old) => (Some((old.uid(), old.gid())), old.mode() & 0o7777),
+        Err(error) if error.kind() == ErrorKind::NotFound => (owner_below(path)?, mode),
+        Err(error) => return Err(error),
+    };
+    fill(&new, bytes, owner, mode)?;
+    let renamed = fs::rename(&new, path);
+    if renamed.is_err() {
+        let _ = fs::remove_file(&new);
+        return renamed;
     }
-    written
+    keep_name(path);
+    Ok(())
+}
+
+/// Makes a file; an error if anything has that name.
+pub(crate) fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    fill(path, bytes, owner_below(path)?, mode)?;
+    keep_name(path);
+    Ok(())
+}
+
+/// Makes a directory for its owner alone; one that is there stays as it is.
+pub(crate) fn create_directory(path: &Path) -> Result<()> {
+    match std::os::unix::fs::DirBuilderExt::mode(&mut fs::DirBuilder::new(), 0o700).create(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => match owner_below(path)? {
+            Some((uid, gid)) => std::os::unix::fs::lchown(path, Some(uid), Some(gid)),
+            None => Ok(()),
+        },
+    }
+}
+
+/// A new file with all of its bytes on the disk, or none.
+fn fill(path: &Path, bytes: &[u8], owner: Option<(u32, u32)>, mode: u32) -> Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(path)?;
+    let filled = (|| {
+        let ours = file.metadata()?;
+        if let Some((uid, gid)) = owner.filter(|owner| *owner != (ours.uid(), ours.gid())) {
+            fchown(&file, Some(uid), Some(gid))?;
+        }
+        if mode != PRIVATE {
+            file.set_permissions(Permissions::from_mode(mode))?;
+        }
+        file.write_all(bytes)?;
+        file.sync_all()
+    })();
+    if filled.is_err() {
+        let _ = fs::remove_file(path);
+    }
+    filled
+}
+
+/// Whose a new file is: what root makes belongs to whom the directory belongs, as with `sudo` in a project.
+fn owner_below(path: &Path) -> Result<Option<(u32, u32)>> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(None);
+    }
+    let directory = fs::metadata(directory_of(path))?;
+    Ok(Some((directory.uid(), directory.gid())))
+}
+
+/// A new name outlives a loss of power, where the file system can promise that.
+fn keep_name(path: &Path) {
+    let _ = File::open(directory_of(path)).and_then(|directory| directory.sync_all());
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use cosec_core::lint::LintOptions;
 use cosec_core::settings::{self, FILE_NAME, Settings};
 
 use crate::failure::Failure;
@@ -14,6 +15,15 @@ pub(crate) struct Config {
 }
 
 impl Config {
+    /// How to lint where the command line says nothing.
+    pub(crate) fn lint_options(&self) -> LintOptions {
+        LintOptions {
+            persona: self.settings.persona.unwrap_or_default(),
+            target: self.settings.target.unwrap_or_default(),
+            levels: self.settings.levels.clone(),
+        }
+    }
+
     /// The baseline's path.
     pub(crate) fn baseline(&self) -> Option<PathBuf> {
         self.settings.baseline.as_ref().map(|baseline| self.directory.join(baseline))

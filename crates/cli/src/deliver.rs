@@ -9,7 +9,7 @@ use cosec_core::gitignore;
 use cosec_core::plan::{Delivery, Kind, ValueSource};
 use cosec_fuse::{AuditSpec, FileSpec, HeldValues, Scope, SecretKind, SecretSpec, Source, Spec};
 
-use crate::disk::Disk;
+use crate::disk::{Disk, absolute};
 use crate::failure::Failure;
 use crate::project::Loaded;
 
@@ -164,8 +164,4 @@ fn value_of(
 /// A delivery's file below the mount point: the service, then the target.
 pub(crate) fn path_in_mount(delivery: &Delivery) -> String {
     format!("{}{}", delivery.service, delivery.target)
-}
-
-pub(crate) fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cosec_core::files::{Answer, Ending, FileFacts, FileKind, FileOwner, FileSystem, GitState, ReadError};
 use rustix::fs::OFlags;
@@ -134,4 +134,9 @@ fn text(reader: &mut impl Read) -> Result<String, ReadError> {
         return Err(ReadError::Other("it is larger than 64 MiB".to_owned()));
     }
     String::from_utf8(bytes).map_err(|_| ReadError::NotText)
+}
+
+/// A path from the root, as it is written: links and `..` stay.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

@@ -1,9 +1,11 @@
 //! What git says of a file, by asking git itself: only it knows all the places that ignore rules come from.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use cosec_core::files::{Answer, GitState};
+
+use crate::disk::absolute;
 
 /// What git says of a path. Links are followed: it is the content that must not be committed.
 pub(crate) fn state(path: &Path) -> Answer<GitState> {
@@ -100,8 +102,4 @@ fn git(directory: &Path, arguments: &[&str], file: &Path) -> std::io::Result<Out
         stdout: output.stdout,
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     })
-}
-
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         Command::Plan(args) => commands::plan::run(&cli.project, args),
         Command::Explain(args) => commands::explain::run(args),
         Command::Web(args) => commands::web::run(args),
+        Command::Lsp => commands::lsp::run(),
         Command::Up(args) => commands::up::run(&cli, args),
         Command::Down(args) => commands::down::run(&cli, args),
         Command::Run(args) => commands::run::run(&cli, args),

@@ -3,6 +3,7 @@
 
 use cosec_core::plan::{Delivery, Kind, Plan};
 
+use crate::atomic;
 use crate::deliver;
 use crate::failure::Failure;
 use crate::runtime::Runtime;
@@ -10,7 +11,7 @@ use crate::runtime::Runtime;
 /// Writes it into the runtime directory.
 pub(crate) fn write(runtime: &Runtime, plan: &Plan, mount_id: &str) -> Result<(), Failure> {
     let path = runtime.override_file();
-    crate::atomic::write(&path, text(runtime, plan, mount_id).as_bytes())
+    atomic::replace(&path, text(runtime, plan, mount_id).as_bytes(), atomic::PRIVATE)
         .map_err(|error| Failure::Cannot(format!("cannot write {}: {error}", path.display())))
 }
 

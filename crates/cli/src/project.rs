@@ -142,6 +142,11 @@ fn directory_of(args: &ProjectArgs, files: &[PathBuf]) -> PathBuf {
     }
 }
 
+/// A path as messages name it.
+pub(crate) fn shown_path(path: &Path) -> String {
+    path.strip_prefix("./").unwrap_or(path).display().to_string()
+}
+
 /// The variables that a project in a directory sees.
 pub(crate) fn environment_of(args: &ProjectArgs, directory: &Path) -> Result<Environment, Failure> {
     let mut environment = process_environment();
@@ -206,7 +211,7 @@ fn variable_files(environment: &Environment) -> Vec<PathBuf> {
         .unwrap_or_default()
 }
 
-fn process_environment() -> Environment {
+pub(crate) fn process_environment() -> Environment {
     let variables = std::env::vars_os();
     let lazy = std::env::var("COSEC_LAZY_INTERPOLATION").is_ok_and(|value| value == "1");
     Environment::from_process(

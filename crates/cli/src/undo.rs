@@ -3,41 +3,40 @@
 //! `.cosec/` beside the Compose file keeps what the files were. It ignores itself in git, and only its owner
 //! can read it: what it keeps may hold passwords, as the files did.
 //!
-//! A kill at any moment leaves a project that works: secrets' files come first, what keeps git from them next,
-//! then each Compose file whole, `.env` last.
+//! A kill at any moment leaves a project that works, and nothing that git would take: what keeps git from the
+//! secrets' files comes first, then those files, then each Compose file whole, `.env` last. Taking back goes the
+//! other way, and can be begun again.
 
-use std::fs::{self, OpenOptions, Permissions};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use cosec_core::files::file_name;
 use cosec_core::fix::FixPlan;
 use serde::{Deserialize, Serialize};
 
+use crate::atomic;
 use crate::failure::Failure;
 
-/// What was done, in the order in which it was.
-#[derive(Default, Serialize, Deserialize)]
-struct Journal {
-    /// Files that were made.
-    made: Vec<PathBuf>,
-    /// Files that were changed, and what they were.
-    changed: Vec<Kept>,
+/// One file, and what it is before and after.
+#[derive(Serialize, Deserialize)]
+struct Step {
+    path: PathBuf,
+    /// What it was, in `.cosec/undo`; none for a file that is made.
+    before: Option<PathBuf>,
+    /// What it becomes, in `.cosec/undo`.
+    after: PathBuf,
+    /// For its owner alone, and not to be there yet.
+    private: bool,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Kept {
-    path: PathBuf,
-    /// The copy in `.cosec/undo`; none for a file that was not there.
-    copy: Option<PathBuf>,
-    mode: u32,
+/// The bytes of one step.
+struct Texts {
+    before: Option<Vec<u8>>,
+    after: Vec<u8>,
 }
 
 const JOURNAL: &str = "journal.json";
-
-fn place(directory: &Path) -> PathBuf {
-    directory.join(".cosec/undo")
-}
 
 fn cannot(path: &Path) -> impl Fn(std::io::Error) -> Failure {
     move |error| Failure::Cannot(format!("cannot write {}: {error}", path.display()))
@@ -45,121 +44,181 @@ fn cannot(path: &Path) -> impl Fn(std::io::Error) -> Failure {
 
 /// Does what a plan says, or nothing.
 pub(crate) fn write(directory: &Path, plan: &FixPlan) -> Result<(), Failure> {
-    let keep = place(directory);
-    let _ = fs::remove_dir_all(&keep);
     let own = directory.join(".cosec");
-    private_directory(&own)?;
-    private_directory(&keep)?;
-    create(&own.join(".gitignore"), b"*\n").or_else(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => Ok(()),
+    let keep = own.join("undo");
+    forget(&keep)?;
+    atomic::create_directory(&own).map_err(cannot(&own))?;
+    atomic::create(&own.join(".gitignore"), b"*\n", atomic::PRIVATE).or_else(|error| match error.kind() {
+        ErrorKind::AlreadyExists => Ok(()),
         _ => Err(cannot(&own)(error)),
     })?;
-    let mut journal = Journal::default();
-    for (index, file) in plan.changed.iter().enumerate() {
-        let path = PathBuf::from(&file.path);
-        let (copy, mode) = match &file.before {
-            Some(before) => {
-                let copy = keep.join(index.to_string());
-                create(&copy, before.as_bytes()).map_err(cannot(&copy))?;
-                let facts = fs::metadata(&path).map_err(cannot(&path))?;
-                (Some(copy), facts.permissions().mode() & 0o7777)
-            }
-            None => (None, 0o644),
+    atomic::create_directory(&keep).map_err(cannot(&keep))?;
+    let mut steps: Vec<Step> = Vec::new();
+    let mut add = |path: &str, before: Option<&[u8]>, after: &[u8], private| {
+        let number = steps.len();
+        let store = |name: &str, bytes: &[u8]| {
+            let copy = keep.join(format!("{number}.{name}"));
+            atomic::create(&copy, bytes, atomic::PRIVATE).map_err(cannot(&copy)).map(|()| copy)
         };
-        journal.changed.push(Kept { path, copy, mode });
+        let before = before.map(|before| store("before", before)).transpose()?;
+        steps.push(Step { path: PathBuf::from(path), before, after: store("after", after)?, private });
+        Ok(())
+    };
+    let (ignoring, others): (Vec<_>, Vec<_>) =
+        plan.changed.iter().partition(|file| is_ignore_file(Path::new(&file.path)));
+    for file in ignoring {
+        add(&file.path, file.before.as_ref().map(String::as_bytes), file.after.as_bytes(), false)?;
     }
-    journal.made = plan.new_files.iter().map(|file| PathBuf::from(&file.path)).collect();
-    let text = serde_json::to_vec(&journal).map_err(|error| Failure::Cannot(error.to_string()))?;
-    create(&keep.join(JOURNAL), &text).map_err(cannot(&keep))?;
-    let done = apply(plan, &journal);
-    if done.is_err() {
-        restore(directory)?;
-    }
-    done
-}
-
-fn apply(plan: &FixPlan, journal: &Journal) -> Result<(), Failure> {
     for file in &plan.new_files {
-        let path = Path::new(&file.path);
-        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            private_directory(parent)?;
-        }
-        create(path, file.content.expose()).map_err(cannot(path))?;
+        add(&file.path, None, file.content.expose(), true)?;
     }
-    for (file, kept) in plan.changed.iter().zip(&journal.changed) {
-        let path = Path::new(&file.path);
-        // Somebody else's change since the file was read must not be lost.
-        let now = fs::read_to_string(path).ok();
-        if now != file.before {
-            return Err(Failure::Cannot(format!(
-                "{} has changed meanwhile; nothing was done, try again",
-                path.display()
-            )));
+    for file in others {
+        add(&file.path, file.before.as_ref().map(String::as_bytes), file.after.as_bytes(), false)?;
+    }
+    let text = serde_json::to_vec(&steps).map_err(|error| Failure::Cannot(error.to_string()))?;
+    atomic::replace(&keep.join(JOURNAL), &text, atomic::PRIVATE).map_err(cannot(&keep))?;
+    for (number, step) in steps.iter().enumerate() {
+        if let Err(failure) = step.texts().and_then(|texts| step.apply(&keep, &texts)) {
+            for done in steps[..number].iter().rev() {
+                done.take_back(&keep, &done.texts()?)?;
+            }
+            forget(&keep)?;
+            return Err(failure);
         }
-        replace(path, file.after.as_bytes(), kept.mode)?;
     }
     Ok(())
 }
 
+/// Takes back what a killed [`write`] has half done, so that it can be planned anew.
+pub(crate) fn mend(directory: &Path) -> Result<(), Failure> {
+    let Some(steps) = steps(&directory.join(".cosec/undo"))? else { return Ok(()) };
+    let (mut is_half, mut is_changed) = (false, false);
+    for step in &steps {
+        let texts = step.texts()?;
+        let now = content(&step.path)?;
+        is_half |= now.as_ref() != Some(&texts.after);
+        is_changed |= step.is_changed(&texts)? || now.is_none() && texts.before.is_some();
+    }
+    if is_half && !is_changed {
+        restore(directory)?;
+    }
+    Ok(())
+}
+
+/// What was done last, in the order in which it was.
+fn steps(keep: &Path) -> Result<Option<Vec<Step>>, Failure> {
+    let Some(text) = content(&keep.join(JOURNAL))? else { return Ok(None) };
+    serde_json::from_slice(&text)
+        .map(Some)
+        .map_err(|error| Failure::Cannot(format!("{} cannot be read: {error}", keep.display())))
+}
+
 /// Takes the last one back; how many files that were.
 pub(crate) fn restore(directory: &Path) -> Result<usize, Failure> {
-    let keep = place(directory);
-    let Ok(text) = fs::read(keep.join(JOURNAL)) else {
+    let keep = directory.join(".cosec/undo");
+    let Some(steps) = steps(&keep)? else {
+        // What a kill in the midst of it has left.
+        forget(&keep)?;
         return Err(Failure::Cannot(format!(
             "there is nothing to take back in {}",
             if directory.as_os_str().is_empty() { "." } else { "the project" }
         )));
     };
-    let journal: Journal = serde_json::from_slice(&text)
-        .map_err(|error| Failure::Cannot(format!("{} cannot be read: {error}", keep.display())))?;
-    for kept in journal.changed.iter().rev() {
-        match &kept.copy {
-            Some(copy) => {
-                let bytes = fs::read(copy).map_err(cannot(copy))?;
-                replace(&kept.path, &bytes, kept.mode)?;
-            }
-            None => remove(&kept.path)?,
+    let texts = steps.iter().map(Step::texts).collect::<Result<Vec<_>, _>>()?;
+    for (step, texts) in steps.iter().zip(&texts) {
+        if !is_ignore_file(&step.path) && step.is_changed(texts)? {
+            return Err(Failure::Cannot(format!(
+                "{} has been changed since, and taking the fix back would lose that; nothing was done. {} has what it was",
+                step.path.display(),
+                step.before.as_ref().unwrap_or(&keep).display()
+            )));
         }
     }
-    for path in &journal.made {
-        remove(path)?;
-        // Only if nothing else is in it.
-        if let Some(parent) = path.parent() {
+    for (step, texts) in steps.iter().zip(&texts).rev() {
+        step.take_back(&keep, texts)?;
+    }
+    forget(&keep)?;
+    Ok(steps.len())
+}
+
+impl Step {
+    fn texts(&self) -> Result<Texts, Failure> {
+        let kept = |path: &Path| {
+            fs::read(path)
+                .map_err(|error| Failure::Cannot(format!("cannot read {}: {error}", path.display())))
+        };
+        Ok(Texts { before: self.before.as_deref().map(kept).transpose()?, after: kept(&self.after)? })
+    }
+
+    fn apply(&self, keep: &Path, texts: &Texts) -> Result<(), Failure> {
+        // Somebody else's change since the file was read must not be lost, nor a file that is no text.
+        if content(&self.path)? != texts.before {
+            return Err(Failure::Cannot(format!(
+                "{} is not what it was when it was read; nothing was done, try again",
+                self.path.display()
+            )));
+        }
+        if !self.private {
+            return atomic::replace_from(keep, &self.path, &texts.after, atomic::SHARED)
+                .map_err(cannot(&self.path));
+        }
+        if let Some(parent) = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            atomic::create_directory(parent).map_err(cannot(parent))?;
+        }
+        atomic::create(&self.path, &texts.after, atomic::PRIVATE).map_err(cannot(&self.path))
+    }
+
+    /// Whether somebody has changed the file since. A kill may have left a part of a file that is made.
+    fn is_changed(&self, texts: &Texts) -> Result<bool, Failure> {
+        let Some(now) = content(&self.path)? else { return Ok(false) };
+        Ok(texts.before.as_ref() != Some(&now)
+            && texts.after != now
+            && !(self.private && texts.after.starts_with(&now)))
+    }
+
+    /// Makes the file what it was; one that somebody has changed since stays.
+    fn take_back(&self, keep: &Path, texts: &Texts) -> Result<(), Failure> {
+        let now = content(&self.path)?;
+        if now == texts.before || self.is_changed(texts)? {
+            return Ok(());
+        }
+        if let Some(before) = &texts.before {
+            return atomic::replace_from(keep, &self.path, before, atomic::PRIVATE)
+                .map_err(cannot(&self.path));
+        }
+        fs::remove_file(&self.path).map_err(cannot(&self.path))?;
+        if let Some(parent) = self.path.parent().filter(|_| self.private) {
+            // Only if nothing else is in it.
             let _ = fs::remove_dir(parent);
         }
+        Ok(())
     }
-    let count = journal.changed.len() + journal.made.len();
-    fs::remove_dir_all(directory.join(".cosec")).map_err(cannot(&keep))?;
-    Ok(count)
 }
 
-fn remove(path: &Path) -> Result<(), Failure> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(cannot(path)(error)),
+fn is_ignore_file(path: &Path) -> bool {
+    path.to_str().is_some_and(|path| [".gitignore", ".dockerignore"].contains(&file_name(path)))
+}
+
+/// A file's bytes; nothing if there is none.
+fn content(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::Cannot(format!("cannot read {}: {error}", path.display()))),
+    }
+}
+
+/// Removes what is kept. The journal goes first: without it the rest means nothing. What keeps git away goes last.
+fn forget(keep: &Path) -> Result<(), Failure> {
+    let own = keep.parent().unwrap_or(keep);
+    let gone = |done: std::io::Result<()>| match done {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(cannot(keep)(error)),
         _ => Ok(()),
-    }
-}
-
-/// A directory that only its owner can look into; one that is there stays as it is.
-fn private_directory(path: &Path) -> Result<(), Failure> {
-    match fs::DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(cannot(path)(error)),
-        _ => Ok(()),
-    }
-}
-
-/// A new file for its owner alone.
-fn create(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-/// A file with new content at once, its permissions as they were.
-fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
-    // A link stays a link: its target is replaced.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    crate::atomic::write(&path, bytes)
-        .and_then(|()| fs::set_permissions(&path, Permissions::from_mode(mode)))
-        .map_err(cannot(&path))
+    };
+    gone(fs::remove_file(keep.join(JOURNAL)))?;
+    gone(fs::remove_dir_all(keep))?;
+    gone(fs::remove_file(own.join(".gitignore")))?;
+    // It stays if somebody has put something into it.
+    let _ = fs::remove_dir(own);
+    Ok(())
 }

@@ -105,14 +105,31 @@ impl Outcome {
 /// Lints the file at `path`. It is looked at as it stands: variables count as unset, because what the
 /// file says must not depend on who lints it.
 pub fn lint_file(files: &dyn FileSystem, path: &str, options: &LintOptions) -> Outcome {
-    let mut outcome = Outcome { path: path.to_owned(), ..Outcome::default() };
+    lint(files, path, options).outcome
+}
+
+/// A linted file and what the rules have seen of it: what fixes are made from.
+pub(crate) struct Linted {
+    /// What was found.
+    pub(crate) outcome: Outcome,
+    /// The project; `None` of a file of variables, of a Dockerfile, and of what cannot be read.
+    pub(crate) loaded: Option<Loaded>,
+    /// The Dockerfiles of the project, or the one that was linted.
+    pub(crate) dockerfiles: Vec<ReadDockerfile>,
+}
+
+/// As [`lint_file`], and keeps the project.
+pub(crate) fn lint(files: &dyn FileSystem, path: &str, options: &LintOptions) -> Linted {
+    let outcome = Outcome { path: path.to_owned(), ..Outcome::default() };
+    let mut linted = Linted { outcome, loaded: None, dockerfiles: Vec::new() };
     let checked = if is_env_file(path) {
-        check_env_file(files, path, options, &mut outcome)
+        check_env_file(files, path, options, &mut linted.outcome)
     } else if is_dockerfile(path) {
-        check_dockerfile(files, path, options, &mut outcome)
+        check_dockerfile(files, path, options, &mut linted)
     } else {
-        check(files, path, options, &mut outcome)
+        check(files, path, options, &mut linted)
     };
+    let outcome = &mut linted.outcome;
     if let Err(error) = checked {
         outcome.not_checked.push(NotChecked { rule: "*", reason: error.to_string() });
         outcome.error = Some(error);
@@ -123,8 +140,8 @@ pub fn lint_file(files: &dyn FileSystem, path: &str, options: &LintOptions) -> O
         }
     }
     outcome.findings.sort_by_key(|finding| (finding.span.file, finding.span.start, finding.rule));
-    ignore::apply(&mut outcome);
-    outcome
+    ignore::apply(outcome);
+    linted
 }
 
 /// Whether a path is that of an env file: `.env`, `.env.local`, `db.env`, `env.example`.
@@ -154,18 +171,31 @@ pub fn is_linted(path: &str) -> bool {
     is_compose_file(path) || is_env_file(path)
 }
 
-/// Leaves each finding in the first outcome that has it: a file that others include, extend or override is seen
-/// from each of them.
+/// Leaves each finding in the first outcome that has it, or the first that knows a fix: a file that others include,
+/// extend or override is seen from each of them, and may be mended from one of them only.
 pub fn once_each(outcomes: &mut [Outcome]) {
+    let key = |sources: &Sources, finding: &Finding| {
+        (
+            sources.file(finding.span.file).path().to_owned(),
+            finding.span.start,
+            finding.rule,
+            finding.path.clone(),
+        )
+    };
+    let mut mended: HashSet<_> = HashSet::new();
+    for outcome in &*outcomes {
+        let with_fix = outcome.findings.iter().filter(|finding| finding.fix.is_some());
+        mended.extend(with_fix.map(|finding| key(&outcome.sources, finding)));
+    }
     let mut seen = HashSet::new();
     for outcome in outcomes {
         let sources = &outcome.sources;
-        let mut is_new = |finding: &Finding| {
-            let file = sources.file(finding.span.file).path().to_owned();
-            seen.insert((file, finding.span.start, finding.rule, finding.path.clone()))
+        let mut is_first = |finding: &Finding| {
+            let key = key(sources, finding);
+            (finding.fix.is_some() || !mended.contains(&key)) && seen.insert(key)
         };
-        outcome.findings.retain(&mut is_new);
-        outcome.ignored.retain(|(finding, _)| is_new(finding));
+        outcome.findings.retain(&mut is_first);
+        outcome.ignored.retain(|(finding, _)| is_first(finding));
     }
 }
 
@@ -193,8 +223,9 @@ fn check_dockerfile(
     files: &dyn FileSystem,
     path: &str,
     options: &LintOptions,
-    outcome: &mut Outcome,
+    linted: &mut Linted,
 ) -> Result<(), LoadError> {
+    let outcome = &mut linted.outcome;
     let text = files.read(path).map_err(|error| LoadError::unreadable(path, &error))?;
     let file = outcome.sources.add(path, text);
     outcome.dockerfiles.push(file);
@@ -207,6 +238,7 @@ fn check_dockerfile(
     };
     let findings = dockerfile_findings(files, &read, options, &outcome.sources);
     outcome.take(findings);
+    linted.dockerfiles.push(read);
     Ok(())
 }
 
@@ -230,19 +262,21 @@ fn check(
     files: &dyn FileSystem,
     path: &str,
     options: &LintOptions,
-    outcome: &mut Outcome,
+    linted: &mut Linted,
 ) -> Result<(), LoadError> {
+    let outcome = &mut linted.outcome;
     let chain = chain(files, path);
     let environment = Environment::default();
     let request = LoadRequest::lenient(&chain, parent(path), &environment);
-    let Loaded { root, project, left_out, .. } =
-        load(files, &mut outcome.sources, &mut outcome.documents, &request)?;
-    outcome.not_checked.extend(left_out.into_iter().map(|reason| NotChecked { rule: "*", reason }));
-    let dockerfiles = read_dockerfiles(files, &project, outcome);
+    let loaded = load(files, &mut outcome.sources, &mut outcome.documents, &request)?;
+    let unread = loaded.left_out.iter().map(|reason| NotChecked { rule: "*", reason: reason.clone() });
+    outcome.not_checked.extend(unread);
+    let project = &loaded.project;
+    let dockerfiles = read_dockerfiles(files, project, outcome);
     let context = Context {
         sources: &outcome.sources,
-        root: &root,
-        project: &project,
+        root: &loaded.root,
+        project,
         files,
         dockerfiles: &dockerfiles,
         path,
@@ -258,11 +292,13 @@ fn check(
         findings.append(dockerfile_findings(files, read, options, &outcome.sources));
     }
     outcome.take(findings);
-    for path in env_files(files, &project) {
+    for path in env_files(files, project) {
         if let Err(error) = check_env_file(files, &path, options, outcome) {
             outcome.not_checked.push(NotChecked { rule: "env-file-secret", reason: error.to_string() });
         }
     }
+    linted.loaded = Some(loaded);
+    linted.dockerfiles = dockerfiles;
     Ok(())
 }
 

@@ -6,11 +6,11 @@ mod recorder;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use cosec_core::files::{Answer, FileSystem, GitState, MemoryFiles, file_name, join};
-use cosec_core::lint::{LintOptions, Outcome, is_linted, lint_file, once_each};
-use cosec_core::report::{self, JsonFinding, JsonNotChecked, Report};
+use cosec_core::fix::{self, Detail};
+use cosec_core::lint::{LintOptions, Outcome, is_linted, once_each};
+use cosec_core::report::{self, JsonFinding, JsonNotChecked, JsonPlace, Report};
 use cosec_core::rules::{self, Persona};
-use cosec_core::source::{Sources, Span};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -67,6 +67,26 @@ struct Shown<'a> {
     excerpt: &'a Excerpt,
 }
 
+/// A finding that is to be fixed.
+#[derive(Deserialize)]
+struct Wanted {
+    rule: String,
+    line: u32,
+    column: u32,
+}
+
+impl Wanted {
+    fn is(&self, path: &str, finding: &JsonFinding) -> bool {
+        self.is_at(path, &finding.place, finding.rule)
+    }
+
+    fn is_at(&self, path: &str, place: &JsonPlace, rule: &str) -> bool {
+        join("", &place.file) == path
+            && (self.line, self.column) == (place.line, place.column)
+            && self.rule == rule
+    }
+}
+
 #[wasm_bindgen]
 impl Workspace {
     /// An empty one.
@@ -107,6 +127,13 @@ impl Workspace {
     pub fn lint(&mut self) -> Result<String, String> {
         self.refresh();
         let there: HashSet<&str> = self.files.paths().collect();
+        // As core's `once_each`, on what is kept from the last time.
+        let place = |finding: &JsonFinding| {
+            let place = &finding.place;
+            (place.file.clone(), place.line, place.column, finding.rule, finding.path.clone())
+        };
+        let all = self.linted.values().flat_map(|linted| &linted.report.findings);
+        let mended: HashSet<_> = all.filter(|finding| finding.fix.is_some()).map(place).collect();
         let mut seen = HashSet::new();
         let mut answer = Answered {
             version: 1,
@@ -121,16 +148,14 @@ impl Workspace {
         };
         for (path, linted) in &self.linted {
             for (finding, excerpt) in linted.report.findings.iter().zip(&linted.excerpts) {
-                // As core's `once_each`, on what is kept from the last time.
-                let place = (&finding.place.file, finding.place.line, finding.place.column);
-                if seen.insert((place, finding.rule, &finding.path)) {
+                let place = place(finding);
+                if (finding.fix.is_some() || !mended.contains(&place)) && seen.insert(place) {
                     answer.findings.push(Shown { finding, excerpt });
                 }
             }
             answer.not_checked.extend(&linted.report.not_checked);
             if let Some(error) = &linted.outcome.error {
-                let sources = &linted.outcome.sources;
-                let place = error.span.map(|span| place(sources, span));
+                let place = error.span.map(|span| JsonPlace::of(&linted.outcome.sources, span));
                 answer.errors.push(json!({"file": path, "message": error.message, "place": place}));
             }
             let (read, wanted): (Vec<&str>, Vec<&str>) =
@@ -146,11 +171,48 @@ impl Workspace {
         project::plan(&self.files, &join("", path)).to_string()
     }
 
+    /// What a file looks like fixed. `finding` is `{rule, line, column}` of a finding in it as JSON; without one it is
+    /// all that can be fixed, with `include_unsafe` also by what changes how the stack runs. Returns JSON: the type
+    /// `Fixed`. It holds secrets' values: those of the files that are made.
+    pub fn fix(
+        &mut self,
+        path: &str,
+        finding: Option<String>,
+        include_unsafe: bool,
+    ) -> Result<String, String> {
+        self.refresh();
+        let path = join("", path);
+        let wanted: Option<Wanted> = match finding {
+            Some(finding) => Some(serde_json::from_str(&finding).map_err(|error| error.to_string())?),
+            None => None,
+        };
+        // A finding in a Dockerfile, say, is mended from the project that builds with it.
+        let from = wanted.as_ref().and_then(|wanted| {
+            let is_here = |finding: &&JsonFinding| wanted.is(&path, finding);
+            let knows = |fixable: bool| {
+                let has = |linted: &Linted| {
+                    linted.report.findings.iter().any(|it| is_here(&it) && (it.fix.is_some() || !fixable))
+                };
+                self.linted.iter().find(|(_, linted)| has(linted)).map(|(path, _)| path.clone())
+            };
+            knows(true).or_else(|| knows(false))
+        });
+        let from = from.unwrap_or_else(|| path.clone());
+        project::fix(&self.files, &from, &self.options(), include_unsafe, &|place, rule| {
+            wanted.as_ref().is_none_or(|wanted| wanted.is_at(&path, place, rule))
+        })
+        .map(|fixed| fixed.to_string())
+    }
+
     /// The report of all files: `json`, `sarif`, `markdown`.
     pub fn report(&mut self, format: &str) -> Result<String, String> {
         self.refresh();
-        let mut outcomes: Vec<Outcome> =
-            std::mem::take(&mut self.linted).into_values().map(|linted| linted.outcome).collect();
+        let mut outcomes: Vec<Outcome> = if format == "sarif" {
+            let lint = |path: &String| fix::lint_file(&self.files, path, &self.options(), Detail::Changes);
+            self.linted.keys().map(lint).collect()
+        } else {
+            std::mem::take(&mut self.linted).into_values().map(|linted| linted.outcome).collect()
+        };
         once_each(&mut outcomes);
         match format {
             "json" => {
@@ -173,8 +235,12 @@ impl Workspace {
         self.files.git(path) == Answer::Known(GitState::Ignored)
     }
 
+    fn options(&self) -> LintOptions {
+        LintOptions { persona: self.persona, ..LintOptions::default() }
+    }
+
     fn refresh(&mut self) {
-        let options = LintOptions { persona: self.persona, ..LintOptions::default() };
+        let options = self.options();
         let ours = |path: &str| is_linted(path) && !self.is_ignored(path);
         let missing: Vec<String> = self
             .files
@@ -184,7 +250,7 @@ impl Workspace {
             .collect();
         for path in missing {
             let recorder = Recorder::new(&self.files);
-            let outcome = lint_file(&recorder, &path, &options);
+            let outcome = fix::lint_file(&recorder, &path, &options, Detail::Kind);
             let linted = Linted {
                 report: Report::new(std::slice::from_ref(&outcome)),
                 excerpts: outcome.findings.iter().map(|finding| excerpt(&outcome, finding)).collect(),
@@ -204,14 +270,6 @@ fn excerpt(outcome: &Outcome, finding: &rules::Finding) -> Excerpt {
     let cut = line.len() - text.len();
     let at = |offset: usize| units(&text[..offset.saturating_sub(cut).min(text.len())]);
     Excerpt { from: at(range.start), to: at(range.end), text: text.to_owned() }
-}
-
-fn place(sources: &Sources, span: Span) -> Value {
-    let (start, end) = sources.range(span);
-    json!({
-        "file": sources.file(span.file).path(),
-        "line": start.line, "column": start.column, "end_line": end.line, "end_column": end.column,
-    })
 }
 
 /// A file without its values and comments, to be shown to others; nothing where that cannot be done.
@@ -323,6 +381,45 @@ mod tests {
         }
         assert!(workspace.report("pdf").is_err());
         assert!(!lint(&mut workspace).to_string().contains("canary"));
+    }
+
+    #[test]
+    fn a_finding_is_fixed_from_the_project_that_it_is_in_and_refused_with_a_reason() {
+        let mut workspace = Workspace::new();
+        let text = "services:\n  db:\n    image: postgres:17\n    environment:\n      POSTGRES_PASSWORD: canary$$1\n  q:\n    image: redis\n    environment: {REDIS_PASSWORD: canary}\n";
+        workspace.set("app/compose.yaml", text.to_owned());
+        let report = lint(&mut workspace);
+        let kinds: Vec<&Value> =
+            report["findings"].as_array().unwrap().iter().map(|finding| &finding["fix"]).collect();
+        assert_eq!(kinds, [&json!("unsafe"), &Value::Null]);
+        let mut fix = |rule: &str, line: u32, column: u32| -> Value {
+            let finding = json!({"rule": rule, "line": line, "column": column}).to_string();
+            let fixed = workspace.fix("app/compose.yaml", Some(finding), true).unwrap();
+            serde_json::from_str(&fixed).unwrap()
+        };
+        let fixed = fix("inline-password", 5, 26);
+        assert_eq!(fixed["fixes"][0]["place"]["line"], 5);
+        assert_eq!(fixed["fixes"][0]["kind"], "unsafe");
+        let files: BTreeMap<&str, &str> = fixed["files"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|file| (file["path"].as_str().unwrap(), file["text"].as_str().unwrap()))
+            .collect();
+        assert_eq!(files["app/secrets/postgres_password"], "canary$1");
+        assert_eq!(files["app/.gitignore"], "/secrets/\n");
+        assert!(files["app/compose.yaml"].contains("POSTGRES_PASSWORD_FILE: /run/secrets/postgres_password"));
+        let refused = fix("inline-password", 8, 35);
+        assert_eq!(
+            (refused["fixes"].as_array().unwrap().len(), refused["files"].as_array().unwrap().len()),
+            (0, 0)
+        );
+        assert!(refused["refused"][0]["reason"].as_str().unwrap().contains("REDIS_PASSWORD"), "{refused}");
+        let safe: Value =
+            serde_json::from_str(&workspace.fix("app/compose.yaml", None, false).unwrap()).unwrap();
+        assert_eq!(safe["fixes"], json!([]));
+        workspace.set("app/compose.yaml", "a: [".to_owned());
+        assert!(workspace.fix("app/compose.yaml", None, true).is_err());
     }
 
     #[test]

@@ -88,4 +88,16 @@ export interface ProjectPlan {
   error: { message: string; place: Place | null } | null;
 }
 
+/** Which finding of a file is to be fixed. */
+export type Wanted = Pick<Finding, "rule" | "line" | "column">;
+
+export interface Fixed {
+  /** What is done; `notes` say what else one has to know. */
+  fixes: { rule: string; place: Place; path: string; title: string; notes: string[]; kind: "safe" | "unsafe" }[];
+  /** What was asked for and has to be done by hand, and why. */
+  refused: { rule: string; place: Place; path: string; reason: string }[];
+  /** The new texts, those of new files among them; what is `secret` holds a secret's value alone. */
+  files: (TextFile & { secret: boolean })[];
+}
+
 export type ReportFormat = "json" | "sarif" | "markdown";

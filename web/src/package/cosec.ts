@@ -1,6 +1,6 @@
 // The core as functions on texts.
 import { explain, redact, rules, version, Workspace } from "../wasm/cosec.js";
-import type { Persona, ProjectPlan, Report, ReportFormat, Rule, TextFile } from "../core/types.js";
+import type { Fixed, Persona, ProjectPlan, Report, ReportFormat, Rule, TextFile, Wanted } from "../core/types.js";
 
 export type * from "../core/types.js";
 
@@ -29,6 +29,13 @@ export class Cosec {
   /** Who gets which secret in the project of the Compose file at `path`. */
   plan(files: TextFile[], path: string): ProjectPlan {
     return this.#with(files, {}, (workspace) => JSON.parse(workspace.plan(path)));
+  }
+
+  /** What the files look like fixed: one finding of the file at `path`, or all that can be fixed there; with `unsafe`
+   * also by what changes how the stack runs. It throws where the file cannot be read. */
+  fix(files: TextFile[], path: string, finding: Wanted | null = null, unsafe = false, options: Options = {}): Fixed {
+    const wanted = finding ? JSON.stringify(finding) : undefined;
+    return this.#with(files, options, (workspace) => JSON.parse(workspace.fix(path, wanted, unsafe)));
   }
 
   /** The file without its values and comments; undefined where that cannot be done. */

@@ -7,14 +7,14 @@ use std::process::ExitCode;
 use anstream::{eprintln, print, println};
 use cosec_core::files::FILE_NAMES;
 use cosec_core::fix::{FixOptions, FixPlan, plan};
-use cosec_core::lint::LintOptions;
+use cosec_core::lint::{LintOptions, Outcome};
 use cosec_core::rules::Finding;
 use similar::{ChangeTag, TextDiff};
 
 use crate::args::{FixArgs, ProjectArgs};
 use crate::disk::Disk;
 use crate::failure::Failure;
-use crate::project;
+use crate::project::{self, shown_path};
 use crate::undo;
 
 pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Failure> {
@@ -25,15 +25,18 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
     }
     let (mut fixed, mut left) = (0, 0);
     for file in files {
-        let shown = shown(&file);
+        let shown = shown_path(&file);
         let directory = file.parent().map(Path::to_owned).unwrap_or_default();
         if args.undo {
             let restored = undo::restore(&directory)?;
             println!("{shown}: took back {restored} files as they were before the last `cosec fix --write`");
             continue;
         }
+        if args.write {
+            undo::mend(&directory)?;
+        }
         let environment = project::environment_of(project, &directory)?;
-        let ask = |finding: &Finding| !args.interactive || asked(finding);
+        let ask = |_: &Outcome, finding: &Finding| !args.interactive || asked(finding);
         let options = FixOptions {
             lint: LintOptions::default(),
             environment: &environment,
@@ -73,10 +76,6 @@ fn compose_file(path: &Path) -> Result<PathBuf, Failure> {
     found.ok_or_else(|| {
         Failure::Cannot(format!("there is no compose.yaml in {}; name the file", path.display()))
     })
-}
-
-fn shown(path: &Path) -> String {
-    path.strip_prefix("./").unwrap_or(path).display().to_string()
 }
 
 /// Asks about one finding at a terminal; anything but yes is no.

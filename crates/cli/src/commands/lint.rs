@@ -1,7 +1,6 @@
 //! `cosec lint`
 
 use std::io::{IsTerminal, Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -10,6 +9,7 @@ use std::time::Duration;
 
 use cosec_core::baseline::{self, Baseline};
 use cosec_core::files::MemoryFiles;
+use cosec_core::fix::{self, Detail};
 use cosec_core::lint::{LintOptions, Outcome, is_linted, lint_file, once_each};
 use cosec_core::report::{self, Colour, Report};
 use cosec_core::rules::Severity;
@@ -21,6 +21,7 @@ use crate::atomic;
 use crate::config::{self, Config};
 use crate::disk::Disk;
 use crate::failure::Failure;
+use crate::project::shown_path;
 
 /// Where a baseline is written if nothing says otherwise.
 const BASELINE: &str = ".cosec-baseline.json";
@@ -30,17 +31,18 @@ pub(crate) fn run(args: &LintArgs) -> Result<ExitCode, Failure> {
     let mut first = None;
     for path in &args.paths {
         let config = config::of(args.config.as_deref(), path)?;
+        let own = config.lint_options();
         let options = LintOptions {
-            persona: args.persona.map(Into::into).or(config.settings.persona).unwrap_or_default(),
-            target: args.target.map(Into::into).or(config.settings.target).unwrap_or_default(),
-            levels: config.settings.levels.clone(),
+            persona: args.persona.map_or(own.persona, Into::into),
+            target: args.target.map_or(own.target, Into::into),
+            ..own
         };
         if path.as_os_str() == "-" {
             outcomes.push(lint_stdin(&options)?);
         } else if path.is_dir() {
-            outcomes.extend(lint_directory(path, &options, &excluded(&config)?));
+            outcomes.extend(lint_directory(path, &options, args.format, &excluded(&config)?));
         } else {
-            outcomes.push(lint_file(&Disk::default(), &shown(path), &options));
+            outcomes.push(lint_path(path, &options, args.format));
         }
         first.get_or_insert(config);
     }
@@ -58,9 +60,7 @@ pub(crate) fn run(args: &LintArgs) -> Result<ExitCode, Failure> {
     if args.write_baseline {
         let path = baseline.unwrap_or_else(|| PathBuf::from(BASELINE));
         let findings: usize = outcomes.iter().map(|outcome| outcome.findings.len()).sum();
-        atomic::write(&path, baseline::write(&outcomes).as_bytes())
-            // It holds no value and is made to be committed.
-            .and_then(|()| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)))
+        atomic::replace(&path, baseline::write(&outcomes).as_bytes(), atomic::SHARED)
             .map_err(|error| Failure::Cannot(format!("cannot write {}: {error}", path.display())))?;
         anstream::eprintln!("wrote {findings} findings to {}", path.display());
         return Ok(ExitCode::SUCCESS);
@@ -125,6 +125,16 @@ fn exit_code(outcomes: &[Outcome], fail_on: Severity) -> ExitCode {
     }
 }
 
+/// Lints a file; what can be fixed is looked for where the format says it.
+fn lint_path(path: &Path, options: &LintOptions, format: LintFormat) -> Outcome {
+    let detail = match format {
+        LintFormat::Json => Detail::Kind,
+        LintFormat::Sarif => Detail::Changes,
+        _ => return lint_file(&Disk::default(), &shown_path(path), options),
+    };
+    fix::lint_file(&Disk::default(), &shown_path(path), options, detail)
+}
+
 fn lint_stdin(options: &LintOptions) -> Result<Outcome, Failure> {
     let mut text = String::new();
     std::io::stdin()
@@ -136,7 +146,12 @@ fn lint_stdin(options: &LintOptions) -> Result<Outcome, Failure> {
 }
 
 /// All Compose files below a directory, in parallel, what .gitignore and the settings name left out; in path order.
-fn lint_directory(directory: &Path, options: &LintOptions, excluded: &Gitignore) -> Vec<Outcome> {
+fn lint_directory(
+    directory: &Path,
+    options: &LintOptions,
+    format: LintFormat,
+    excluded: &Gitignore,
+) -> Vec<Outcome> {
     let found = Mutex::new(Vec::new());
     let excluded = excluded.clone();
     let walk = WalkBuilder::new(directory)
@@ -159,7 +174,7 @@ fn lint_directory(directory: &Path, options: &LintOptions, excluded: &Gitignore)
                     && entry.file_type().is_some_and(|kind| kind.is_file())
                     && is_linted(&entry.file_name().to_string_lossy())
                 {
-                    let outcome = lint_file(&Disk::default(), &shown(entry.path()), options);
+                    let outcome = lint_path(entry.path(), options, format);
                     progress.files.fetch_add(1, Ordering::Relaxed);
                     progress.findings.fetch_add(outcome.findings.len(), Ordering::Relaxed);
                     if let Ok(mut found) = found.lock() {
@@ -204,11 +219,6 @@ impl Progress {
             anstream::eprint!("\r{:60}\r", "");
         }
     }
-}
-
-fn shown(path: &Path) -> String {
-    let path: PathBuf = path.strip_prefix("./").unwrap_or(path).to_owned();
-    path.display().to_string()
 }
 
 fn write_text(outcomes: &[Outcome]) -> std::io::Result<()> {

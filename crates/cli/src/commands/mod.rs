@@ -10,6 +10,7 @@ pub(crate) mod explain;
 pub(crate) mod fix;
 pub(crate) mod helper;
 pub(crate) mod lint;
+pub(crate) mod lsp;
 pub(crate) mod plan;
 pub(crate) mod plugin;
 pub(crate) mod repair;

@@ -1,7 +1,6 @@
 //! `cosec rotate`: a new value for a secret, where it comes from.
 
-use std::io::{Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -12,7 +11,9 @@ use cosec_fuse::{Client, HeldValues, SecretKind};
 use zeroize::Zeroizing;
 
 use crate::args::{ProjectArgs, RotateArgs};
-use crate::deliver::{LARGEST_SECRET, absolute};
+use crate::atomic;
+use crate::deliver::LARGEST_SECRET;
+use crate::disk::absolute;
 use crate::failure::Failure;
 use crate::project;
 use crate::runtime::Runtime;
@@ -113,32 +114,11 @@ pub(super) fn put(runtime: &Runtime, target: &Target, value: &[u8]) -> Result<()
     Ok(())
 }
 
-/// A new file in the old one's place, of the same owner and mode. Who has the old one open keeps it.
+/// A new file in the old one's place; one that is gone is no place to write a secret to.
 fn replace(path: &Path, value: &[u8]) -> Result<(), Failure> {
-    let cannot = |error: std::io::Error| {
+    std::fs::metadata(path).and_then(|_| atomic::replace(path, value, atomic::PRIVATE)).map_err(|error| {
         Failure::Cannot(format!("cannot write {}: {error}; nothing was changed", path.display()))
-    };
-    // A link stays a link: what it points to is replaced.
-    let path = std::fs::canonicalize(path).map_err(cannot)?;
-    let old = std::fs::metadata(&path).map_err(cannot)?;
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let beside = path.with_file_name(name);
-    let written = (|| {
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-        let ours = file.metadata()?;
-        if (ours.uid(), ours.gid()) != (old.uid(), old.gid()) {
-            std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()))?;
-        }
-        file.set_permissions(old.permissions())?;
-        file.write_all(value)?;
-        file.sync_all()?;
-        std::fs::rename(&beside, &path)
-    })();
-    if written.is_err() {
-        let _ = std::fs::remove_file(&beside);
-    }
-    written.map_err(cannot)
+    })
 }
 
 /// Letters and digits, each as likely as any other.

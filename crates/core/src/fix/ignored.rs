@@ -1,9 +1,8 @@
 //! Lines for .gitignore and .dockerignore.
 
-use super::{Changes, Fix, FixPlan, place, refuse};
+use super::{Changes, Fix, FixPlan, refuse};
 use crate::files::{GitState, join, parent};
 use crate::gitignore::covering;
-use crate::lint::Outcome;
 use crate::rules::{Finding, FixKind};
 
 use super::Project;
@@ -11,13 +10,8 @@ use super::Project;
 pub(super) const RULES: [&str; 3] =
     ["secret-file-not-ignored", "dotenv-not-ignored", "secret-file-in-context"];
 
-pub(super) fn plan(
-    project: &Project<'_>,
-    outcome: &Outcome,
-    findings: &[&Finding],
-    plan: &mut FixPlan,
-    changes: &mut Changes,
-) {
+pub(super) fn plan(project: &Project<'_>, findings: &[&Finding], plan: &mut FixPlan, changes: &mut Changes) {
+    let outcome = project.outcome();
     for finding in findings.iter().filter(|finding| RULES.contains(&finding.rule)) {
         let done = match finding.rule {
             "dotenv-not-ignored" => {
@@ -30,14 +24,7 @@ pub(super) fn plan(
             _ => secret_file(project, finding).and_then(|file| keep_out(project, &file, changes)),
         };
         match done {
-            Some(title) => plan.fixes.push(Fix {
-                rule: finding.rule,
-                place: place(outcome, finding),
-                path: finding.path.clone(),
-                title,
-                notes: Vec::new(),
-                kind: FixKind::Safe,
-            }),
+            Some(title) => plan.fixes.push(Fix::new(outcome, finding, FixKind::Safe, title)),
             None => plan.refused.push(refuse(outcome, finding, "the file that it is about is not clear")),
         }
     }
@@ -46,7 +33,7 @@ pub(super) fn plan(
 /// The file of the secret that a finding is about: `secrets.NAME…`
 fn secret_file(project: &Project<'_>, finding: &Finding) -> Option<String> {
     let name = finding.path.strip_prefix("secrets.")?;
-    let secret = project.loaded.project.secrets.iter().find(|secret| {
+    let secret = project.model()?.secrets.iter().find(|secret| {
         name.strip_prefix(&*secret.name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     })?;
     Some(join("", &secret.file.as_ref()?.value))
@@ -62,7 +49,7 @@ fn ignore(project: &Project<'_>, file: &str, changes: &mut Changes) -> String {
 /// Adds a file to the .dockerignore of the build contexts that it lies in.
 pub(super) fn keep_out(project: &Project<'_>, file: &str, changes: &mut Changes) -> Option<String> {
     let mut title = None;
-    for service in &project.loaded.project.services {
+    for service in project.model().iter().flat_map(|model| &model.services) {
         let Some(context) = service.build.as_ref().and_then(|build| build.context.as_ref()) else { continue };
         let context = join("", &context.value);
         let inside = match context.as_str() {

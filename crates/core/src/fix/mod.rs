@@ -13,13 +13,17 @@ mod verify;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::Serialize;
+
 pub use edit::{Edit, apply};
 
-use crate::compose::{Environment, LoadRequest, Loaded, load};
+use crate::compose::template::Missing;
+use crate::compose::{Environment, LoadError, Loaded, Project as Model, add_env_files};
 use crate::files::{FileSystem, join, parent};
-use crate::lint::{LintOptions, Outcome, lint_file};
-use crate::rules::{Finding, FixKind};
-use crate::source::Sources;
+use crate::lint::{LintOptions, Linted, Outcome, lint};
+use crate::report::JsonPlace;
+use crate::rules::{Finding, FixKind, Proposal, ProposedFile};
+use crate::source::{Sources, Span};
 use crate::yaml::Document;
 
 /// What to fix.
@@ -35,7 +39,7 @@ pub struct FixOptions<'a> {
     /// Only findings in these services; all if empty.
     pub services: &'a [String],
     /// Only findings that this lets through: for one at a time.
-    pub accept: &'a dyn Fn(&Finding) -> bool,
+    pub accept: &'a dyn Fn(&Outcome, &Finding) -> bool,
 }
 
 /// What a fixed file is to look like, and what could not be fixed.
@@ -62,12 +66,12 @@ struct Moved {
 }
 
 /// One finding and what is done about it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Fix {
     /// The rule.
     pub rule: &'static str,
-    /// The file, line and column of the finding.
-    pub place: String,
+    /// Where the finding is.
+    pub place: JsonPlace,
     /// The place in the project.
     pub path: String,
     /// What is done, without a value.
@@ -76,15 +80,41 @@ pub struct Fix {
     pub notes: Vec<String>,
     /// What it changes.
     pub kind: FixKind,
+    /// The finding's place.
+    #[serde(skip)]
+    span: Span,
+}
+
+impl Fix {
+    /// What is done about a finding.
+    fn new(outcome: &Outcome, finding: &Finding, kind: FixKind, title: String) -> Self {
+        Fix {
+            rule: finding.rule,
+            place: JsonPlace::of(&outcome.sources, finding.span),
+            path: finding.path.clone(),
+            title,
+            notes: Vec::new(),
+            kind,
+            span: finding.span,
+        }
+    }
+
+    /// Whether it mends a finding: several rules may be about one variable that moves.
+    fn mends(&self, finding: &Finding) -> bool {
+        let moves = |rule| moved::RULES.contains(&rule);
+        self.path == finding.path
+            && self.span.file == finding.span.file
+            && (self.rule == finding.rule || (moves(self.rule) && moves(finding.rule)))
+    }
 }
 
 /// A finding that is left, and why.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Refusal {
     /// The rule.
     pub rule: &'static str,
-    /// The file, line and column of the finding.
-    pub place: String,
+    /// Where the finding is.
+    pub place: JsonPlace,
     /// The place in the project.
     pub path: String,
     /// Why, in one sentence.
@@ -115,6 +145,8 @@ pub struct ChangedFile {
     pub path: String,
     /// Its text; `None` if it is new.
     pub before: Option<String>,
+    /// What is changed; what is put in holds names and paths, never a value.
+    pub edits: Vec<Edit>,
     /// Its new text.
     pub after: String,
     /// The same two with what may be a secret masked, to be shown.
@@ -132,28 +164,39 @@ struct Project<'a> {
     files: &'a dyn FileSystem,
     path: &'a str,
     environment: &'a Environment,
-    sources: Sources,
-    documents: Vec<Document>,
-    loaded: Loaded,
+    linted: &'a Linted,
 }
 
 impl<'a> Project<'a> {
-    fn read(
-        files: &'a dyn FileSystem,
-        path: &'a str,
-        chain: &[String],
-        environment: &'a Environment,
-    ) -> Option<Self> {
-        let (mut sources, mut documents) = (Sources::default(), Vec::new());
-        let unset = Environment::default();
-        let request = LoadRequest::lenient(chain, parent(path), &unset);
-        let loaded = load(files, &mut sources, &mut documents, &request).ok()?;
-        Some(Project { files, path, environment, sources, documents, loaded })
+    fn outcome(&self) -> &'a Outcome {
+        &self.linted.outcome
+    }
+
+    fn sources(&self) -> &'a Sources {
+        &self.linted.outcome.sources
+    }
+
+    fn documents(&self) -> &'a [Document] {
+        &self.linted.outcome.documents
+    }
+
+    fn loaded(&self) -> Option<&'a Loaded> {
+        self.linted.loaded.as_ref()
+    }
+
+    /// What the Compose file says, if it is one.
+    fn model(&self) -> Option<&'a Model> {
+        self.loaded().map(|loaded| &loaded.project)
     }
 
     /// The project directory, from where the user stands.
     fn directory(&self) -> &str {
         parent(self.path)
+    }
+
+    /// A path in the project directory, from where the user stands.
+    fn in_directory(&self, path: &str) -> String {
+        join(self.directory(), path)
     }
 }
 
@@ -176,49 +219,152 @@ impl Changes {
     }
 }
 
-/// Plans the fixes of one Compose file and of what belongs to it. The error is a sentence.
+/// Plans the fixes of one file and of what belongs to it. The error is a sentence.
 pub fn plan(files: &dyn FileSystem, path: &str, options: &FixOptions<'_>) -> Result<FixPlan, String> {
-    let outcome = lint_file(files, path, &options.lint);
+    let linted = lint(files, path, &options.lint);
+    let outcome = &linted.outcome;
     if let Some(error) = &outcome.error {
         return Err(error.message.clone());
     }
-    let chain = crate::lint::chain(files, path);
-    let Some(project) = Project::read(files, path, &chain, options.environment) else {
-        return Ok(FixPlan::default());
-    };
+    let project = Project { files, path, environment: options.environment, linted: &linted };
     let asked: Vec<&Finding> = outcome
         .findings
         .iter()
         .filter(|finding| options.rules.is_empty() || options.rules.iter().any(|rule| rule == finding.rule))
         .filter(|finding| options.services.is_empty() || is_in(finding, options.services))
-        .filter(|finding| (options.accept)(finding))
+        .filter(|finding| is_wanted(finding, options.include_unsafe))
+        .filter(|finding| (options.accept)(outcome, finding))
         .collect();
-    let plan = attempt(&project, &outcome, &asked, options.include_unsafe);
-    if verify::holds(&project, &chain, &plan, &options.lint) {
-        return Ok(plan);
+    let good = together(&project, &asked, &options.lint, &mut usize::MAX.clone());
+    let mut plan = attempt(&project, &good);
+    if good.len() < asked.len() && !verify::holds(&project, &plan, &options.lint) {
+        return Err("the fixes do not go together; fix one at a time with --interactive".to_owned());
     }
-    // One of them cannot be done as it should: find out which, and do the others.
-    let (mut good, mut refused) = (Vec::new(), Vec::new());
-    for finding in asked {
-        let alone = attempt(&project, &outcome, &[finding], options.include_unsafe);
-        if !alone.fixes.is_empty() && verify::holds(&project, &chain, &alone, &options.lint) {
-            good.push(finding);
-            continue;
-        }
-        refused.extend(alone.refused);
-        refused.extend(alone.fixes.into_iter().map(|fix| Refusal {
+    for finding in asked.iter().filter(|finding| !good.iter().any(|good| std::ptr::eq(*good, **finding))) {
+        let alone = attempt(&project, &[finding]);
+        plan.refused.extend(alone.refused);
+        plan.refused.extend(alone.fixes.into_iter().map(|fix| Refusal {
             rule: fix.rule,
             place: fix.place,
             path: fix.path,
             reason: "the file would not mean the same afterwards; it has to be done by hand".to_owned(),
         }));
     }
-    let mut plan = attempt(&project, &outcome, &good, options.include_unsafe);
-    if !verify::holds(&project, &chain, &plan, &options.lint) {
-        return Err("the fixes do not go together; fix one at a time with --interactive".to_owned());
+    for file in &mut plan.changed {
+        file.shown = shown(outcome, file);
     }
-    plan.refused.extend(refused);
     Ok(plan)
+}
+
+/// How much is said of a fix that is not asked for yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Whether there is one, and of what kind.
+    Kind,
+    /// What it changes, too.
+    Changes,
+}
+
+/// How often a file is read anew, at most, to learn which fixes hold while it is linted only. Where that is not
+/// enough, some are not spoken of.
+const TRIES: usize = 32;
+
+/// Lints a file as [`crate::lint::lint_file`] does, and says of each finding what `cosec fix` would do about it.
+pub fn lint_file(files: &dyn FileSystem, path: &str, options: &LintOptions, detail: Detail) -> Outcome {
+    let mut linted = lint(files, path, options);
+    let proposals = if linted.outcome.findings.iter().any(|finding| kind_of(finding.rule).is_some()) {
+        proposals(files, path, &linted, options, detail)
+    } else {
+        Vec::new()
+    };
+    for (finding, proposal) in linted.outcome.findings.iter_mut().zip(proposals) {
+        finding.fix = proposal;
+    }
+    linted.outcome
+}
+
+/// What can be done about each finding.
+fn proposals(
+    files: &dyn FileSystem,
+    path: &str,
+    linted: &Linted,
+    options: &LintOptions,
+    detail: Detail,
+) -> Vec<Option<Proposal>> {
+    // `.env` alone: what is linted must not depend on who lints.
+    let mut environment = Environment::default();
+    if read_dotenv(files, &mut Sources::default(), parent(path), &mut environment).is_err() {
+        return Vec::new();
+    }
+    let project = Project { files, path, environment: &environment, linted };
+    let findings = &linted.outcome.findings;
+    let asked: Vec<&Finding> = findings.iter().filter(|finding| is_wanted(finding, true)).collect();
+    let good = together(&project, &asked, options, &mut TRIES.clone());
+    let plan = attempt(&project, &good);
+    if good.len() < asked.len() && !verify::holds(&project, &plan, options) {
+        return Vec::new();
+    }
+    let proposal = |finding: &Finding| {
+        let fix = plan.fixes.iter().find(|fix| fix.mends(finding))?;
+        let mut proposal =
+            Proposal { kind: fix.kind, title: fix.title.clone(), files: Vec::new(), makes_file: false };
+        if detail == Detail::Changes {
+            let alone = attempt(&project, &[finding]);
+            proposal.makes_file = !alone.new_files.is_empty();
+            proposal.files = alone.changed.iter().map(proposed).collect();
+        }
+        Some(proposal)
+    };
+    findings.iter().map(proposal).collect()
+}
+
+fn proposed(file: &ChangedFile) -> ProposedFile {
+    let mut sources = Sources::default();
+    let id = sources.add(file.path.clone(), file.before.clone().unwrap_or_default());
+    let changes = file.edits.iter().map(|edit| {
+        let span = Span { file: id, start: edit.start as u32, end: edit.end as u32 };
+        let (start, end) = sources.range(span);
+        (start, end, edit.text.clone())
+    });
+    ProposedFile { path: file.path.clone(), changes: changes.collect() }
+}
+
+/// Adds the variables of a project directory's `.env`, if there is one, that are not set yet.
+pub fn read_dotenv(
+    files: &dyn FileSystem,
+    sources: &mut Sources,
+    directory: &str,
+    environment: &mut Environment,
+) -> Result<(), LoadError> {
+    let path = join(directory, ".env");
+    let Ok(text) = files.read(&path) else { return Ok(()) };
+    let file = sources.add(path, text);
+    add_env_files(sources, &[file], environment, Missing::Allow)
+}
+
+/// Those of the findings whose fixes hold when they are made together, or nearly so: who takes fewer than asked for
+/// must check once more.
+fn together<'f>(
+    project: &Project<'_>,
+    findings: &[&'f Finding],
+    lint: &LintOptions,
+    tries: &mut usize,
+) -> Vec<&'f Finding> {
+    if findings.is_empty() || *tries == 0 {
+        return Vec::new();
+    }
+    *tries -= 1;
+    if verify::holds(project, &attempt(project, findings), lint) {
+        return findings.to_vec();
+    }
+    // One of them cannot be done as it should: find out which, and do the others.
+    let (left, right) = findings.split_at(findings.len() / 2);
+    if left.is_empty() {
+        return Vec::new();
+    }
+    let mut good = together(project, left, lint, tries);
+    good.extend(together(project, right, lint, tries));
+    good
 }
 
 fn is_in(finding: &Finding, services: &[String]) -> bool {
@@ -234,57 +380,64 @@ pub fn kind_of(rule: &str) -> Option<FixKind> {
     (moved::RULES.contains(&rule) || rule == mode::RULE).then_some(FixKind::Unsafe)
 }
 
-fn attempt(project: &Project<'_>, outcome: &Outcome, findings: &[&Finding], include_unsafe: bool) -> FixPlan {
+fn is_wanted(finding: &Finding, include_unsafe: bool) -> bool {
+    kind_of(finding.rule).is_some_and(|kind| include_unsafe || kind == FixKind::Safe)
+}
+
+fn attempt(project: &Project<'_>, findings: &[&Finding]) -> FixPlan {
     let mut plan = FixPlan::default();
     let mut changes = Changes::default();
-    let wanted = |finding: &&&Finding| match kind_of(finding.rule) {
-        Some(FixKind::Safe) => true,
-        Some(FixKind::Unsafe) => include_unsafe,
-        None => false,
-    };
-    let findings: Vec<&Finding> = findings.iter().filter(wanted).copied().collect();
-    moved::plan(project, outcome, &findings, &mut plan, &mut changes);
-    mode::plan(outcome, &findings, &mut plan, &mut changes);
-    ignored::plan(project, outcome, &findings, &mut plan, &mut changes);
-    finish(project, outcome, changes, &mut plan);
+    moved::plan(project, findings, &mut plan, &mut changes);
+    mode::plan(project.outcome(), findings, &mut plan, &mut changes);
+    ignored::plan(project, findings, &mut plan, &mut changes);
+    finish(project, changes, &mut plan);
     plan
 }
 
 /// Turns changes into texts: what git must not see first, Compose files next, `.env` last.
-fn finish(project: &Project<'_>, outcome: &Outcome, changes: Changes, plan: &mut FixPlan) {
+fn finish(project: &Project<'_>, changes: Changes, plan: &mut FixPlan) {
     plan.new_files = changes.new_files;
     for (path, lines) in changes.lines {
         let before = project.files.read(&path).ok();
-        let text = before.clone().unwrap_or_default();
-        let newline = edit::newline(&text);
-        let mut after = text.clone();
-        if !after.is_empty() && !after.ends_with('\n') {
-            after.push_str(newline);
+        let text = before.as_deref().unwrap_or_default();
+        let newline = edit::newline(text);
+        let mut added = String::new();
+        if !text.is_empty() && !text.ends_with('\n') {
+            added.push_str(newline);
         }
         for line in lines {
-            after.push_str(&line);
-            after.push_str(newline);
+            added.push_str(&line);
+            added.push_str(newline);
         }
-        let shown = (text, after.clone());
-        plan.changed.push(ChangedFile { path, before, after, shown });
+        let edits = vec![Edit::insert(text.len(), added)];
+        plan.changed.extend(ChangedFile::new(path, before, edits));
     }
     let (env, compose): (Vec<_>, Vec<_>) =
         changes.edits.into_iter().partition(|(path, _)| crate::lint::is_env_file(path));
     for (path, edits) in compose.into_iter().chain(env) {
         let Ok(before) = project.files.read(&path) else { continue };
-        let masks = masks(outcome, &path, &before);
-        let mut shown_edits = edits.clone();
-        let untouched = |mask: &&Edit| {
-            !edits.iter().any(|edit| edit.start < mask.end && mask.start < edit.end && edit.start < edit.end)
-        };
-        shown_edits.extend(masks.iter().filter(untouched).cloned());
-        let shown_before = apply(&before, masks).unwrap_or_default();
-        let shown_after = apply(&before, shown_edits).unwrap_or_default();
-        if let Some(after) = apply(&before, edits) {
-            let shown = (shown_before, shown_after);
-            plan.changed.push(ChangedFile { path, before: Some(before), after, shown });
-        }
+        plan.changed.extend(ChangedFile::new(path, Some(before), edits));
     }
+}
+
+impl ChangedFile {
+    /// `None` where two edits are about the same bytes.
+    fn new(path: String, before: Option<String>, edits: Vec<Edit>) -> Option<Self> {
+        let after = apply(before.as_deref().unwrap_or_default(), edits.clone())?;
+        Some(ChangedFile { path, before, edits, after, shown: Default::default() })
+    }
+}
+
+/// A file before and after as it may be shown.
+fn shown(outcome: &Outcome, file: &ChangedFile) -> (String, String) {
+    let before = file.before.as_deref().unwrap_or_default();
+    let masks = masks(outcome, &file.path, before);
+    let mut edits = file.edits.clone();
+    let untouched = |mask: &&Edit| {
+        !file.edits.iter().any(|edit| edit.start < mask.end && mask.start < edit.end && edit.start < edit.end)
+    };
+    edits.extend(masks.iter().filter(untouched).cloned());
+    (apply(before, masks).unwrap_or_default(), apply(before, edits).unwrap_or_default())
 }
 
 /// What to hide of a text that is shown: every value that a rule has said to be a secret, and all of `.env`.
@@ -316,22 +469,11 @@ fn masks(outcome: &Outcome, path: &str, text: &str) -> Vec<Edit> {
     masks
 }
 
-/// `compose.yaml:3:7`
-fn place(outcome: &Outcome, finding: &Finding) -> String {
-    let position = outcome.sources.range(finding.span).0;
-    format!("{}:{}:{}", outcome.sources.file(finding.span.file).path(), position.line, position.column)
-}
-
 fn refuse(outcome: &Outcome, finding: &Finding, reason: impl Into<String>) -> Refusal {
     Refusal {
         rule: finding.rule,
-        place: place(outcome, finding),
+        place: JsonPlace::of(&outcome.sources, finding.span),
         path: finding.path.clone(),
         reason: reason.into(),
     }
-}
-
-/// A path in the project directory, from where the user stands.
-fn in_directory(project: &Project<'_>, path: &str) -> String {
-    join(project.directory(), path)
 }

@@ -1,7 +1,7 @@
 //! `mode: 400` as `mode: 0400`.
 
 use super::edit::Edit;
-use super::{Changes, Fix, FixPlan, place, refuse};
+use super::{Changes, Fix, FixPlan, refuse};
 use crate::lint::Outcome;
 use crate::rules::{Finding, FixKind};
 
@@ -16,13 +16,7 @@ pub(super) fn plan(outcome: &Outcome, findings: &[&Finding], plan: &mut FixPlan,
         }
         let file = outcome.sources.file(finding.span.file).path().to_owned();
         changes.edits.entry(file).or_default().push(Edit::insert(finding.span.start as usize, "0"));
-        plan.fixes.push(Fix {
-            rule: finding.rule,
-            place: place(outcome, finding),
-            path: finding.path.clone(),
-            title: format!("write the mode in base 8: 0{written}"),
-            notes: Vec::new(),
-            kind: FixKind::Unsafe,
-        });
+        let title = format!("write the mode in base 8: 0{written}");
+        plan.fixes.push(Fix::new(outcome, finding, FixKind::Unsafe, title));
     }
 }

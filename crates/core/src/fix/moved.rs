@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::edit::{self, Edit};
-use super::{Changes, Content, Fix, FixPlan, Moved, NewFile, Project, ignored, in_directory, place, refuse};
+use super::{Changes, Content, Fix, FixPlan, Moved, NewFile, Project, ignored, refuse};
 use crate::compose::template::{self, Missing, Operator, Piece};
-use crate::compose::{BindingOrigin, Data, EnvVar, Service, Value};
+use crate::compose::{BindingOrigin, Data, EnvVar, Loaded, Service, Value};
 use crate::files::{Answer, FileKind, GitState, file_name};
 use crate::images;
 use crate::lint::Outcome;
@@ -60,16 +60,12 @@ enum Entry {
 const ELSEWHERE: &str =
     "an anchor, an alias or a merge key brings it, and others may use that; write the variable out first";
 
-pub(super) fn plan(
-    project: &Project<'_>,
-    outcome: &Outcome,
-    findings: &[&Finding],
-    plan: &mut FixPlan,
-    changes: &mut Changes,
-) {
+pub(super) fn plan(project: &Project<'_>, findings: &[&Finding], plan: &mut FixPlan, changes: &mut Changes) {
+    let outcome = project.outcome();
+    let Some(loaded) = project.loaded() else { return };
     let mut moves: Vec<Move<'_>> = Vec::new();
     for finding in findings.iter().filter(|finding| RULES.contains(&finding.rule)) {
-        match movable(project, finding) {
+        match movable(project, loaded, finding) {
             // Several rules may be about one variable.
             Ok(one) if moves.iter().any(|other| same_variable(other, &one)) => {}
             Ok(one) => moves.push(one),
@@ -86,8 +82,8 @@ pub(super) fn plan(
         by_service.entry((one.written.document.file(), &one.service.name)).or_default().push(at);
     }
     for ((file, _), indexes) in &by_service {
-        let text = project.sources.file(*file).text();
-        let path = project.sources.file(*file).path().to_owned();
+        let text = project.sources().file(*file).text();
+        let path = project.sources().file(*file).path().to_owned();
         let mut edits = Vec::new();
         let mut granted: Vec<&str> = Vec::new();
         for at in indexes {
@@ -108,7 +104,7 @@ pub(super) fn plan(
     }
     define(project, &moves, &names, changes);
     make_files(project, &moves, &names, changes);
-    forget_dotenv(project, &moves, changes);
+    forget_dotenv(project, loaded, &moves, changes);
     for (one, name) in moves.iter().zip(&names) {
         plan.fixes.push(describe(project, outcome, one, name));
         plan.moved.push(Moved {
@@ -125,8 +121,8 @@ fn same_variable(left: &Move<'_>, right: &Move<'_>) -> bool {
 }
 
 /// What a finding is about, if it can move; else why not.
-fn movable<'p>(project: &'p Project<'_>, finding: &'p Finding) -> Result<Move<'p>, String> {
-    let services = &project.loaded.project.services;
+fn movable<'p>(project: &Project<'p>, loaded: &'p Loaded, finding: &'p Finding) -> Result<Move<'p>, String> {
+    let services = &loaded.project.services;
     let found = services.iter().find_map(|service| {
         let rest = finding.path.strip_prefix("services.")?.strip_prefix(&*service.name)?;
         let name = rest.strip_prefix(".environment.")?;
@@ -146,7 +142,7 @@ fn movable<'p>(project: &'p Project<'_>, finding: &'p Finding) -> Result<Move<'p
     if service.environment.iter().any(|other| *other.name.value == *variant) {
         return Err(format!("{variant} is set already; remove one of the two"));
     }
-    let written = find(project, service, variable)?;
+    let written = find(project, loaded, service, variable)?;
     let (source, dotenv) = source(project, variable)?;
     Ok(Move { finding, service, variable: name, variant, source, dotenv, written })
 }
@@ -198,15 +194,20 @@ fn literal(project: &Project<'_>, text: &str) -> Result<String, String> {
 }
 
 /// The variable in the tree of its file, reached without anchors, aliases and merge keys.
-fn find<'p>(project: &'p Project<'_>, service: &Service, variable: &EnvVar) -> Result<Written<'p>, String> {
+fn find<'p>(
+    project: &Project<'p>,
+    loaded: &Loaded,
+    service: &Service,
+    variable: &EnvVar,
+) -> Result<Written<'p>, String> {
     let file = variable.name.span.file;
-    let named = project.loaded.ways.of(file);
+    let named = loaded.ways.of(file);
     if !matches!(named, Some(crate::compose::Way::Named(_))) {
-        let path = project.sources.file(file).path();
+        let path = project.sources().file(file).path();
         return Err(format!("it is written in {path}, which is included or extended; fix that file"));
     }
     let inside = |outer: Span, inner: Span| outer.contains(inner);
-    for document in project.documents.iter().filter(|document| document.file() == file) {
+    for document in project.documents().iter().filter(|document| document.file() == file) {
         let Some((_, services)) = child(document, document.root(), "services") else { continue };
         let Some((_, own)) = child(document, services, &service.name) else { continue };
         let Some(environment) = child(document, own, "environment") else { continue };
@@ -304,12 +305,12 @@ fn free_name(project: &Project<'_>, one: &Move<'_>, taken: &[String]) -> String 
     let base = long.clone();
     let numbered = (2..).map(move |number| format!("{base}_{number}"));
     let is_free = |name: &String| {
-        let path = in_directory(project, &format!("secrets/{name}"));
+        let path = project.in_directory(&format!("secrets/{name}"));
         let is_there = match project.files.kind(&path) {
             Answer::Known(kind) => kind != FileKind::Missing,
             Answer::NotChecked(_) => project.files.read(&path).is_ok(),
         };
-        !taken.contains(name) && project.loaded.project.secret(name).is_none() && !is_there
+        !taken.contains(name) && project.model().is_none_or(|model| model.secret(name).is_none()) && !is_there
     };
     [short, long].into_iter().chain(numbered).find(is_free).unwrap_or_default()
 }
@@ -428,8 +429,8 @@ fn define(project: &Project<'_>, moves: &[Move<'_>], names: &[String], changes: 
         }
     }
     for (file, secrets) in files {
-        let text = project.sources.file(file).text();
-        let path = project.sources.file(file).path().to_owned();
+        let text = project.sources().file(file).text();
+        let path = project.sources().file(file).path().to_owned();
         let document = secrets[0].1.written.document;
         let edit = definition(document, text, &secrets);
         changes.edits.entry(path).or_default().push(edit);
@@ -505,24 +506,23 @@ fn step(document: &Document, text: &str) -> usize {
 fn make_files(project: &Project<'_>, moves: &[Move<'_>], names: &[String], changes: &mut Changes) {
     for (one, name) in moves.iter().zip(names) {
         let Source::File(value) = &one.source else { continue };
-        let path = in_directory(project, &format!("secrets/{name}"));
+        let path = project.in_directory(&format!("secrets/{name}"));
         if changes.new_files.iter().any(|file| file.path == path) {
             continue;
         }
         ignored::keep_from_git(project, &path, changes);
         ignored::keep_out(project, &path, changes);
         // What `cosec fix --undo` needs holds the value, too.
-        ignored::keep_out(project, &in_directory(project, ".cosec"), changes);
+        ignored::keep_out(project, &project.in_directory(".cosec"), changes);
         changes.new_files.push(NewFile { path, content: Content(value.clone()) });
     }
 }
 
 /// Takes values that moved out of `.env`, where nothing else uses them.
-fn forget_dotenv(project: &Project<'_>, moves: &[Move<'_>], changes: &mut Changes) {
-    let path = in_directory(project, ".env");
+fn forget_dotenv(project: &Project<'_>, loaded: &Loaded, moves: &[Move<'_>], changes: &mut Changes) {
+    let path = project.in_directory(".env");
     let Ok(text) = project.files.read(&path) else { return };
-    let is_env_file = project
-        .loaded
+    let is_env_file = loaded
         .project
         .services
         .iter()
@@ -536,10 +536,10 @@ fn forget_dotenv(project: &Project<'_>, moves: &[Move<'_>], changes: &mut Change
         let moved =
             moves.iter().filter(|other| other.dotenv.as_ref().is_some_and(|(other, _)| other == name));
         if done.contains(&name.as_str())
-            || uses(&project.loaded.root, name) > moved.count()
+            || uses(&loaded.root, name) > moved.count()
             || text.contains(&format!("${{{name}"))
             || text.contains(&format!("${name}"))
-            || is_passed_on(project, name, moves)
+            || is_passed_on(loaded, name, moves)
         {
             continue;
         }
@@ -554,8 +554,8 @@ fn forget_dotenv(project: &Project<'_>, moves: &[Move<'_>], changes: &mut Change
 }
 
 /// Whether a service takes a variable from outside by its bare name.
-fn is_passed_on(project: &Project<'_>, name: &str, moves: &[Move<'_>]) -> bool {
-    project.loaded.project.services.iter().any(|service| {
+fn is_passed_on(loaded: &Loaded, name: &str, moves: &[Move<'_>]) -> bool {
+    loaded.project.services.iter().any(|service| {
         let arguments = service.build.iter().flat_map(|build| &build.args);
         service.environment.iter().chain(arguments).any(|variable| {
             variable.value.is_none()
@@ -611,12 +611,7 @@ fn describe(project: &Project<'_>, outcome: &Outcome, one: &Move<'_>, name: &str
     if known && project.files.git(file) == Answer::Known(GitState::Tracked) {
         notes.push("git's history keeps the value: change it in the service and in the file".to_owned());
     }
-    Fix {
-        rule: one.finding.rule,
-        place: place(outcome, one.finding),
-        path: one.finding.path.clone(),
-        title,
-        notes,
-        kind: FixKind::Unsafe,
-    }
+    let mut fix = Fix::new(outcome, one.finding, FixKind::Unsafe, title);
+    fix.notes = notes;
+    fix
 }

@@ -1,9 +1,9 @@
 //! A fixed project is read again: it must mean what it meant, but for what was to change.
 
-use super::{FixPlan, Moved, Project};
+use super::{Fix, FixPlan, Model, Moved, Project};
 use crate::compose::{Data, MapEntry, Value};
 use crate::files::{Answer, FileFacts, FileKind, FileSystem, GitState, ReadError};
-use crate::lint::{LintOptions, lint_file};
+use crate::lint::LintOptions;
 use crate::rules::FixKind;
 
 /// The files as they will be.
@@ -49,28 +49,38 @@ impl FileSystem for Fixed<'_> {
 }
 
 /// Whether the plan changes what it is to change and nothing else, and leaves no finding that it mends.
-pub(super) fn holds(before: &Project<'_>, chain: &[String], plan: &FixPlan, lint: &LintOptions) -> bool {
+pub(super) fn holds(before: &Project<'_>, plan: &FixPlan, lint: &LintOptions) -> bool {
     if plan.fixes.is_empty() {
         return true;
     }
     let fixed = Fixed { files: before.files, plan };
-    let Some(after) = Project::read(&fixed, before.path, chain, before.environment) else { return false };
-    let (mut old, mut new) = (before.loaded.root.clone(), after.loaded.root.clone());
-    for root in [&mut old, &mut new] {
-        take_out(root, plan);
-    }
-    let outcome = lint_file(&fixed, before.path, lint);
-    let mended = |rule: &str, path: &str| {
-        !outcome.findings.iter().any(|finding| finding.rule == rule && finding.path == path)
+    let after = crate::lint::lint(&fixed, before.path, lint);
+    let outcome = &after.outcome;
+    let mended = |fix: &Fix| {
+        let file = before.sources().file(fix.span.file).path();
+        !outcome.findings.iter().any(|finding| {
+            finding.rule == fix.rule
+                && finding.path == fix.path
+                && outcome.sources.file(finding.span.file).path() == file
+        })
     };
-    let is_mended = plan.fixes.iter().all(|fix| fix.kind == FixKind::Safe || mended(fix.rule, &fix.path));
-    let is_there = plan.moved.iter().all(|moved| has_moved(&after, moved));
-    outcome.error.is_none() && is_mended && is_there && crate::compose::same(&old, &new)
+    let is_mended = plan.fixes.iter().all(|fix| fix.kind == FixKind::Safe || mended(fix));
+    let means_the_same = match (before.loaded(), &after.loaded) {
+        (Some(before), Some(after)) => {
+            let (mut old, mut new) = (before.root.clone(), after.root.clone());
+            for root in [&mut old, &mut new] {
+                take_out(root, plan);
+            }
+            crate::compose::same(&old, &new)
+                && plan.moved.iter().all(|moved| has_moved(&after.project, moved))
+        }
+        (before, after) => before.is_none() && after.is_none(),
+    };
+    outcome.error.is_none() && is_mended && means_the_same
 }
 
 /// Whether a service has the variable that names the file, and the grant, and not the old variable.
-fn has_moved(after: &Project<'_>, moved: &Moved) -> bool {
-    let project = &after.loaded.project;
+fn has_moved(project: &Model, moved: &Moved) -> bool {
     let Some(service) = project.services.iter().find(|service| *service.name == *moved.service) else {
         return false;
     };

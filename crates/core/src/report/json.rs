@@ -1,6 +1,7 @@
 //! `--format json`, version 1: a contract with scripts.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use serde::Serialize;
 
@@ -46,7 +47,7 @@ pub struct JsonFinding {
 }
 
 /// A place: lines and columns from 1, columns in Unicode scalar values, the end exclusive.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct JsonPlace {
     /// The file as given.
     pub file: String,
@@ -79,6 +80,27 @@ pub struct JsonNotChecked {
     pub rule: &'static str,
     /// Why.
     pub reason: String,
+}
+
+impl JsonPlace {
+    /// The place of a span.
+    pub fn of(sources: &Sources, span: Span) -> Self {
+        let (start, end) = sources.range(span);
+        JsonPlace {
+            file: sources.file(span.file).path().to_owned(),
+            line: start.line,
+            column: start.column,
+            end_line: end.line,
+            end_column: end.column,
+        }
+    }
+}
+
+/// `compose.yaml:3:7`
+impl fmt::Display for JsonPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
 }
 
 impl Report {
@@ -119,17 +141,17 @@ pub(super) fn json_finding(sources: &Sources, finding: &Finding) -> JsonFinding 
         severity: finding.severity,
         confidence: finding.confidence,
         message: finding.message.clone(),
-        place: place(sources, finding.span),
+        place: JsonPlace::of(sources, finding.span),
         path: finding.path.clone(),
         related: finding
             .related
             .iter()
             .map(|related| JsonRelated {
-                place: place(sources, related.span),
+                place: JsonPlace::of(sources, related.span),
                 message: related.message.clone(),
             })
             .collect(),
-        fix: finding.fix,
+        fix: finding.fix.as_ref().map(|proposal| proposal.kind),
         help: finding.help.clone(),
         fingerprint: fingerprint_of(sources, finding),
     }
@@ -142,17 +164,6 @@ pub fn fingerprint_of(sources: &Sources, finding: &Finding) -> String {
     let parts: Vec<&str> =
         finding.path.split('.').map(|part| if is_index(part) { "#" } else { part }).collect();
     fingerprint(finding.rule, &file, &parts.join("."))
-}
-
-fn place(sources: &Sources, span: Span) -> JsonPlace {
-    let (start, end) = sources.range(span);
-    JsonPlace {
-        file: sources.file(span.file).path().to_owned(),
-        line: start.line,
-        column: start.column,
-        end_line: end.line,
-        end_column: end.column,
-    }
 }
 
 /// FNV-1a over rule, file and path: stable across releases and platforms, and free of values.

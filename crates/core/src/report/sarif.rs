@@ -5,21 +5,23 @@ use serde_json::{Value, json};
 
 use super::json::{JsonFinding, json_finding, json_findings};
 use crate::lint::Outcome;
-use crate::rules::{self, Severity};
+use crate::rules::{self, Finding, FixKind, Proposal, Severity};
+use crate::source::Position;
 
 /// All outcomes as one SARIF log.
 pub fn sarif(outcomes: &[Outcome]) -> String {
     let mut results = Vec::new();
     for outcome in outcomes {
-        results.extend(json_findings(outcome).iter().map(|finding| result(finding, None)));
+        let json = json_findings(outcome);
+        results.extend(json.iter().zip(&outcome.findings).map(|(json, finding)| result(json, finding, None)));
         for (finding, reason) in &outcome.ignored {
             let suppression = json!({"kind": "inSource", "status": "accepted", "justification": reason});
-            results.push(result(&json_finding(&outcome.sources, finding), Some(suppression)));
+            results.push(result(&json_finding(&outcome.sources, finding), finding, Some(suppression)));
         }
         for finding in &outcome.known {
             let suppression =
                 json!({"kind": "external", "status": "accepted", "justification": "in the baseline"});
-            results.push(result(&json_finding(&outcome.sources, finding), Some(suppression)));
+            results.push(result(&json_finding(&outcome.sources, finding), finding, Some(suppression)));
         }
     }
     let rules: Vec<Value> = rules::ALL
@@ -69,7 +71,7 @@ pub fn sarif(outcomes: &[Outcome]) -> String {
     log.to_string()
 }
 
-fn result(finding: &JsonFinding, suppression: Option<Value>) -> Value {
+fn result(finding: &JsonFinding, found: &Finding, suppression: Option<Value>) -> Value {
     let index = rules::ALL.iter().position(|rule| rule.id == finding.rule);
     let mut result = json!({
         "ruleId": finding.rule,
@@ -87,10 +89,51 @@ fn result(finding: &JsonFinding, suppression: Option<Value>) -> Value {
         });
         result["relatedLocations"] = related.collect();
     }
+    if let Some(proposal) = &found.fix {
+        result["fixes"] = json!([fix(finding, proposal)]);
+    }
     if let Some(suppression) = suppression {
         result["suppressions"] = json!([suppression]);
     }
     result
+}
+
+/// What `cosec fix` would do. One that makes a file with a secret in it is described and changes nothing: a report
+/// holds no value, and the other changes alone would lose it.
+fn fix(finding: &JsonFinding, proposal: &Proposal) -> Value {
+    let option = if proposal.kind == FixKind::Unsafe { " --unsafe" } else { "" };
+    let command = format!("`cosec fix{option} --write` does it");
+    let replacement = |start: Position, end: Position, text: &str| {
+        let mut replacement = json!({"deletedRegion": {
+            "startLine": start.line, "startColumn": start.column, "endLine": end.line, "endColumn": end.column,
+        }});
+        if !text.is_empty() {
+            replacement["insertedContent"] = json!({"text": text});
+        }
+        replacement
+    };
+    if proposal.makes_file || proposal.files.is_empty() {
+        let at = Position { line: finding.place.line, column: finding.place.column };
+        return json!({
+            "description": {"text": format!("{}; {command}, this report leaves the value out", proposal.title)},
+            "artifactChanges": [{
+                "artifactLocation": {"uri": uri(&finding.place.file)},
+                "replacements": [replacement(at, at, "")],
+            }],
+        });
+    }
+    let changes: Vec<Value> = proposal
+        .files
+        .iter()
+        .map(|file| {
+            let changes = file.changes.iter().map(|(start, end, text)| replacement(*start, *end, text));
+            json!({
+                "artifactLocation": {"uri": uri(&file.path)},
+                "replacements": changes.collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    json!({"description": {"text": format!("{}; {command}", proposal.title)}, "artifactChanges": changes})
 }
 
 fn location(place: &super::json::JsonPlace) -> Value {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::source::Span;
+use crate::source::{Position, Span};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -48,6 +48,28 @@ pub enum FixKind {
     Unsafe,
 }
 
+/// What `cosec fix` would do about a finding.
+#[derive(Clone, Debug)]
+pub struct Proposal {
+    /// What it changes.
+    pub kind: FixKind,
+    /// What is done, without a value.
+    pub title: String,
+    /// The changes of each file, where they were asked for.
+    pub files: Vec<ProposedFile>,
+    /// A file is to be made with a secret's value in it, which no report holds.
+    pub makes_file: bool,
+}
+
+/// What a fix changes in a file.
+#[derive(Clone, Debug)]
+pub struct ProposedFile {
+    /// Which.
+    pub path: String,
+    /// From where to where, and what stands there afterwards: names and paths, never a value.
+    pub changes: Vec<(Position, Position, String)>,
+}
+
 /// Another place that a finding is about.
 #[derive(Debug, Clone)]
 pub struct Related {
@@ -78,8 +100,8 @@ pub struct Finding {
     pub path: String,
     /// Other places.
     pub related: Vec<Related>,
-    /// What a fix would change; `None` where cosec has none.
-    pub fix: Option<FixKind>,
+    /// What `cosec fix` would do; `None` where it can do nothing, or was not asked ([`crate::fix::lint_file`]).
+    pub fix: Option<Proposal>,
     /// Parts of the excerpt that may be shown. Every other scalar value in it is masked.
     pub shown: Vec<Span>,
 }

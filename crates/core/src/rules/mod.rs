@@ -50,7 +50,7 @@ mod url_password;
 mod weak_password;
 
 pub use context::{Context, DockerfileContext, EnvFileContext, Findings, ReadDockerfile};
-pub use finding::{Confidence, Finding, FixKind, NotChecked, Related, Severity};
+pub use finding::{Confidence, Finding, FixKind, NotChecked, Proposal, ProposedFile, Related, Severity};
 pub use rule::{Check, Needs, Persona, Rule};
 
 /// Every rule, in the order of the documentation.

@@ -1,0 +1,373 @@
+//! The loop: takes what the editor says, and lints when there is nothing more to take.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use cosec_core::fix::{self, Detail, FixOptions};
+use cosec_core::lint::{LintOptions, Outcome, is_linted, lint_file, once_each};
+use cosec_core::rules::{self, Finding};
+use cosec_core::source::Sources;
+use lsp_server::{Connection, ErrorCode, Message, Notification, Request, RequestId, Response};
+use lsp_types::notification::{
+    DidChangeTextDocument, DidChangeWatchedFiles, DidCloseTextDocument, DidOpenTextDocument,
+    DidSaveTextDocument, Notification as _, PublishDiagnostics, ShowMessage,
+};
+use lsp_types::request::{ApplyWorkspaceEdit, CodeActionRequest, ExecuteCommand, HoverRequest, Request as _};
+use lsp_types::{
+    ApplyWorkspaceEditParams, ApplyWorkspaceEditResponse, CodeActionKind, CodeActionOptions,
+    CodeActionParams, CodeActionProviderCapability, ExecuteCommandOptions, ExecuteCommandParams, Hover,
+    HoverContents, HoverParams, HoverProviderCapability, InitializeParams, MarkupContent, MarkupKind,
+    MessageType, PublishDiagnosticsParams, Range, SaveOptions, ServerCapabilities, ShowMessageParams,
+    TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions, TextDocumentSyncSaveOptions,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::actions::{self, Asked};
+use crate::buffers::Buffers;
+use crate::position::Encoding;
+use crate::{Host, Made, diagnostics, uri};
+
+/// Why the server ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The editor does not speak the protocol as it should.
+    #[error("the editor broke the protocol: {0}")]
+    Protocol(#[from] lsp_server::ProtocolError),
+    /// Standard input or output failed.
+    #[error("the connection to the editor failed: {0}")]
+    Connection(#[from] std::io::Error),
+    /// The editor went away without a word.
+    #[error("the editor closed the connection")]
+    Closed,
+}
+
+/// Serves one editor on standard input and output until it says `exit`.
+pub fn serve(host: &dyn Host) -> Result<(), ServeError> {
+    let (connection, threads) = Connection::stdio();
+    run(&connection, host)?;
+    drop(connection);
+    Ok(threads.join()?)
+}
+
+fn run(connection: &Connection, host: &dyn Host) -> Result<(), ServeError> {
+    let (id, params) = connection.initialize_start()?;
+    let params: InitializeParams = serde_json::from_value(params).unwrap_or_default();
+    let general = params.capabilities.general.unwrap_or_default();
+    let encoding = Encoding::of(general.position_encodings.as_deref());
+    let version = json!({"name": "cosec", "version": env!("CARGO_PKG_VERSION")});
+    connection
+        .initialize_finish(id, json!({"capabilities": capabilities(encoding), "serverInfo": version}))?;
+    let mut server = Server {
+        connection,
+        host,
+        encoding,
+        buffers: Buffers::new(host.disk()),
+        shown: BTreeSet::new(),
+        applying: HashMap::new(),
+        requests: 0,
+    };
+    server.listen()
+}
+
+fn capabilities(encoding: Encoding) -> ServerCapabilities {
+    ServerCapabilities {
+        position_encoding: Some(encoding.kind()),
+        text_document_sync: Some(TextDocumentSyncCapability::Options(TextDocumentSyncOptions {
+            open_close: Some(true),
+            change: Some(TextDocumentSyncKind::INCREMENTAL),
+            save: Some(TextDocumentSyncSaveOptions::SaveOptions(SaveOptions { include_text: Some(false) })),
+            ..TextDocumentSyncOptions::default()
+        })),
+        code_action_provider: Some(CodeActionProviderCapability::Options(CodeActionOptions {
+            code_action_kinds: Some(vec![CodeActionKind::QUICKFIX, actions::FIX_ALL]),
+            ..CodeActionOptions::default()
+        })),
+        execute_command_provider: Some(ExecuteCommandOptions {
+            commands: vec![actions::FIX.to_owned()],
+            ..ExecuteCommandOptions::default()
+        }),
+        hover_provider: Some(HoverProviderCapability::Simple(true)),
+        ..ServerCapabilities::default()
+    }
+}
+
+struct Server<'a> {
+    connection: &'a Connection,
+    host: &'a dyn Host,
+    encoding: Encoding,
+    buffers: Buffers,
+    /// The files that have diagnostics now.
+    shown: BTreeSet<String>,
+    /// What was made for edits that the editor has not applied yet.
+    applying: HashMap<RequestId, Vec<String>>,
+    requests: i32,
+}
+
+impl Server<'_> {
+    fn listen(&mut self) -> Result<(), ServeError> {
+        let mut stale = false;
+        loop {
+            let message = match (stale, self.connection.receiver.try_recv()) {
+                (_, Ok(message)) => message,
+                // While somebody types, the newest text alone is worth a look.
+                (true, Err(_)) => {
+                    stale = false;
+                    self.publish()?;
+                    continue;
+                }
+                (false, Err(_)) => self.connection.receiver.recv().map_err(|_| ServeError::Closed)?,
+            };
+            match message {
+                Message::Request(request) => {
+                    if self.connection.handle_shutdown(&request)? {
+                        return Ok(());
+                    }
+                    self.answer(request)?;
+                }
+                Message::Notification(notification) => stale |= self.notified(notification),
+                Message::Response(response) => self.applied(response)?,
+            }
+        }
+    }
+
+    /// Whether what was found may differ now.
+    fn notified(&mut self, Notification { method, params }: Notification) -> bool {
+        match method.as_str() {
+            DidOpenTextDocument::METHOD => {
+                let Some(document) = of::<DidOpenTextDocument>(params).map(|params| params.text_document)
+                else {
+                    return false;
+                };
+                self.buffers.renew(self.host.disk());
+                if let Some(path) = uri::to_path(&document.uri) {
+                    self.buffers.open(path, document.version, document.text);
+                }
+            }
+            DidChangeTextDocument::METHOD => {
+                let Some(params) = of::<DidChangeTextDocument>(params) else { return false };
+                if let Some(path) = uri::to_path(&params.text_document.uri) {
+                    let version = params.text_document.version;
+                    self.buffers.change(&path, version, params.content_changes, self.encoding);
+                }
+            }
+            DidCloseTextDocument::METHOD => {
+                let Some(params) = of::<DidCloseTextDocument>(params) else { return false };
+                if let Some(path) = uri::to_path(&params.text_document.uri) {
+                    self.buffers.close(&path);
+                }
+            }
+            DidSaveTextDocument::METHOD | DidChangeWatchedFiles::METHOD => {
+                self.buffers.renew(self.host.disk());
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn answer(&mut self, request: Request) -> Result<(), ServeError> {
+        let Request { id, method, params } = request;
+        let result = match method.as_str() {
+            CodeActionRequest::METHOD => parsed(params).map(|params| json!(self.code_actions(&params))),
+            HoverRequest::METHOD => parsed(params).map(|params| json!(self.hover(&params))),
+            ExecuteCommand::METHOD => parsed(params).and_then(|params| self.execute(params)),
+            other => Err((ErrorCode::MethodNotFound, format!("cosec knows no {other}"))),
+        };
+        self.send(match result {
+            Ok(result) => Response::new_ok(id, result),
+            Err((code, message)) => Response::new_err(id, code as i32, message),
+        })
+    }
+
+    fn options(&self, path: &str) -> LintOptions {
+        // That settings cannot be read is said at the top of the file; the rules run as they are.
+        self.host.options(path).unwrap_or_default()
+    }
+
+    /// The files that are linted: those open that are linted by themselves, and Dockerfiles.
+    fn roots(&self) -> Vec<String> {
+        let is_root = |path: &&str| is_linted(path) || cosec_core::dockerfile::is_dockerfile(path);
+        self.buffers.paths().filter(is_root).map(str::to_owned).collect()
+    }
+
+    fn publish(&mut self) -> Result<(), ServeError> {
+        let lint = |path: &String| lint_file(&self.buffers, path, &self.options(path));
+        let mut outcomes: Vec<Outcome> = self.roots().iter().map(lint).collect();
+        once_each(&mut outcomes);
+        let mut files = diagnostics::by_file(&outcomes, self.encoding);
+        for root in self.roots() {
+            if let Err(reason) = self.host.options(&root) {
+                files.entry(root).or_default().push(diagnostics::trouble(Range::default(), reason));
+            }
+        }
+        files.retain(|path, found| !found.is_empty() || self.buffers.get(path).is_some());
+        let gone = std::mem::take(&mut self.shown).into_iter().filter(|path| !files.contains_key(path));
+        let empty: BTreeMap<String, Vec<_>> = gone.map(|path| (path, Vec::new())).collect();
+        self.shown = files.keys().cloned().collect();
+        for (path, diagnostics) in empty.into_iter().chain(files) {
+            let Some(uri) = uri::from_path(&path) else { continue };
+            let version = self.buffers.get(&path).map(|buffer| buffer.version);
+            self.notify::<PublishDiagnostics>(PublishDiagnosticsParams { uri, diagnostics, version })?;
+        }
+        Ok(())
+    }
+
+    /// The outcomes that can have findings in a file, with what can be done about them.
+    fn about(&self, path: &str) -> Vec<Outcome> {
+        let mut roots = self.roots();
+        // What is found in a file from elsewhere belongs there: the file's own findings come first.
+        roots.sort_by_key(|root| root != path);
+        let lint = |root: &String| fix::lint_file(&self.buffers, root, &self.options(root), Detail::Kind);
+        let mut outcomes: Vec<Outcome> = roots.iter().map(lint).collect();
+        once_each(&mut outcomes);
+        outcomes
+    }
+
+    fn code_actions(&self, params: &CodeActionParams) -> Vec<lsp_types::CodeAction> {
+        let Some(path) = uri::to_path(&params.text_document.uri) else { return Vec::new() };
+        let outcomes = self.about(&path);
+        let actions =
+            outcomes.iter().flat_map(|outcome| actions::of(outcome, &path, params.range, self.encoding));
+        let Some(only) = &params.context.only else { return actions.collect() };
+        // A kind stands for those below it, too: `source` for `source.fixAll.cosec`.
+        let is_below = |kind: &CodeActionKind, wanted: &CodeActionKind| {
+            let rest = kind.as_str().strip_prefix(wanted.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let is_asked = |action: &lsp_types::CodeAction| {
+            action.kind.as_ref().is_some_and(|kind| only.iter().any(|wanted| is_below(kind, wanted)))
+        };
+        actions.filter(is_asked).collect()
+    }
+
+    fn hover(&self, params: &HoverParams) -> Option<Hover> {
+        let at = params.text_document_position_params.position;
+        let path = uri::to_path(&params.text_document_position_params.text_document.uri)?;
+        let lint = |root: &String| lint_file(&self.buffers, root, &self.options(root));
+        let outcomes: Vec<Outcome> = self.roots().iter().map(lint).collect();
+        let mut pages = Vec::new();
+        let mut range = None;
+        for outcome in &outcomes {
+            for finding in &outcome.findings {
+                let here = self.encoding.range(&outcome.sources, finding.span);
+                let is_here = here.start <= at
+                    && at <= here.end
+                    && outcome.sources.file(finding.span.file).path() == path;
+                if let Some(rule) = rules::by_id(finding.rule).filter(|_| is_here) {
+                    let page = rule.markdown();
+                    if !pages.contains(&page) {
+                        pages.push(page);
+                    }
+                    range.get_or_insert(here);
+                }
+            }
+        }
+        let value = pages.join("\n---\n\n");
+        let contents = HoverContents::Markup(MarkupContent { kind: MarkupKind::Markdown, value });
+        range.is_some().then_some(Hover { contents, range })
+    }
+
+    /// Makes the files that a fix wants, and asks the editor for the edits.
+    fn execute(&mut self, params: ExecuteCommandParams) -> Answered {
+        if params.command != actions::FIX {
+            return Err((ErrorCode::InvalidParams, format!("cosec knows no command {}", params.command)));
+        }
+        let argument = params.arguments.into_iter().next().unwrap_or_default();
+        let asked: Asked = parsed(argument)?;
+        self.fix(&asked).or_else(|reason| {
+            let message = format!("cosec: {reason}");
+            let said = self.notify::<ShowMessage>(ShowMessageParams { typ: MessageType::WARNING, message });
+            said.map(|()| Value::Null).map_err(|error| (ErrorCode::InternalError, error.to_string()))
+        })
+    }
+
+    fn fix(&mut self, asked: &Asked) -> Result<Value, String> {
+        let path = uri::to_path(&asked.uri).ok_or("the file is on no disk; save it first")?;
+        let mut environment = self.host.environment();
+        let directory = cosec_core::files::parent(&path);
+        fix::read_dotenv(&self.buffers, &mut Sources::default(), directory, &mut environment)
+            .map_err(|error| error.message)?;
+        let accept = |outcome: &Outcome, finding: &Finding| match &asked.finding {
+            Some(asked) => asked.is(outcome, finding, self.encoding),
+            None => true,
+        };
+        let options = FixOptions {
+            lint: self.options(&path),
+            environment: &environment,
+            include_unsafe: asked.finding.is_some(),
+            rules: &[],
+            services: &[],
+            accept: &accept,
+        };
+        let plan = fix::plan(&self.buffers, &path, &options)?;
+        if plan.fixes.is_empty() {
+            let reason = plan.refused.first().map(|refusal| refusal.reason.clone());
+            return Err(reason.unwrap_or_else(|| "there is nothing to fix any more".to_owned()));
+        }
+        let secrets = plan.new_files.iter().map(|file| Made {
+            path: &file.path,
+            content: file.content.expose(),
+            is_secret: true,
+        });
+        let others = plan.changed.iter().filter(|file| file.before.is_none()).map(|file| Made {
+            path: &file.path,
+            content: file.after.as_bytes(),
+            is_secret: false,
+        });
+        let made: Vec<Made<'_>> = secrets.chain(others).collect();
+        self.host.create(&made)?;
+        let made = made.iter().map(|file| file.path.to_owned()).collect();
+        self.requests += 1;
+        let id = RequestId::from(self.requests);
+        self.applying.insert(id.clone(), made);
+        let label = plan.fixes.first().map(|fix| fix.title.clone());
+        let edit = actions::edits(&plan, &self.buffers, self.encoding);
+        let params = ApplyWorkspaceEditParams { label, edit };
+        self.send(Request::new(id, ApplyWorkspaceEdit::METHOD.to_owned(), params))
+            .map_err(|error| error.to_string())?;
+        let notes: Vec<&str> = plan.fixes.iter().flat_map(|fix| &fix.notes).map(String::as_str).collect();
+        if !notes.is_empty() {
+            let message = format!("cosec: {}", notes.join("\n"));
+            self.notify::<ShowMessage>(ShowMessageParams { typ: MessageType::INFO, message })
+                .map_err(|error| error.to_string())?;
+        }
+        Ok(Value::Null)
+    }
+
+    /// The editor has applied edits, or not: then the files that were made for them go again.
+    fn applied(&mut self, response: Response) -> Result<(), ServeError> {
+        let Some(made) = self.applying.remove(&response.id) else { return Ok(()) };
+        let answer = response.result.and_then(|result| serde_json::from_value(result).ok());
+        let is_applied = answer.is_some_and(|answer: ApplyWorkspaceEditResponse| answer.applied);
+        if !is_applied {
+            self.host.remove(&made);
+            let message = "cosec: the editor did not take the change; nothing was done".to_owned();
+            self.notify::<ShowMessage>(ShowMessageParams { typ: MessageType::WARNING, message })?;
+        }
+        self.buffers.renew(self.host.disk());
+        self.publish()
+    }
+
+    fn notify<N: lsp_types::notification::Notification>(&self, params: N::Params) -> Result<(), ServeError>
+    where
+        N::Params: Serialize,
+    {
+        self.send(Notification::new(N::METHOD.to_owned(), params))
+    }
+
+    fn send(&self, message: impl Into<Message>) -> Result<(), ServeError> {
+        self.connection.sender.send(message.into()).map_err(|_| ServeError::Closed)
+    }
+}
+
+type Answered = Result<Value, (ErrorCode, String)>;
+
+fn of<N: lsp_types::notification::Notification>(params: Value) -> Option<N::Params> {
+    serde_json::from_value(params).ok()
+}
+
+/// What was asked. Serde's own words may quote it, and it may hold a value: only the place is said.
+fn parsed<T: DeserializeOwned>(params: Value) -> Result<T, (ErrorCode, String)> {
+    serde_json::from_value(params)
+        .map_err(|_| (ErrorCode::InvalidParams, "the parameters are not those of the protocol".to_owned()))
+}

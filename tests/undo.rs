@@ -1,0 +1,181 @@
+//! `cosec fix` writes all or nothing, takes it back, and leaves nothing to git, whenever it is killed.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod rig;
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::process::Command;
+
+use rig::{Project, holds};
+
+const CANARY: &str = "canary-7Qx5z";
+
+/// A project whose fix makes a file, changes one of each kind and makes an ignore file.
+fn project() -> Project {
+    let project = Project::new();
+    project.write(".gitignore", "/.env\n");
+    project.write(".env", format!("OTHER={CANARY}-2\nDB_PW={CANARY}\n"));
+    project.write(
+        "compose.yaml",
+        format!("services:\n  db:\n    image: postgres\n    environment:\n      POSTGRES_USER: me\n      POSTGRES_PASSWORD: '${{DB_PW}}' # why\n  my: {{image: mysql, environment: {{MYSQL_PASSWORD: {CANARY}-3}}}}\n  app: {{build: ., labels: {{l: '${{OTHER}}'}}}}\n"),
+    );
+    project.git(&["add", "--all"]);
+    project
+}
+
+const FIX: [&str; 3] = ["fix", "--unsafe", "--write"];
+const UNDO: [&str; 2] = ["fix", "--undo"];
+
+#[test]
+fn undo_gives_back_the_same_bytes_and_removes_what_was_made() {
+    let project = project();
+    let before = project.files();
+    project.cosec(&FIX).succeeds();
+    let changed: Vec<_> = [".env", ".gitignore", "compose.yaml"]
+        .into_iter()
+        .filter(|name| before[std::path::Path::new(name)] != fs::read(project.path(name)).unwrap())
+        .collect();
+    assert_eq!(changed, [".env", ".gitignore", "compose.yaml"]);
+    assert!(project.path(".dockerignore").exists() && project.path("secrets/postgres_password").exists());
+    project.cosec(&UNDO).succeeds();
+    assert_eq!(project.files(), before);
+    project.cosec(&UNDO).fails(2, &["nothing to take back"]);
+}
+
+#[test]
+fn what_was_changed_after_a_fix_is_not_lost_by_undo() {
+    let project = project();
+    project.cosec(&FIX).succeeds();
+    let fixed = project.files();
+    for (name, text) in [("compose.yaml", "services: {}\n"), ("secrets/postgres_password", "rotated")] {
+        let own = project.text(name);
+        project.write(name, text);
+        project.cosec(&UNDO).fails(2, &[name, "has been changed since"]);
+        assert_eq!(project.text(name), text);
+        project.write(name, own);
+    }
+    assert_eq!(project.files(), fixed, "a refused undo does nothing");
+    // A line of one's own in .gitignore stays, and stands in the way of nothing.
+    project.write(".gitignore", "/.env\n/secrets/\n/own\n");
+    project.cosec(&UNDO).succeeds();
+    assert_eq!(project.text(".gitignore"), "/.env\n/secrets/\n/own\n");
+    assert!(!project.path("secrets/postgres_password").exists());
+}
+
+#[test]
+fn a_file_that_is_in_the_way_is_not_touched() {
+    let project = project();
+    // No text, so that it could not be read; it is not to be replaced by one with a line more.
+    project.write(".gitignore", b"/.env\n\xff\n");
+    let before = project.files();
+    project.cosec(&FIX).fails(2, &[".gitignore", "nothing was done"]);
+    assert_eq!(project.files(), before);
+}
+
+/// `sudo cosec fix` in a user's project leaves it the user's.
+#[test]
+fn owner_group_and_mode_of_files_stay_when_root_fixes_and_takes_back() {
+    if !rustix::process::geteuid().is_root() {
+        println!("not run: only root can give files away");
+        return;
+    }
+    let project = project();
+    fs::remove_dir(project.path("secrets")).unwrap();
+    for name in ["", ".gitignore", ".env", "compose.yaml"] {
+        chown(project.path(name), Some(1234), Some(1235)).unwrap();
+    }
+    let modes = [("compose.yaml", 0o664), (".env", 0o640), (".gitignore", 0o600)];
+    for (name, mode) in modes {
+        fs::set_permissions(project.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let facts = |name: &str| {
+        let facts = fs::metadata(project.path(name)).unwrap();
+        (facts.uid(), facts.gid(), facts.mode() & 0o7777)
+    };
+    let stay =
+        || modes.iter().for_each(|(name, mode)| assert_eq!(facts(name), (1234, 1235, *mode), "{name}"));
+    project.cosec(&FIX).succeeds();
+    stay();
+    assert_eq!(facts("secrets"), (1234, 1235, 0o700));
+    assert_eq!(facts("secrets/postgres_password"), (1234, 1235, 0o600));
+    assert_eq!(facts(".cosec/undo"), (1234, 1235, 0o700));
+    project.cosec(&UNDO).succeeds();
+    stay();
+}
+
+/// A kill between any two steps leaves a project that works, with the old password or the new file; nothing that
+/// git would take has the value; and it can be taken back, or done again, from there.
+#[test]
+fn a_kill_at_any_moment_of_fix_and_undo_leaves_the_old_project_or_the_new_one() {
+    if !Command::new("strace").arg("-V").output().is_ok_and(|output| output.status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "strace is missing");
+        println!("not run: strace is not here; run `cargo xtask setup` as root");
+        return;
+    }
+    let moments = [
+        ("fix", &FIX[..], &["mkdir", "write", "fsync", "fchmod", "rename", "close"][..]),
+        ("undo", &UNDO[..], &["write", "fsync", "fchmod", "rename", "unlink", "unlinkat", "rmdir"][..]),
+    ];
+    for (name, arguments, calls) in moments {
+        let mut kills = 0;
+        for call in calls {
+            let mut killed_by_call = 0;
+            for nth in 1..400 {
+                let project = project();
+                let old = project.files();
+                if name == "undo" {
+                    project.cosec(&FIX).succeeds();
+                }
+                let inject = format!("inject={call}:signal=KILL:when={nth}");
+                let mut command = Command::new("strace");
+                command.args(["-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject]);
+                command.arg(env!("CARGO_BIN_EXE_cosec")).args(arguments).current_dir(project.directory());
+                let killed = !command.output().unwrap().status.success();
+                assert_works(&project, &format!("{name} killed at {call} {nth}"));
+                if name == "fix" && nth % 2 == 0 {
+                    project.cosec(&FIX).succeeds();
+                    assert!(project.text("compose.yaml").contains("/run/secrets/postgres_password"));
+                }
+                // Where nothing was done yet there is nothing to take back.
+                project.cosec(&UNDO);
+                assert_eq!(project.files(), old, "{name} killed at {call} {nth}, then undo");
+                if !killed {
+                    break;
+                }
+                killed_by_call += 1;
+            }
+            assert!(killed_by_call < 399, "{call} does not end");
+            println!("{name}: {killed_by_call} kills at {call}");
+            kills += killed_by_call;
+        }
+        assert!(kills > 20, "only {kills} moments of {name} were tried");
+    }
+}
+
+/// Each service has its password, in the old way or the new one, and git would take none.
+#[track_caller]
+fn assert_works(project: &Project, when: &str) {
+    let compose = project.text("compose.yaml");
+    for (service, old, value) in
+        [("postgres", "'${DB_PW}'", CANARY.to_owned()), ("mysql", "-3}}", format!("{CANARY}-3"))]
+    {
+        if compose.contains(old) {
+            let env = project.text(".env");
+            assert!(service == "mysql" || env.contains(&format!("DB_PW={CANARY}\n")), "{when}: {env}");
+        } else {
+            assert!(compose.contains(&format!("/run/secrets/{service}_password")), "{when}: {compose}");
+            assert_eq!(project.text(&format!("secrets/{service}_password")), value, "{when}");
+        }
+    }
+    let untracked = Command::new("git")
+        .args(["ls-files", "-z", "--others", "--exclude-standard"])
+        .current_dir(project.directory())
+        .output()
+        .unwrap();
+    for name in String::from_utf8(untracked.stdout).unwrap().split_terminator('\0') {
+        let bytes = fs::read(project.path(name)).unwrap();
+        assert!(!holds(&bytes, CANARY), "{when}: git would take {name}");
+    }
+}
