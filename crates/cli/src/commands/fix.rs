@@ -125,10 +125,11 @@ fn diff(path: &str, before: &str, after: &str) -> String {
                     ChangeTag::Equal => (' ', ""),
                 };
                 let line = change.value().trim_end_matches(['\n', '\r']);
-                let line: String =
-                    line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect();
                 let end = if colour.is_empty() { "" } else { "\u{1b}[0m" };
                 text.push_str(&format!("{colour}{sign}{line}{end}\n"));
+                if change.missing_newline() && change.tag() != ChangeTag::Equal {
+                    text.push_str("\\ no line break at the end\n");
+                }
             }
         }
     }

@@ -21,9 +21,9 @@ use crate::compose::template::Missing;
 use crate::compose::{Environment, LoadError, Loaded, Project as Model, add_env_files};
 use crate::files::{FileSystem, join, parent};
 use crate::lint::{LintOptions, Linted, Outcome, lint};
-use crate::report::JsonPlace;
+use crate::report::{JsonPlace, masked_change};
 use crate::rules::{Finding, FixKind, Proposal, ProposedFile};
-use crate::source::{Sources, Span};
+use crate::source::{SourceFile, Sources, Span};
 use crate::yaml::Document;
 
 /// What to fix.
@@ -431,42 +431,9 @@ impl ChangedFile {
 /// A file before and after as it may be shown.
 fn shown(outcome: &Outcome, file: &ChangedFile) -> (String, String) {
     let before = file.before.as_deref().unwrap_or_default();
-    let masks = masks(outcome, &file.path, before);
-    let mut edits = file.edits.clone();
-    let untouched = |mask: &&Edit| {
-        !file.edits.iter().any(|edit| edit.start < mask.end && mask.start < edit.end && edit.start < edit.end)
-    };
-    edits.extend(masks.iter().filter(untouched).cloned());
-    (apply(before, masks).unwrap_or_default(), apply(before, edits).unwrap_or_default())
-}
-
-/// What to hide of a text that is shown: every value that a rule has said to be a secret, and all of `.env`.
-fn masks(outcome: &Outcome, path: &str, text: &str) -> Vec<Edit> {
-    let mut ranges: Vec<(usize, usize)> = Vec::new();
-    if crate::lint::is_env_file(path) {
-        let mut sources = Sources::default();
-        let file = sources.add(path, text);
-        let values =
-            crate::compose::dotenv::scan(file, text).into_iter().filter_map(|assigned| assigned.value);
-        ranges.extend(values.map(|value| (value.span.start as usize, value.span.end as usize)));
-    }
-    let is_value =
-        |finding: &&Finding| !finding.rule.starts_with("secret-") || finding.rule.starts_with("secret-in-");
-    let ignored = outcome.ignored.iter().map(|(finding, _)| finding);
-    for finding in outcome.findings.iter().chain(ignored).filter(is_value) {
-        if !crate::lint::is_env_file(path) && outcome.sources.file(finding.span.file).path() == path {
-            ranges.push((finding.span.start as usize, finding.span.end as usize));
-        }
-    }
-    ranges.sort_unstable();
-    let mut masks: Vec<Edit> = Vec::new();
-    for (start, end) in ranges.into_iter().filter(|(start, end)| start < end) {
-        match masks.last_mut() {
-            Some(last) if start < last.end => last.end = last.end.max(end),
-            _ => masks.push(Edit::replace(start, end, "***")),
-        }
-    }
-    masks
+    let is_it = |(_, known): &(_, &SourceFile)| known.path() == file.path && known.text() == before;
+    let known = outcome.sources.iter().find(is_it).map(|(id, _)| id);
+    masked_change(outcome, known, before, &file.edits)
 }
 
 fn refuse(outcome: &Outcome, finding: &Finding, reason: impl Into<String>) -> Refusal {
