@@ -7,7 +7,7 @@ use crate::rules::{Finding, FixKind};
 
 pub(super) const RULE: &str = "secret-mode-decimal";
 
-pub(super) fn plan(outcome: &Outcome, findings: &[&Finding], plan: &mut FixPlan, changes: &mut Changes) {
+pub(super) fn plan(outcome: &Outcome, findings: &[&Finding], plan: &mut FixPlan, changes: &mut Changes<'_>) {
     for finding in findings.iter().filter(|finding| finding.rule == RULE) {
         let written = outcome.sources.slice(finding.span);
         if written.len() != 3 || !written.bytes().all(|byte| matches!(byte, b'0'..=b'7')) {

@@ -3,8 +3,9 @@
 use super::{Fix, FixPlan, Model, Moved, Project};
 use crate::compose::{Data, MapEntry, Value};
 use crate::files::{Answer, FileFacts, FileKind, FileSystem, GitState, ReadError};
-use crate::lint::LintOptions;
-use crate::rules::FixKind;
+use crate::lint::{LintOptions, Outcome};
+use crate::rules::{Finding, FixKind};
+use crate::source::Span;
 
 /// The files as they will be.
 struct Fixed<'a> {
@@ -56,18 +57,27 @@ pub(super) fn holds(before: &Project<'_>, plan: &FixPlan, lint: &LintOptions) ->
     let fixed = Fixed { files: before.files, plan };
     let after = crate::lint::lint(&fixed, before.path, lint);
     let outcome = &after.outcome;
+    // There may be several of a rule at one path.
     let mended = |fix: &Fix| {
         let file = before.sources().file(fix.span.file).path();
-        !outcome.findings.iter().any(|finding| {
-            finding.rule == fix.rule
-                && finding.path == fix.path
-                && outcome.sources.file(finding.span.file).path() == file
-        })
+        let count = |outcome: &Outcome| {
+            let same = |finding: &&Finding| {
+                (finding.rule, finding.path.as_str()) == (fix.rule, fix.path.as_str())
+                    && outcome.sources.file(finding.span.file).path() == file
+            };
+            outcome.findings.iter().filter(same).count()
+        };
+        let fixes = plan.fixes.iter().filter(|other| {
+            (other.rule, other.path.as_str(), other.span.file) == (fix.rule, fix.path.as_str(), fix.span.file)
+        });
+        count(outcome) + fixes.count() <= count(before.outcome())
     };
+    // What ignores files is asked of git, which does not know the new lines yet.
     let is_mended = plan.fixes.iter().all(|fix| fix.kind == FixKind::Safe || mended(fix));
     let means_the_same = match (before.loaded(), &after.loaded) {
         (Some(before), Some(after)) => {
             let (mut old, mut new) = (before.root.clone(), after.root.clone());
+            take_literally(&mut old, &plan.literal);
             for root in [&mut old, &mut new] {
                 take_out(root, plan);
             }
@@ -77,6 +87,20 @@ pub(super) fn holds(before: &Project<'_>, plan: &FixPlan, lint: &LintOptions) ->
         (before, after) => before.is_none() && after.is_none(),
     };
     outcome.error.is_none() && is_mended && means_the_same
+}
+
+/// Makes of texts what is written there, variables or not.
+fn take_literally(value: &mut Value, written: &[Span]) {
+    match &mut value.data {
+        Data::Map(map) => map.values_mut().for_each(|entry| take_literally(&mut entry.value, written)),
+        Data::Seq(items) => items.iter_mut().for_each(|item| take_literally(item, written)),
+        _ if written.iter().any(|span| value.span.contains(*span)) => {
+            if let Some(template) = &value.template {
+                value.data = Data::Str(template.text.clone());
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Whether a service has the variable that names the file, and the grant, and not the old variable.
@@ -98,9 +122,11 @@ fn take_out(root: &mut Value, plan: &FixPlan) {
     let defined: Vec<&str> = plan.moved.iter().map(|moved| moved.secret.as_str()).collect();
     if let Some(top) = root.as_map_mut() {
         if let Some(secrets) = top.get_mut("secrets").and_then(|entry| entry.value.as_map_mut()) {
-            secrets.retain(|name, _| !defined.contains(&name.as_ref()));
+            secrets.retain(|name, _| {
+                !defined.contains(&name.as_ref()) && !plan.unused.iter().any(|unused| **unused == **name)
+            });
         }
-        if top.get("secrets").is_some_and(|entry| is_empty(&entry.value)) {
+        if top.get("secrets").is_some_and(|entry| entry.value.is_empty()) {
             top.shift_remove("secrets");
         }
     }
@@ -128,17 +154,8 @@ fn take_out(root: &mut Value, plan: &FixPlan) {
                 }
             }
         }
-        if service.get("secrets").is_some_and(|entry| is_empty(&entry.value)) {
+        if service.get("secrets").is_some_and(|entry| entry.value.is_empty()) {
             service.shift_remove("secrets");
         }
-    }
-}
-
-fn is_empty(value: &Value) -> bool {
-    match &value.data {
-        Data::Seq(items) => items.is_empty(),
-        Data::Map(map) => map.is_empty(),
-        Data::Null => true,
-        _ => false,
     }
 }

@@ -31,7 +31,7 @@ rule! {
     /// ```
     ///
     /// An argument without a default is a warning.
-    DOCKER_ARG_SECRET = "docker-arg-secret", "a build argument of a Dockerfile is a secret", Error, Regular, needs Text, Dockerfile check
+    DOCKER_ARG_SECRET = "docker-arg-secret", "a build argument of a Dockerfile is a secret", Error, Regular, needs Text fix Unsafe, Dockerfile check
 }
 
 fn check(context: &DockerfileContext<'_>, findings: &mut Findings) {

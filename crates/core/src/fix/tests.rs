@@ -1,0 +1,115 @@
+//! Fixes of whole files: what they become, byte for byte, and what is refused.
+
+use super::*;
+use crate::files::MemoryFiles;
+
+/// What the files become, new ones among them, and why what is left is left.
+fn fixed(given: &[(&str, &str)], path: &str, rules: &[&str]) -> (BTreeMap<String, String>, Vec<String>) {
+    let mut files = MemoryFiles::default();
+    given.iter().for_each(|(path, text)| files.insert(*path, *text));
+    let rules: Vec<String> = rules.iter().map(|rule| (*rule).to_owned()).collect();
+    let mut environment = Environment::default();
+    read_dotenv(&files, &mut Sources::default(), parent(path), &mut environment).unwrap();
+    let options = FixOptions {
+        lint: LintOptions::default(),
+        environment: &environment,
+        include_unsafe: true,
+        rules: &rules,
+        services: &[],
+        accept: &|_, _| true,
+    };
+    let plan = plan(&files, path, &options).unwrap();
+    let changed = plan.changed.iter().map(|file| (file.path.clone(), file.after.clone()));
+    let made = plan.new_files.iter().map(|file| (file.path.clone(), file.content.0.clone()));
+    let all: BTreeMap<String, String> = changed.chain(made).collect();
+    let refused = plan.refused.iter().map(|refusal| refusal.reason.clone()).collect();
+    // What is fixed stays fixed.
+    all.iter().for_each(|(path, text)| files.insert(path.as_str(), text.as_str()));
+    let again = super::plan(&files, path, &options).unwrap();
+    assert!(again.fixes.is_empty(), "a second run does more: {:?}", again.fixes);
+    (all, refused)
+}
+
+/// What one file becomes by the fixes of one rule; nothing is refused.
+fn becomes(path: &str, before: &str, rule: &str) -> String {
+    let (files, refused) = fixed(&[(path, before)], path, &[rule]);
+    assert_eq!(refused, [""; 0]);
+    files.get(path).cloned().unwrap_or_default()
+}
+
+/// Nothing is changed, for this reason.
+fn is_refused(given: &[(&str, &str)], path: &str, rule: &str, why: &str) {
+    let (files, refused) = fixed(given, path, &[rule]);
+    assert!(files.is_empty() && refused.iter().any(|reason| reason.contains(why)), "{why}: {refused:?}");
+}
+
+#[test]
+fn a_secret_that_nobody_gets_goes_and_its_neighbours_stay() {
+    let rule = "secret-unused";
+    let head = "services:\n  a: {image: x, secrets: [b]}\n";
+    let cases = [
+        (
+            "# all\nsecrets:\n  # the first\n  a:\n    file: ./a # why\n  b: {file: ./b}\n  c:\n    file: ./c\n# end\n",
+            "# all\nsecrets:\n  # the first\n  b: {file: ./b}\n# end\n",
+        ),
+        ("secrets: {a: {file: ./a}, b: {file: ./b}, c: {file: ./c}}\n", "secrets: {b: {file: ./b}}\n"),
+        ("secrets: {b: {file: ./b}, c: {file: ./c}, d: {file: ./d}}\n", "secrets: {b: {file: ./b}}\n"),
+    ];
+    for (before, after) in cases {
+        let text = becomes("compose.yaml", &format!("{head}{before}"), rule);
+        assert_eq!(text, format!("{head}{after}"));
+    }
+    let all = "services:\r\n  a: {image: x}\r\nsecrets:\r\n  a:\r\n    file: ./a\r\nvolumes: {}\r\n";
+    assert_eq!(becomes("compose.yaml", all, rule), "services:\r\n  a: {image: x}\r\nvolumes: {}\r\n");
+    let flow = "{services: {a: {image: x}}, secrets: {a: {file: ./a}}}";
+    assert_eq!(becomes("compose.yaml", flow, rule), "{services: {a: {image: x}}}");
+    let anchored = "services: {a: {image: x}}\nsecrets:\n  a: &it\n    file: ./a\nx-b: *it\n";
+    is_refused(&[("compose.yaml", anchored)], "compose.yaml", rule, "anchor");
+}
+
+#[test]
+fn a_secret_goes_and_another_comes_at_the_same_place() {
+    let text = "services:\n  db:\n    image: postgres\n    environment:\n      POSTGRES_PASSWORD: x1y2\nsecrets:\n  old:\n    file: ./old\n";
+    let (files, refused) = fixed(&[("compose.yaml", text)], "compose.yaml", &[]);
+    assert_eq!(refused, [""; 0]);
+    let expected = "secrets:\n  postgres_password:\n    file: ./secrets/postgres_password\n";
+    assert!(files["compose.yaml"].ends_with(expected), "{}", files["compose.yaml"]);
+}
+
+#[test]
+fn a_lost_dollar_is_kept_where_nobody_can_have_meant_a_variable() {
+    let rule = "dollar-mangled";
+    let file = |value: &str| {
+        format!(
+            "services:\n  a:\n    image: x\n    labels:\n      t.users: {value}\n    environment:\n      - \"DB_PASSWORD=pa$sword\" # c\n"
+        )
+    };
+    let (hash, kept) = ("u:$apr1$H6us$IgXL", "u:$$apr1$$H6us$$IgXL");
+    let after = becomes("compose.yaml", &file(hash), rule);
+    assert_eq!(after, file(kept).replace("pa$sword", "pa$$sword"));
+    assert_eq!(
+        becomes("a.env", "A=1\nDB_PASSWORD=pa$sword # c\n", rule),
+        "A=1\nDB_PASSWORD='pa$sword' # c\n"
+    );
+    assert_eq!(becomes("a.env", "DB_PASSWORD=\"pa$sword\"\n", rule), "DB_PASSWORD='pa$sword'\n");
+    let set = [("compose.yaml", file("x")), (".env", "sword=1\n".to_owned())];
+    let set: Vec<(&str, &str)> = set.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    is_refused(&set, "compose.yaml", rule, "is set");
+    let block = "services: {a: {image: x, environment: {DB_PASSWORD: \"a\\x41$b\"}}}\n";
+    is_refused(&[("compose.yaml", block)], "compose.yaml", rule, "escapes");
+    is_refused(&[("a.env", "DB_PASSWORD=\"it's$b\"\n")], "a.env", rule, "quotes");
+}
+
+#[test]
+fn a_mounted_secret_is_required_however_the_mount_is_written() {
+    let rule = "docker-mount-unrequired";
+    let before = "FROM a\nRUN --mount=type=secret,id=x --mount=\"type=secret,id=y\" \\\n  --mount=type=secret,id=x,env=Z echo # x\n";
+    let after = "FROM a\nRUN --mount=type=secret,id=x,required=true --mount=\"type=secret,id=y,required=true\" \\\n  --mount=type=secret,id=x,env=Z,required=true echo # x\n";
+    assert_eq!(becomes("Dockerfile", before, rule), after);
+    let (files, _) = fixed(
+        &[("compose.yaml", "services: {a: {build: .}}\n"), ("Dockerfile", before)],
+        "compose.yaml",
+        &[rule],
+    );
+    assert_eq!(files["Dockerfile"], after);
+}
