@@ -4,6 +4,7 @@
 //! A fix is refused, with the reason, rather than guessed: what an anchor, an alias or a merge key brings may
 //! be used elsewhere, and a value that is half a variable has no one place.
 
+mod builds;
 mod dollars;
 mod edit;
 mod ignored;
@@ -60,6 +61,8 @@ pub struct FixPlan {
     pub refused: Vec<Refusal>,
     /// The variables that move.
     moved: Vec<Moved>,
+    /// The variables of builds that become secrets.
+    built: Vec<Built>,
     /// The secrets whose definitions go.
     unused: Vec<String>,
     /// Texts that are to mean what is written there now, variables or not.
@@ -71,6 +74,13 @@ struct Moved {
     service: String,
     variable: String,
     variant: String,
+    secret: String,
+}
+
+/// A variable of a service's build that is to come from a secret.
+struct Built {
+    service: String,
+    argument: String,
     secret: String,
 }
 
@@ -393,6 +403,7 @@ fn attempt<'p>(project: &Project<'p>, findings: &[&'p Finding]) -> FixPlan {
     let mut changes = Changes::default();
     moved::plan(project, findings, &mut plan, &mut changes);
     mode::plan(project.outcome(), findings, &mut plan, &mut changes);
+    builds::plan(project, findings, &mut plan, &mut changes);
     dollars::plan(project, findings, &mut plan, &mut changes);
     mounts::plan(project.outcome(), findings, &mut plan, &mut changes);
     unused::plan(project, findings, &mut plan, &mut changes);

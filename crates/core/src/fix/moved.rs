@@ -159,7 +159,10 @@ fn movable<'p>(project: &Project<'p>, loaded: &'p Loaded, finding: &'p Finding) 
 }
 
 /// The value and where it is from.
-fn source(project: &Project<'_>, variable: &EnvVar) -> Result<(Source, Option<(String, Span)>), String> {
+pub(super) fn source(
+    project: &Project<'_>,
+    variable: &EnvVar,
+) -> Result<(Source, Option<(String, Span)>), String> {
     let name = &variable.name.value;
     let raw = match &variable.value {
         None => format!("${{{name}}}"),

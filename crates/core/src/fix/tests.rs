@@ -113,3 +113,98 @@ fn a_mounted_secret_is_required_however_the_mount_is_written() {
     );
     assert_eq!(files["Dockerfile"], after);
 }
+
+const NODE: &str = "FROM node\nARG NPM_TOKEN=q9Zt-41x\nRUN echo $NPM_TOKEN > x && npm ci # ok\nRUN ls\n";
+
+#[test]
+fn a_secret_of_a_build_is_mounted_where_it_is_named_and_nowhere_else() {
+    let cases = [
+        (
+            "services:\n  a:\n    build: . # here\n    image: x\n",
+            "services:\n  a:\n    build:\n      context: .\n      secrets:\n        - npm_token # here\n    image: x\n\nsecrets:\n  npm_token:\n    file: ./secrets/npm_token\n",
+            "q9Zt-41x",
+        ),
+        (
+            "services:\n  a: {build: .}\n  b: {build: {context: ., secrets: [s]}}\nsecrets: {s: {file: ./s}}\n",
+            "services:\n  a: {build: {context: ., secrets: [npm_token]}}\n  b: {build: {context: ., secrets: [s, npm_token]}}\nsecrets: {s: {file: ./s}, npm_token: {file: ./secrets/npm_token}}\n",
+            "q9Zt-41x",
+        ),
+        (
+            "services:\n  a:\n    build:\n      context: .\n      args:\n        NPM_TOKEN: z8-41x$$q\n",
+            "services:\n  a:\n    build:\n      context: .\n      secrets:\n        - npm_token\n\nsecrets:\n  npm_token:\n    file: ./secrets/npm_token\n",
+            "z8-41x$q",
+        ),
+        (
+            "services:\n  a:\n    build:\n      args:\n        - A=b\n        - NPM_TOKEN=z8-41x\n      context: .\n      secrets: [s]\nsecrets:\n  s: {file: ./s}\n",
+            "services:\n  a:\n    build:\n      args:\n        - A=b\n      context: .\n      secrets: [s, npm_token]\nsecrets:\n  s: {file: ./s}\n  npm_token:\n    file: ./secrets/npm_token\n",
+            "z8-41x",
+        ),
+        (
+            "services:\n  a:\n    build:\n      context: .\n      args:\n        NPM_TOKEN: ${NPM_TOKEN}\n",
+            "services:\n  a:\n    build:\n      context: .\n      secrets:\n        - npm_token\n\nsecrets:\n  npm_token:\n    environment: NPM_TOKEN\n",
+            "",
+        ),
+    ];
+    for (compose, after, value) in cases {
+        let given = [("compose.yaml", compose), ("Dockerfile", NODE)];
+        let (files, refused) = fixed(&given, "compose.yaml", &["docker-arg-secret", "secret-in-build-arg"]);
+        assert_eq!(refused, [""; 0], "{compose}");
+        assert_eq!(files["compose.yaml"], after);
+        assert_eq!(
+            files["Dockerfile"],
+            "FROM node\nRUN --mount=type=secret,id=npm_token,env=NPM_TOKEN,required=true echo $NPM_TOKEN > x && npm ci # ok\nRUN ls\n"
+        );
+        assert_eq!(files.get("secrets/npm_token").map_or("", String::as_str), value);
+    }
+}
+
+#[test]
+fn several_secrets_of_one_build_go_together_and_other_variables_stay() {
+    let dockerfile = "FROM node\nARG A=1 NPM_TOKEN=q9Zt-41x B\nENV X=1 \\\n  DB_PASSWORD=z8-41x \\\n  Y=2\nRUN <<E\necho ${NPM_TOKEN} $DB_PASSWORD\nE\n";
+    let given = [("compose.yaml", "services: {a: {build: .}}\n"), ("Dockerfile", dockerfile)];
+    let (files, refused) = fixed(&given, "compose.yaml", &["docker-arg-secret", "docker-env-secret"]);
+    assert_eq!(refused, [""; 0]);
+    assert_eq!(
+        files["Dockerfile"],
+        "FROM node\nARG A=1 B\nENV X=1 \\\n  Y=2\nRUN --mount=type=secret,id=npm_token,env=NPM_TOKEN,required=true --mount=type=secret,id=db_password,env=DB_PASSWORD,required=true <<E\necho ${NPM_TOKEN} $DB_PASSWORD\nE\n"
+    );
+    assert!(
+        files["compose.yaml"]
+            .starts_with("services: {a: {build: {context: ., secrets: [npm_token, db_password]}}}")
+    );
+    assert_eq!(files["secrets/db_password"], "z8-41x");
+}
+
+#[test]
+fn what_a_mounted_secret_does_not_reach_is_refused_with_the_reason() {
+    let compose = "services: {a: {build: .}}\n";
+    let cases = [
+        ("FROM a\nARG NPM_TOKEN=q9Zt-41x\nENV T=$NPM_TOKEN\nRUN echo $NPM_TOKEN\n", "ENV uses NPM_TOKEN"),
+        ("FROM a\nARG NPM_TOKEN=q9Zt-41x\nRUN npm ci\n", "no RUN names NPM_TOKEN"),
+        ("ARG NPM_TOKEN=q9Zt-41x\nFROM a\nARG NPM_TOKEN\nRUN echo $NPM_TOKEN\n", "more than once"),
+        (
+            "FROM a\nARG NPM_TOKEN=q9Zt-41x\nRUN echo $NPM_TOKEN\nFROM b\nRUN echo $NPM_TOKEN\n",
+            "does not reach",
+        ),
+        ("FROM a\nONBUILD ARG NPM_TOKEN=q9Zt-41x\nRUN echo $NPM_TOKEN\n", "ONBUILD"),
+        ("# syntax=docker/dockerfile:1.4\nFROM a\nARG NPM_TOKEN=q9Zt-41x\nRUN echo $NPM_TOKEN\n", "syntax"),
+        ("FROM a\nARG NPM_TOKEN\nRUN echo $NPM_TOKEN\n", "by hand"),
+        ("FROM a\nENV A=1 \\\n NPM_TOKEN=q9Zt-41x\nRUN echo $NPM_TOKEN\n", "one of its own"),
+    ];
+    for (dockerfile, why) in cases {
+        let rule = if dockerfile.contains("ENV A") { "docker-env-secret" } else { "docker-arg-secret" };
+        is_refused(&[("compose.yaml", compose), ("Dockerfile", dockerfile)], "compose.yaml", rule, why);
+    }
+    let known = "# syntax=docker/dockerfile:1.12-labs\n";
+    let (files, _) =
+        fixed(&[("compose.yaml", compose), ("Dockerfile", &format!("{known}{NODE}"))], "compose.yaml", &[]);
+    assert!(files["Dockerfile"].starts_with(&format!("{known}FROM node\nRUN --mount")));
+    is_refused(&[("Dockerfile", NODE)], "Dockerfile", "docker-arg-secret", "no Compose file");
+    let merged = "x-b: &b {context: .}\nservices: {a: {build: *b}}\n";
+    is_refused(
+        &[("compose.yaml", merged), ("Dockerfile", NODE)],
+        "compose.yaml",
+        "docker-arg-secret",
+        "anchor",
+    );
+}

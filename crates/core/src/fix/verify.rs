@@ -1,7 +1,8 @@
 //! A fixed project is read again: it must mean what it meant, but for what was to change.
 
-use super::{Fix, FixPlan, Model, Moved, Project};
-use crate::compose::{Data, MapEntry, Value};
+use super::{Built, Fix, FixPlan, Model, Moved, Project};
+use crate::compose::{Data, Map, MapEntry, Value};
+use crate::dockerfile::{Dockerfile, Instruction, mount_option};
 use crate::files::{Answer, FileFacts, FileKind, FileSystem, GitState, ReadError};
 use crate::lint::{LintOptions, Outcome};
 use crate::rules::{Finding, FixKind};
@@ -82,11 +83,55 @@ pub(super) fn holds(before: &Project<'_>, plan: &FixPlan, lint: &LintOptions) ->
                 take_out(root, plan);
             }
             crate::compose::same(&old, &new)
+                && plan.built.iter().all(|built| is_built(&after.project, built))
                 && plan.moved.iter().all(|moved| has_moved(&after.project, moved))
         }
         (before, after) => before.is_none() && after.is_none(),
     };
-    outcome.error.is_none() && is_mended && means_the_same
+    let builds_the_same = before.linted.dockerfiles.iter().all(|old| {
+        let new = after.dockerfiles.iter().find(|new| (&new.path, &new.context) == (&old.path, &old.context));
+        new.is_some_and(|new| commands(&old.dockerfile, plan) == commands(&new.dockerfile, plan))
+    });
+    outcome.error.is_none() && is_mended && means_the_same && builds_the_same
+}
+
+/// What a Dockerfile says, without what a plan may change: variables that become secrets and their mounts, and whether
+/// a mounted secret is required.
+fn commands(dockerfile: &Dockerfile, plan: &FixPlan) -> Vec<String> {
+    let gone = |name: &str| plan.built.iter().any(|built| built.argument == name);
+    let command = |instruction: &Instruction| {
+        let mut words = vec![instruction.keyword.clone()];
+        for flag in &instruction.flags {
+            let id = mount_option(flag, "id").unwrap_or_default();
+            if flag.name == "mount" && plan.built.iter().any(|built| built.secret == id) {
+                continue;
+            }
+            let value = flag.value.strip_suffix(",required=true").unwrap_or(&flag.value);
+            words.push(format!("--{}={value}", flag.name));
+        }
+        let text = &instruction.arguments.text;
+        if matches!(instruction.keyword.as_str(), "ARG" | "ENV") {
+            let all = instruction.assigned();
+            let left = all.iter().filter(|assigned| !gone(&text[assigned.name.clone()]));
+            words.extend(left.map(|assigned| {
+                let value = assigned.value.clone().map(|value| &text[value]);
+                format!("{} {value:?}", &text[assigned.name.clone()])
+            }));
+            return (words.len() > 1).then_some(words);
+        }
+        words.extend(instruction.texts().map(|text| text.text.trim().to_owned()));
+        Some(words)
+    };
+    dockerfile.instructions.iter().filter_map(command).map(|words| words.join("\0")).collect()
+}
+
+/// Whether a service's build is granted the secret and no longer has the variable.
+fn is_built(project: &Model, built: &Built) -> bool {
+    let service = project.services.iter().find(|service| *service.name == *built.service);
+    let Some(build) = service.and_then(|service| service.build.as_ref()) else { return false };
+    build.secrets.iter().any(|grant| *grant.source.value == *built.secret)
+        && !build.args.iter().any(|argument| *argument.name.value == *built.argument)
+        && project.secret(&built.secret).is_some()
 }
 
 /// Makes of texts what is written there, variables or not.
@@ -119,7 +164,12 @@ fn has_moved(project: &Model, moved: &Moved) -> bool {
 
 /// Takes what a plan may change out of a model: moved variables, new grants and definitions, modes.
 fn take_out(root: &mut Value, plan: &FixPlan) {
-    let defined: Vec<&str> = plan.moved.iter().map(|moved| moved.secret.as_str()).collect();
+    let defined: Vec<&str> = plan
+        .moved
+        .iter()
+        .map(|moved| moved.secret.as_str())
+        .chain(plan.built.iter().map(|built| built.secret.as_str()))
+        .collect();
     if let Some(top) = root.as_map_mut() {
         if let Some(secrets) = top.get_mut("secrets").and_then(|entry| entry.value.as_map_mut()) {
             secrets.retain(|name, _| {
@@ -134,15 +184,14 @@ fn take_out(root: &mut Value, plan: &FixPlan) {
     for (name, MapEntry { value, .. }) in services {
         let moved: Vec<_> = plan.moved.iter().filter(|moved| *moved.service == **name).collect();
         let Some(service) = value.as_map_mut() else { continue };
+        let built: Vec<_> = plan.built.iter().filter(|built| *built.service == **name).collect();
+        if let Some(build) = service.get_mut("build").filter(|_| !built.is_empty()) {
+            take_out_of_build(&mut build.value, &built);
+        }
         if let Some(environment) = service.get_mut("environment") {
-            let ours = |name: &str| moved.iter().any(|moved| moved.variable == name || moved.variant == name);
-            match &mut environment.value.data {
-                Data::Map(map) => map.retain(|name, _| !ours(name)),
-                Data::Seq(items) => items.retain(|item| {
-                    !item.as_str().is_some_and(|text| ours(text.split('=').next().unwrap_or_default()))
-                }),
-                _ => {}
-            }
+            take_variables(&mut environment.value, |name| {
+                moved.iter().any(|moved| moved.variable == name || moved.variant == name)
+            });
         }
         if let Some(secrets) = service.get_mut("secrets").and_then(|entry| entry.value.as_seq_mut()) {
             secrets.retain(|item| {
@@ -156,6 +205,41 @@ fn take_out(root: &mut Value, plan: &FixPlan) {
         }
         if service.get("secrets").is_some_and(|entry| entry.value.is_empty()) {
             service.shift_remove("secrets");
+        }
+    }
+}
+
+/// Takes variables out of a mapping, or a list of `K=v`.
+fn take_variables(variables: &mut Value, ours: impl Fn(&str) -> bool) {
+    match &mut variables.data {
+        Data::Map(map) => map.retain(|name, _| !ours(name)),
+        Data::Seq(items) => items.retain(|item| {
+            !item.as_str().is_some_and(|text| ours(text.split('=').next().unwrap_or_default()))
+        }),
+        _ => {}
+    }
+}
+
+/// Takes arguments and grants out of a `build:`, in its long form.
+fn take_out_of_build(build: &mut Value, built: &[&Built]) {
+    if build.as_str().is_some() {
+        let span = build.span;
+        let context = std::mem::replace(build, Value::new(Data::Map(Map::new()), span));
+        if let Some(map) = build.as_map_mut() {
+            map.insert("context".into(), MapEntry { key_span: span, value: context });
+        }
+    }
+    let Some(build) = build.as_map_mut() else { return };
+    if let Some(args) = build.get_mut("args") {
+        take_variables(&mut args.value, |name| built.iter().any(|built| built.argument == name));
+    }
+    if let Some(secrets) = build.get_mut("secrets").and_then(|entry| entry.value.as_seq_mut()) {
+        secrets
+            .retain(|item| !item.as_str().is_some_and(|name| built.iter().any(|built| built.secret == name)));
+    }
+    for key in ["args", "secrets"] {
+        if build.get(key).is_some_and(|entry| entry.value.is_empty()) {
+            build.shift_remove(key);
         }
     }
 }
