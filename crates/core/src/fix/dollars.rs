@@ -100,7 +100,7 @@ fn means_none(raw: &str, environment: &Environment) -> Result<(), String> {
 }
 
 /// Whether a service takes an env file as it stands.
-fn has_raw(root: &Value) -> bool {
+pub(super) fn has_raw(root: &Value) -> bool {
     let services = root.get("services").and_then(Value::as_map);
     let files =
         services.into_iter().flatten().filter_map(|(_, service)| service.value.get("env_file")?.as_seq());

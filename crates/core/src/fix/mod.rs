@@ -7,6 +7,7 @@
 mod builds;
 mod dollars;
 mod edit;
+mod env_files;
 mod ignored;
 mod mode;
 mod mounts;
@@ -71,6 +72,8 @@ pub struct FixPlan {
 
 /// A variable that is to come from a secret's file.
 struct Moved {
+    /// It is set in an env file, not in `environment:`.
+    in_env_file: bool,
     service: String,
     variable: String,
     variant: String,
@@ -227,6 +230,8 @@ struct Changes<'p> {
     new_files: Vec<NewFile>,
     /// Lines to append, by file.
     lines: BTreeMap<String, Vec<String>>,
+    /// Services that are granted secrets.
+    grants: Vec<secrets::Grants<'p>>,
     /// Secrets to define.
     secrets: Vec<secrets::NewSecret<'p>>,
     /// Definitions to take out, by their keys.
@@ -403,6 +408,7 @@ fn attempt<'p>(project: &Project<'p>, findings: &[&'p Finding]) -> FixPlan {
     let mut changes = Changes::default();
     moved::plan(project, findings, &mut plan, &mut changes);
     mode::plan(project.outcome(), findings, &mut plan, &mut changes);
+    env_files::plan(project, findings, &mut plan, &mut changes);
     builds::plan(project, findings, &mut plan, &mut changes);
     dollars::plan(project, findings, &mut plan, &mut changes);
     mounts::plan(project.outcome(), findings, &mut plan, &mut changes);

@@ -1,10 +1,8 @@
 //! A value moves from the environment into a secret's file: the file is made, the secret is defined and
 //! granted, and the variable becomes the one that names a file.
 
-use std::collections::BTreeMap;
-
 use super::edit::{self, Edit};
-use super::secrets::{NewSecret, Source, free_name, grant};
+use super::secrets::{CANNOT_GRANT, NewSecret, Source, free_name, grant};
 use super::tree::{child, scalar};
 use super::{Changes, Fix, FixPlan, Moved, Project, refuse};
 use crate::compose::template::{self, Missing, Operator, Piece};
@@ -13,7 +11,7 @@ use crate::files::{Answer, GitState, file_name};
 use crate::images;
 use crate::lint::Outcome;
 use crate::rules::{Finding, FixKind};
-use crate::source::{FileId, Span};
+use crate::source::Span;
 use crate::yaml::{Document, Kind, Node, NodeId, Style};
 
 /// The rules whose findings are mended by moving the value.
@@ -76,39 +74,13 @@ pub(super) fn plan<'p>(
         return;
     }
     let names = names(project, &moves, changes);
-    let mut by_service: BTreeMap<(FileId, &str), Vec<usize>> = BTreeMap::new();
-    for (at, one) in moves.iter().enumerate() {
-        by_service.entry((one.written.document.file(), &one.service.name)).or_default().push(at);
+    for (one, name) in moves.iter().zip(&names) {
+        let written = &one.written;
+        let file = project.sources().file(written.document.file());
+        let edits = changes.edits.entry(file.path().to_owned()).or_default();
+        rename(file.text(), one, name, edits);
+        changes.grant(written.document, written.service, written.environment, name);
     }
-    let mut done = vec![false; moves.len()];
-    for ((file, _), indexes) in &by_service {
-        let text = project.sources().file(*file).text();
-        let path = project.sources().file(*file).path().to_owned();
-        let mut edits = Vec::new();
-        let mut granted: Vec<&str> = Vec::new();
-        for at in indexes {
-            rename(text, &moves[*at], &names[*at], &mut edits);
-            if !granted.contains(&names[*at].as_str()) {
-                granted.push(&names[*at]);
-            }
-        }
-        let written = &moves[indexes[0]].written;
-        let Some(grants) = grant(text, written.document, written.service, written.environment, &granted)
-        else {
-            for at in indexes {
-                let reason =
-                    "its service's `secrets:` has an anchor, an alias or a tag; add the grant by hand";
-                plan.refused.push(refuse(outcome, moves[*at].finding, reason));
-            }
-            continue;
-        };
-        edits.push(grants);
-        changes.edits.entry(path).or_default().extend(edits);
-        indexes.iter().for_each(|at| done[*at] = true);
-    }
-    let mut kept = done.iter();
-    let (moves, names): (Vec<Move<'_>>, Vec<String>) =
-        moves.into_iter().zip(names).filter(|_| kept.next().is_some_and(|done| *done)).unzip();
     for (one, name) in moves.iter().zip(&names) {
         if !changes.secrets.iter().any(|known| known.name == *name) {
             let (source, document) = (one.source.clone(), one.written.document);
@@ -123,6 +95,7 @@ pub(super) fn plan<'p>(
             variable: one.variable.to_owned(),
             variant: one.variant.clone(),
             secret: name.clone(),
+            in_env_file: false,
         });
     }
 }
@@ -154,6 +127,10 @@ fn movable<'p>(project: &Project<'p>, loaded: &'p Loaded, finding: &'p Finding) 
         return Err(format!("{variant} is set already; remove one of the two"));
     }
     let written = find(project, loaded, service, variable)?;
+    let text = project.sources().file(written.document.file()).text();
+    if grant(text, written.document, written.service, written.environment, &[]).is_none() {
+        return Err(CANNOT_GRANT.to_owned());
+    }
     let (source, dotenv) = source(project, variable)?;
     Ok(Move { finding, service, variable: name, variant, source, dotenv, written })
 }
@@ -373,7 +350,7 @@ fn is_passed_on(loaded: &Loaded, name: &str, moves: &[Move<'_>]) -> bool {
 }
 
 /// How often a variable is asked for.
-fn uses(value: &Value, name: &str) -> usize {
+pub(super) fn uses(value: &Value, name: &str) -> usize {
     match &value.data {
         Data::Seq(items) => items.iter().map(|item| uses(item, name)).sum(),
         Data::Map(map) => map.values().map(|entry| uses(&entry.value, name)).sum(),
@@ -405,20 +382,30 @@ fn describe(project: &Project<'_>, outcome: &Outcome, one: &Move<'_>, name: &str
             format!("grant {variable} as the secret {name}, and set {} for {}", one.variant, one.variable)
         }
     };
-    let mut notes = Vec::new();
-    let file = outcome.sources.file(one.finding.span.file).path();
     let at = one.finding.span;
     let weak = outcome.findings.iter().any(|other| other.rule == "weak-password" && other.span == at);
-    let known = matches!(one.source, Source::File(_)) && one.dotenv.is_none();
-    if weak {
-        notes.push(format!(
-            "the value stays as it is, and it is weak: change it in the service, then `cosec rotate {name}`"
-        ));
-    }
-    if known && project.files.git(file) == Answer::Known(GitState::Tracked) {
-        notes.push("git's history keeps the value: change it in the service and in the file".to_owned());
-    }
     let mut fix = Fix::new(outcome, one.finding, FixKind::Unsafe, title);
-    fix.notes = notes;
+    if matches!(one.source, Source::File(_)) {
+        let file = match &one.dotenv {
+            Some(_) => project.in_directory(".env"),
+            None => outcome.sources.file(at.file).path().to_owned(),
+        };
+        fix.notes = rotation(project, &file, name, weak);
+    }
     fix
+}
+
+/// What to say where a value that stays the same has been seen by others, or can be guessed.
+pub(super) fn rotation(project: &Project<'_>, file: &str, secret: &str, weak: bool) -> Vec<String> {
+    let committed = project.files.git(file) == Answer::Known(GitState::Tracked)
+        || project.files.in_history(file) == Answer::Known(true);
+    let why = match (weak, committed) {
+        (true, true) => "the value is weak, and git's history keeps it".to_owned(),
+        (true, false) => "the value is weak".to_owned(),
+        (false, true) => format!("git's history of {file} keeps the value"),
+        (false, false) => return Vec::new(),
+    };
+    vec![format!(
+        "rotate it: {why}; change it in the service itself, then `cosec rotate {secret}` with the new value"
+    )]
 }

@@ -23,6 +23,44 @@ pub(super) struct NewSecret<'p> {
     pub(super) document: &'p Document,
 }
 
+/// A service that is to be granted secrets.
+pub(super) struct Grants<'p> {
+    document: &'p Document,
+    /// The service, and the entry behind which `secrets:` is to stand.
+    mapping: NodeId,
+    behind: (NodeId, NodeId),
+    names: Vec<String>,
+}
+
+/// Why [`grant`] gives nothing.
+pub(super) const CANNOT_GRANT: &str =
+    "its service's `secrets:` has an anchor, an alias or a tag, which others may use; write it out first";
+
+impl<'p> Changes<'p> {
+    /// Grants a service a secret.
+    pub(super) fn grant(
+        &mut self,
+        document: &'p Document,
+        mapping: NodeId,
+        behind: (NodeId, NodeId),
+        name: &str,
+    ) {
+        let is_it =
+            |known: &&mut Grants<'_>| known.mapping == mapping && known.document.file() == document.file();
+        let known = match self.grants.iter_mut().find(is_it) {
+            Some(known) => known,
+            None => {
+                self.grants.push(Grants { document, mapping, behind, names: Vec::new() });
+                let Some(last) = self.grants.last_mut() else { return };
+                last
+            }
+        };
+        if !known.names.iter().any(|known| known == name) {
+            known.names.push(name.to_owned());
+        }
+    }
+}
+
 /// A name that no secret and no file has: the variable's, or that of the service with it.
 pub(super) fn free_name(project: &Project<'_>, service: &str, variable: &str, taken: &[String]) -> String {
     let clean = |text: &str| -> String {
@@ -88,8 +126,14 @@ pub(super) fn grant(
     Some(below(text, document.node(value).span.end as usize, column, &lines, newline))
 }
 
-/// Defines the new secrets in the files in which they are granted, takes out those that go, and makes files.
+/// Grants and defines the new secrets, takes out those that go, and makes files.
 pub(super) fn define(project: &Project<'_>, changes: &mut Changes<'_>) {
+    for one in std::mem::take(&mut changes.grants) {
+        let file = project.sources().file(one.document.file());
+        let names: Vec<&str> = one.names.iter().map(String::as_str).collect();
+        let edit = grant(file.text(), one.document, one.mapping, one.behind, &names);
+        changes.edits.entry(file.path().to_owned()).or_default().extend(edit);
+    }
     let mut documents: Vec<&Document> = Vec::new();
     for document in changes.secrets.iter().map(|new| new.document).chain(changes.unused.iter().map(|it| it.0))
     {

@@ -208,3 +208,46 @@ fn what_a_mounted_secret_does_not_reach_is_refused_with_the_reason() {
         "anchor",
     );
 }
+
+#[test]
+fn a_value_of_an_env_file_moves_for_all_services_that_read_it() {
+    let compose = "services:\n  db:\n    image: postgres\n    env_file: [db.env]\n  other:\n    image: postgres\n    env_file: db.env\n    environment: {POSTGRES_USER: x}\n    secrets: [s]\nsecrets:\n  s: {file: ./s}\n";
+    let env = "# mine\nPOSTGRES_USER=u\nexport POSTGRES_PASSWORD=\"x1y2z\" # why\n";
+    let given = [("compose.yaml", compose), ("db.env", env)];
+    let (files, refused) = fixed(&given, "compose.yaml", &["env-file-secret"]);
+    assert_eq!(refused, [""; 0]);
+    assert_eq!(
+        files["db.env"],
+        "# mine\nPOSTGRES_USER=u\nexport POSTGRES_PASSWORD_FILE=\"/run/secrets/postgres_password\" # why\n"
+    );
+    assert_eq!(
+        files["compose.yaml"],
+        "services:\n  db:\n    image: postgres\n    env_file: [db.env]\n    secrets:\n      - postgres_password\n  other:\n    image: postgres\n    env_file: db.env\n    environment: {POSTGRES_USER: x}\n    secrets: [s, postgres_password]\nsecrets:\n  s: {file: ./s}\n  postgres_password:\n    file: ./secrets/postgres_password\n"
+    );
+    assert_eq!(files["secrets/postgres_password"], "x1y2z");
+    let cases = [
+        (compose.replacen("image: postgres", "image: redis", 1), env.to_owned(), "service db reads the file"),
+        (compose.replace("POSTGRES_USER: x", "POSTGRES_PASSWORD: $$"), env.to_owned(), "in `environment:`"),
+        (compose.to_owned(), env.replace("x1y2z", "x1${y}z"), "variables"),
+        (compose.to_owned(), format!("{env}POSTGRES_PASSWORD=b1c2\n"), "more than once"),
+        (compose.replace("db.env", "c.env"), env.to_owned(), "no service reads it"),
+    ];
+    for (compose, env, why) in cases {
+        let path = if why == "no service reads it" { ".env" } else { "db.env" };
+        let given = [("compose.yaml", compose.as_str()), (path, env.as_str()), ("c.env", "")];
+        is_refused(&given, "compose.yaml", "env-file-secret", why);
+    }
+}
+
+#[test]
+fn moves_of_one_service_share_its_grants_wherever_the_values_come_from() {
+    let compose = "services:\n  db:\n    image: mysql\n    env_file: db.env\n    environment:\n      MYSQL_ROOT_PASSWORD: x1y2z\n";
+    let given = [("compose.yaml", compose), ("db.env", "MYSQL_PASSWORD=q9zt41\n")];
+    let (files, refused) = fixed(&given, "compose.yaml", &[]);
+    assert_eq!(refused, [""; 0]);
+    assert_eq!(files["compose.yaml"].matches("secrets:\n").count(), 2, "{}", files["compose.yaml"]);
+    assert_eq!(
+        (files["secrets/mysql_root_password"].as_str(), files["secrets/mysql_password"].as_str()),
+        ("x1y2z", "q9zt41")
+    );
+}

@@ -159,7 +159,9 @@ fn has_moved(project: &Model, moved: &Moved) -> bool {
         .and_then(|variable| variable.value.as_ref())
         .is_some_and(|value| *value.value == *target);
     let is_granted = service.secrets.iter().any(|grant| *grant.source.value == *moved.secret);
-    names_it && is_granted && variable(&moved.variable).is_none() && project.secret(&moved.secret).is_some()
+    // What an env file says is looked at by the rule.
+    let is_renamed = moved.in_env_file || (names_it && variable(&moved.variable).is_none());
+    is_renamed && is_granted && project.secret(&moved.secret).is_some()
 }
 
 /// Takes what a plan may change out of a model: moved variables, new grants and definitions, modes.
