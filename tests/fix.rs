@@ -218,6 +218,23 @@ fn what_no_rule_has_flagged_is_not_shown_either() {
 }
 
 #[test]
+fn a_value_that_others_may_know_is_to_be_rotated_and_a_rule_without_a_fix_is_named() {
+    let compose =
+        "services:\n  db:\n    image: postgres\n    environment:\n      POSTGRES_PASSWORD: changeme\n";
+    let project = project(compose);
+    let weak = project.cosec(&["fix", "--unsafe"]).succeeds().stdout;
+    assert!(weak.contains("rotate it: the value is weak; change it"), "{weak}");
+    project.git(&["add", "--all"]);
+    project.git(&["-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", "x"]);
+    project.write("compose.yaml", &compose.replace("changeme", "q9Zt-41x"));
+    let known = project.cosec(&["fix", "--unsafe"]).succeeds().stdout;
+    assert!(known.contains("rotate it: git's history of compose.yaml keeps the value"), "{known}");
+    assert!(known.contains("`cosec rotate postgres_password`"), "{known}");
+    project.cosec(&["fix", "--rule", "weak-password"]).fails(2, &["no fix for `weak-password`"]);
+    project.cosec(&["fix", "--rule", "inline-pasword"]).fails(2, &["no rule `inline-pasword`"]);
+}
+
+#[test]
 fn services_share_a_secret_of_one_meaning_and_never_two_values() {
     let compose = fixed(
         "services:\n  db: {image: postgres, environment: {POSTGRES_PASSWORD: CANARY}}\n  wp: {image: wordpress, environment: {WORDPRESS_DB_PASSWORD: CANARY}}\n  other: {image: postgres, environment: {POSTGRES_PASSWORD: CANARY2}}\n  my: {image: mysql, environment: {MYSQL_ROOT_PASSWORD: CANARY, MYSQL_PASSWORD: CANARY}}\n",

@@ -6,18 +6,30 @@ use std::process::ExitCode;
 
 use anstream::{eprintln, print, println};
 use cosec_core::files::FILE_NAMES;
-use cosec_core::fix::{FixOptions, FixPlan, plan};
+use cosec_core::fix::{FixOptions, FixPlan, kind_of, plan};
 use cosec_core::lint::{LintOptions, Outcome};
-use cosec_core::rules::Finding;
+use cosec_core::rules::{self, Finding};
 use similar::{ChangeTag, TextDiff};
 
 use crate::args::{FixArgs, ProjectArgs};
+use crate::config;
 use crate::disk::Disk;
 use crate::failure::Failure;
 use crate::project::{self, shown_path};
 use crate::undo;
 
 pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Failure> {
+    for rule in &args.rule {
+        if kind_of(rule).is_none() {
+            let with_fix: Vec<&str> =
+                rules::ALL.iter().filter(|rule| rule.fix.is_some()).map(|rule| rule.id).collect();
+            let known = if rules::by_id(rule).is_some() { "no fix for" } else { "no rule" };
+            return Err(Failure::Cannot(format!(
+                "there is {known} `{rule}`; there are fixes for {}",
+                with_fix.join(", ")
+            )));
+        }
+    }
     let mut files: Vec<PathBuf> = Vec::new();
     let named = if project.file.is_empty() { &args.paths } else { &project.file };
     for path in named {
@@ -32,10 +44,15 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
             println!("{shown}: took back {restored} files as they were before the last `cosec fix --write`");
             continue;
         }
+        let config = config::of(None, &file)?.settings;
         let environment = project::environment_of(project, &directory)?;
         let ask = |_: &Outcome, finding: &Finding| !args.interactive || asked(finding);
         let options = FixOptions {
-            lint: LintOptions::default(),
+            lint: LintOptions {
+                target: config.target.unwrap_or_default(),
+                levels: config.levels,
+                ..LintOptions::default()
+            },
             environment: &environment,
             include_unsafe: args.r#unsafe || args.interactive,
             rules: &args.rule,
@@ -77,7 +94,7 @@ fn compose_file(path: &Path) -> Result<PathBuf, Failure> {
 
 /// Asks about one finding at a terminal; anything but yes is no.
 fn asked(finding: &Finding) -> bool {
-    if cosec_core::fix::kind_of(finding.rule).is_none() {
+    if kind_of(finding.rule).is_none() {
         return false;
     }
     if !std::io::stdin().is_terminal() {

@@ -30,7 +30,11 @@ pub(super) fn plan(
         };
         match done {
             Some(title) => plan.fixes.push(Fix::new(outcome, finding, FixKind::Safe, title)),
-            None => plan.refused.push(refuse(outcome, finding, "the file that it is about is not clear")),
+            None => plan.refused.push(refuse(
+                outcome,
+                finding,
+                "the file that it is about is not known here; add the line by hand",
+            )),
         }
     }
 }

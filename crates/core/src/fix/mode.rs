@@ -11,7 +11,11 @@ pub(super) fn plan(outcome: &Outcome, findings: &[&Finding], plan: &mut FixPlan,
     for finding in findings.iter().filter(|finding| finding.rule == RULE) {
         let written = outcome.sources.slice(finding.span);
         if written.len() != 3 || !written.bytes().all(|byte| matches!(byte, b'0'..=b'7')) {
-            plan.refused.push(refuse(outcome, finding, "it is no permission in base 8 either"));
+            plan.refused.push(refuse(
+                outcome,
+                finding,
+                "it is no permission in base 8 either; write the mode that is meant",
+            ));
             continue;
         }
         let file = outcome.sources.file(finding.span.file).path().to_owned();

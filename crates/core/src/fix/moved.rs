@@ -114,14 +114,18 @@ fn movable<'p>(project: &Project<'p>, loaded: &'p Loaded, finding: &'p Finding) 
         Some((service, variable))
     });
     let Some((service, variable)) = found else {
-        return Err("only variables of `environment:` can be moved so far".to_owned());
+        return Err("it is no variable of `environment:`; put it into a secret's file by hand".to_owned());
     };
     let name = &*variable.name.value;
     let Some(image) = &service.image else {
-        return Err(format!("the image is built here, and whether it reads {name}_FILE is not known"));
+        return Err(format!(
+            "the image is built here, and whether it reads {name}_FILE is not known; if it does, set that and grant a secret by hand"
+        ));
     };
     let Some(variant) = images::file_variant(&image.value, name) else {
-        return Err(format!("the image is not known to read {name} from a file"));
+        return Err(format!(
+            "the image is not known to read {name} from a file; if it does, grant a secret and name its file by hand"
+        ));
     };
     if service.environment.iter().any(|other| *other.name.value == *variant) {
         return Err(format!("{variant} is set already; remove one of the two"));
@@ -145,12 +149,15 @@ pub(super) fn source(
         None => format!("${{{name}}}"),
         Some(value) => value.raw.to_string(),
     };
-    let pieces = template::parse(&raw).map_err(|_| "its value is no valid template".to_owned())?;
+    let pieces = template::parse(&raw)
+        .map_err(|_| "its value is no valid template; write `$$` for each plain `$` first".to_owned())?;
     if let [Piece::Variable { name, fallback, .. }] = pieces.as_slice() {
         let name = &raw[name.clone()];
         let default = fallback.as_ref().filter(|fallback| fallback.operator == Operator::Default);
         if fallback.as_ref().is_some_and(|fallback| fallback.operator == Operator::Alternate) {
-            return Err("its value depends on whether a variable is set".to_owned());
+            return Err(
+                "its value depends on whether a variable is set; write the value itself first".to_owned()
+            );
         }
         let binding = project.environment.get(name).filter(|binding| !binding.value.is_empty());
         return match (binding, default) {
@@ -175,13 +182,15 @@ pub(super) fn source(
 
 /// Text without variables, its `$$` as `$`.
 fn literal(project: &Project<'_>, text: &str) -> Result<String, String> {
-    let pieces = template::parse(text).map_err(|_| "its value is no valid template".to_owned())?;
+    let pieces = template::parse(text)
+        .map_err(|_| "its value is no valid template; write `$$` for each plain `$` first".to_owned())?;
     if pieces.iter().any(|piece| matches!(piece, Piece::Variable { .. })) {
-        return Err("a part of its value comes from a variable".to_owned());
+        return Err("a part of its value comes from a variable; put the whole value into one variable first"
+            .to_owned());
     }
     template::evaluate(text, project.environment, Missing::Refuse)
         .map(|(value, _)| value)
-        .map_err(|_| "its value is no valid template".to_owned())
+        .map_err(|_| "its value is no valid template; write `$$` for each plain `$` first".to_owned())
 }
 
 /// The variable in the tree of its file, reached without anchors, aliases and merge keys.
@@ -235,10 +244,12 @@ fn find<'p>(
 fn plain_enough(node: &Node) -> Result<(), String> {
     match &node.kind {
         Kind::Scalar { style: Style::Literal | Style::Folded, .. } => {
-            Err("its value is a block of several lines".to_owned())
+            Err("its value is a block of several lines; put it into a secret's file by hand".to_owned())
         }
         Kind::Scalar { .. } if node.anchored => Err(ELSEWHERE.to_owned()),
-        Kind::Scalar { .. } if node.tag.is_some() => Err("its value has a tag".to_owned()),
+        Kind::Scalar { .. } if node.tag.is_some() => {
+            Err("its value has a tag; take that off first".to_owned())
+        }
         Kind::Scalar { .. } => Ok(()),
         _ => Err(ELSEWHERE.to_owned()),
     }
