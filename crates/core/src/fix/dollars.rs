@@ -9,6 +9,8 @@ use crate::rules::{Finding, FixKind};
 use crate::source::Span;
 use crate::yaml::{Kind, Node, Style};
 
+pub(super) const RULE: &str = "dollar-mangled";
+
 pub(super) fn plan(
     project: &Project<'_>,
     findings: &[&Finding],
@@ -16,7 +18,7 @@ pub(super) fn plan(
     changes: &mut Changes<'_>,
 ) {
     let outcome = project.outcome();
-    for finding in findings.iter().filter(|finding| finding.rule == "dollar-mangled") {
+    for finding in findings.iter().filter(|finding| finding.rule == RULE) {
         let path = outcome.sources.file(finding.span.file).path().to_owned();
         let edits = if is_env_file(&path) { quoted(project, finding) } else { doubled(project, finding) };
         match edits {

@@ -267,13 +267,12 @@ pub fn plan(files: &dyn FileSystem, path: &str, options: &FixOptions<'_>) -> Res
     let mut plan = attempt(&project, &good);
     for finding in asked.iter().filter(|finding| !good.iter().any(|good| std::ptr::eq(*good, **finding))) {
         let alone = attempt(&project, &[finding]);
-        let reason = if verify::holds(&project, &alone, &options.lint) {
-            "it does not go together with another fix; run `cosec fix` once more for it"
-        } else {
-            "the project would not mean the same afterwards; change it by hand"
+        let reason = match verify::check(&project, &alone, &options.lint) {
+            Ok(()) => "it does not go together with another fix; run `cosec fix` once more for it".to_owned(),
+            Err(reason) => reason,
         };
         plan.refused.extend(alone.refused);
-        plan.refused.extend(alone.fixes.iter().map(|_| refuse(outcome, finding, reason)));
+        plan.refused.extend(alone.fixes.iter().map(|_| refuse(outcome, finding, reason.as_str())));
     }
     for file in &mut plan.changed {
         file.shown = shown(outcome, file);
@@ -373,7 +372,7 @@ fn together<'p>(
 ) -> Vec<&'p Finding> {
     let hold = |findings: &[&'p Finding], tries: &mut usize| {
         *tries = tries.saturating_sub(1);
-        *tries > 0 && verify::holds(project, &attempt(project, findings), lint)
+        *tries > 0 && verify::check(project, &attempt(project, findings), lint).is_ok()
     };
     if findings.is_empty() || hold(findings, tries) {
         return findings.to_vec();

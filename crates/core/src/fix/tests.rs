@@ -114,7 +114,8 @@ fn a_mounted_secret_is_required_however_the_mount_is_written() {
     assert_eq!(files["Dockerfile"], after);
 }
 
-const NODE: &str = "FROM node\nARG NPM_TOKEN=q9Zt-41x\nRUN echo $NPM_TOKEN > x && npm ci # ok\nRUN ls\n";
+const NODE: &str =
+    "FROM node\nARG NPM_TOKEN=q9Zt-41x\nRUN npm config set t $NPM_TOKEN && npm ci # ok\nRUN ls\n";
 
 #[test]
 fn a_secret_of_a_build_is_mounted_where_it_is_named_and_nowhere_else() {
@@ -152,7 +153,7 @@ fn a_secret_of_a_build_is_mounted_where_it_is_named_and_nowhere_else() {
         assert_eq!(files["compose.yaml"], after);
         assert_eq!(
             files["Dockerfile"],
-            "FROM node\nRUN --mount=type=secret,id=npm_token,env=NPM_TOKEN,required=true echo $NPM_TOKEN > x && npm ci # ok\nRUN ls\n"
+            "FROM node\nRUN --mount=type=secret,id=npm_token,env=NPM_TOKEN,required=true npm config set t $NPM_TOKEN && npm ci # ok\nRUN ls\n"
         );
         assert_eq!(files.get("secrets/npm_token").map_or("", String::as_str), value);
     }
@@ -200,6 +201,9 @@ fn what_a_mounted_secret_does_not_reach_is_refused_with_the_reason() {
         fixed(&[("compose.yaml", compose), ("Dockerfile", &format!("{known}{NODE}"))], "compose.yaml", &[]);
     assert!(files["Dockerfile"].starts_with(&format!("{known}FROM node\nRUN --mount")));
     is_refused(&[("Dockerfile", NODE)], "Dockerfile", "docker-arg-secret", "no Compose file");
+    let kept = NODE.replace("npm config set t $NPM_TOKEN", "echo $NPM_TOKEN > x");
+    let given = [("compose.yaml", compose), ("Dockerfile", kept.as_str())];
+    is_refused(&given, "compose.yaml", "docker-arg-secret", "docker-mount-leak");
     let merged = "x-b: &b {context: .}\nservices: {a: {build: *b}}\n";
     is_refused(
         &[("compose.yaml", merged), ("Dockerfile", NODE)],
@@ -250,4 +254,10 @@ fn moves_of_one_service_share_its_grants_wherever_the_values_come_from() {
         (files["secrets/mysql_root_password"].as_str(), files["secrets/mysql_password"].as_str()),
         ("x1y2z", "q9zt41")
     );
+}
+
+#[test]
+fn a_fix_that_would_bring_another_finding_is_refused_with_that() {
+    let compose = "services:\n  db:\n    image: postgres\n    read_only: true\n    environment:\n      POSTGRES_PASSWORD: ${OUTSIDE}\n";
+    is_refused(&[("compose.yaml", compose)], "compose.yaml", "prefer-file-variant", "env-secret-hazard");
 }

@@ -5,7 +5,7 @@ use crate::compose::{Data, Map, MapEntry, Value};
 use crate::dockerfile::{Dockerfile, Instruction, mount_option};
 use crate::files::{Answer, FileFacts, FileKind, FileSystem, GitState, ReadError};
 use crate::lint::{LintOptions, Outcome};
-use crate::rules::{Finding, FixKind};
+use crate::rules::{Finding, FixKind, IGNORE_UNUSED, Severity};
 use crate::source::Span;
 
 /// The files as they will be.
@@ -50,10 +50,11 @@ impl FileSystem for Fixed<'_> {
     }
 }
 
-/// Whether the plan changes what it is to change and nothing else, and leaves no finding that it mends.
-pub(super) fn holds(before: &Project<'_>, plan: &FixPlan, lint: &LintOptions) -> bool {
+/// Whether the plan changes what it is to change and nothing else, leaves no finding that it mends and brings none.
+/// The error says what is wrong with it.
+pub(super) fn check(before: &Project<'_>, plan: &FixPlan, lint: &LintOptions) -> Result<(), String> {
     if plan.fixes.is_empty() {
-        return true;
+        return Ok(());
     }
     let fixed = Fixed { files: before.files, plan };
     let after = crate::lint::lint(&fixed, before.path, lint);
@@ -92,7 +93,34 @@ pub(super) fn holds(before: &Project<'_>, plan: &FixPlan, lint: &LintOptions) ->
         let new = after.dockerfiles.iter().find(|new| (&new.path, &new.context) == (&old.path, &old.context));
         new.is_some_and(|new| commands(&old.dockerfile, plan) == commands(&new.dockerfile, plan))
     });
-    outcome.error.is_none() && is_mended && means_the_same && builds_the_same
+    if outcome.error.is_some() || !is_mended || !means_the_same || !builds_the_same {
+        return Err("the project would not mean the same afterwards; change it by hand".to_owned());
+    }
+    match brought(before.outcome(), outcome, plan) {
+        Some(finding) => Err(format!(
+            "it would bring what {} warns of, {}; change it by hand",
+            finding.rule, finding.message
+        )),
+        None => Ok(()),
+    }
+}
+
+/// A finding that was not there before. A comment that ignores one that is mended is left to the user, and a value
+/// whose dollars are kept may be found as what it is.
+fn brought<'o>(before: &Outcome, after: &'o Outcome, plan: &FixPlan) -> Option<&'o Finding> {
+    // An item of a list has a number where rules for variables have the name.
+    let parent = |path: &str| path.rsplit_once('.').map_or(String::new(), |(parent, _)| parent.to_owned());
+    let is_kept = |path: &str| {
+        let kept = plan.fixes.iter().filter(|fix| fix.rule == super::dollars::RULE);
+        kept.map(|fix| parent(&fix.path)).any(|kept| kept == parent(path))
+    };
+    let known = || before.findings.iter().chain(before.ignored.iter().map(|(finding, _)| finding));
+    after.findings.iter().find(|finding| {
+        finding.severity > Severity::Info
+            && finding.rule != IGNORE_UNUSED.id
+            && !is_kept(&finding.path)
+            && !known().any(|known| (known.rule, &known.path) == (finding.rule, &finding.path))
+    })
 }
 
 /// What a Dockerfile says, without what a plan may change: variables that become secrets and their mounts, and whether
