@@ -179,6 +179,57 @@ fn code_scanning_gets_the_changes_of_a_fix_but_never_half_of_one() {
 }
 
 #[test]
+fn what_no_rule_has_flagged_is_not_shown_either() {
+    let project = project(
+        "# canary: ask me\nx-a: canary\nservices:\n  db:\n    image: postgres # canary\n    environment:\n      FAVOURITE: canary\n      POSTGRES_PASSWORD: ${PASSWORD}\n    labels:\n      - canary\n    command: |\n      canary\n      K=canary\n",
+    );
+    project.write(
+        ".env",
+        "# canary\nFAVOURITE=canary\nPASSWORD=canary-2\nKEY=\"canary\ncanary\nX=canary\"\ncanary\ncanary=\n",
+    );
+    project.write(".gitignore", "canary\n*.key");
+    let outputs = [
+        &["fix", "--unsafe"][..],
+        &["fix", "--unsafe", "--interactive"],
+        &["fix"],
+        &["fix", "--unsafe", "--write"],
+        &["fix", "--undo"],
+    ];
+    for arguments in outputs {
+        let ran = project.cosec(arguments).succeeds();
+        assert!(
+            !ran.stdout.contains("canary") && !ran.stderr.contains("canary"),
+            "{}{}",
+            ran.stdout,
+            ran.stderr
+        );
+        if arguments == ["fix", "--unsafe"] {
+            assert_eq!(
+                ran.stdout.split("compose.yaml:").next().unwrap(),
+                "new file secrets/postgres_password (0600)\n--- .gitignore\n+++ .gitignore\n@@\n ***\n-***\n\\ no line break at the end\n+***\n+/.env\n+/secrets/\n--- compose.yaml\n+++ compose.yaml\n@@\n     environment:\n       FAVOURITE: ***\n-      POSTGRES_PASSWORD: ***\n+      POSTGRES_PASSWORD_FILE: /run/secrets/postgres_password\n+    secrets:\n+      - postgres_password\n     labels:\n       - ***\n@@\n       ***\n ***\n+\n+secrets:\n+  postgres_password:\n+    file: ./secrets/postgres_password\n--- .env\n+++ .env\n@@\n # ***\n FAVOURITE=***\n-PASSWORD=***\n KEY=***\n ***\n"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_value_that_others_may_know_is_to_be_rotated_and_a_rule_without_a_fix_is_named() {
+    let compose =
+        "services:\n  db:\n    image: postgres\n    environment:\n      POSTGRES_PASSWORD: changeme\n";
+    let project = project(compose);
+    let weak = project.cosec(&["fix", "--unsafe"]).succeeds().stdout;
+    assert!(weak.contains("rotate it: the value is weak; change it"), "{weak}");
+    project.git(&["add", "--all"]);
+    project.git(&["-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", "x"]);
+    project.write("compose.yaml", &compose.replace("changeme", "q9Zt-41x"));
+    let known = project.cosec(&["fix", "--unsafe"]).succeeds().stdout;
+    assert!(known.contains("rotate it: git's history of compose.yaml keeps the value"), "{known}");
+    assert!(known.contains("`cosec rotate postgres_password`"), "{known}");
+    project.cosec(&["fix", "--rule", "weak-password"]).fails(2, &["no fix for `weak-password`"]);
+    project.cosec(&["fix", "--rule", "inline-pasword"]).fails(2, &["no rule `inline-pasword`"]);
+}
+
+#[test]
 fn services_share_a_secret_of_one_meaning_and_never_two_values() {
     let compose = fixed(
         "services:\n  db: {image: postgres, environment: {POSTGRES_PASSWORD: CANARY}}\n  wp: {image: wordpress, environment: {WORDPRESS_DB_PASSWORD: CANARY}}\n  other: {image: postgres, environment: {POSTGRES_PASSWORD: CANARY2}}\n  my: {image: mysql, environment: {MYSQL_ROOT_PASSWORD: CANARY, MYSQL_PASSWORD: CANARY}}\n",

@@ -43,6 +43,15 @@ pub struct Flag {
     pub span: Span,
 }
 
+/// An assignment of `ARG` or `ENV`: where the name and the value stand in the arguments.
+#[derive(Debug, Clone)]
+pub struct Assigned {
+    /// The name.
+    pub name: Range<usize>,
+    /// The value without its quotes; `None` where there is none.
+    pub value: Option<Range<usize>>,
+}
+
 /// Text that may come from several lines, and where each part of it is written.
 #[derive(Debug, Clone)]
 pub struct Logical {
@@ -280,10 +289,43 @@ pub fn mount_option<'a>(flag: &'a Flag, name: &str) -> Option<&'a str> {
     })
 }
 
+fn unquoted(text: &str, range: Range<usize>) -> Range<usize> {
+    let written = &text[range.clone()];
+    let quoted = |quote: char| written.len() > 1 && written.starts_with(quote) && written.ends_with(quote);
+    if quoted('"') || quoted('\'') { range.start + 1..range.end - 1 } else { range }
+}
+
 impl Instruction {
+    /// Whether it is for the builds of images that are made from this one.
+    pub fn is_on_build(&self) -> bool {
+        self.span.start < self.keyword_span.start
+    }
+
     /// `--mount=type=secret` flags.
     pub fn secret_mounts(&self) -> impl Iterator<Item = &Flag> {
         self.flags.iter().filter(|flag| flag.name == "mount" && mount_option(flag, "type") == Some("secret"))
+    }
+
+    /// What `ARG` or `ENV` assign: `K=v L="w"`, `K`, and the old `K v` of `ENV`.
+    pub fn assigned(&self) -> Vec<Assigned> {
+        let text = &self.arguments.text;
+        let words = self.arguments.words();
+        let old_form =
+            words.first().is_some_and(|first| !text[first.clone()].contains('=')) && words.len() > 1;
+        if self.keyword == "ENV" && old_form {
+            let value = words[1].start..text.trim_end().len();
+            return vec![Assigned { name: words[0].clone(), value: Some(unquoted(text, value)) }];
+        }
+        words
+            .into_iter()
+            .map(|word| match text[word.clone()].find('=') {
+                Some(at) => Assigned {
+                    name: word.start..word.start + at,
+                    value: Some(unquoted(text, word.start + at + 1..word.end)),
+                },
+                None => Assigned { name: word, value: None },
+            })
+            .collect()
     }
 
     /// What it does, with the bodies of its heredocs.

@@ -6,18 +6,30 @@ use std::process::ExitCode;
 
 use anstream::{eprintln, print, println};
 use cosec_core::files::FILE_NAMES;
-use cosec_core::fix::{FixOptions, FixPlan, plan};
+use cosec_core::fix::{FixOptions, FixPlan, kind_of, plan};
 use cosec_core::lint::{LintOptions, Outcome};
-use cosec_core::rules::Finding;
+use cosec_core::rules::{self, Finding};
 use similar::{ChangeTag, TextDiff};
 
 use crate::args::{FixArgs, ProjectArgs};
+use crate::config;
 use crate::disk::Disk;
 use crate::failure::Failure;
 use crate::project::{self, shown_path};
 use crate::undo;
 
 pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Failure> {
+    for rule in &args.rule {
+        if kind_of(rule).is_none() {
+            let with_fix: Vec<&str> =
+                rules::ALL.iter().filter(|rule| rule.fix.is_some()).map(|rule| rule.id).collect();
+            let known = if rules::by_id(rule).is_some() { "no fix for" } else { "no rule" };
+            return Err(Failure::Cannot(format!(
+                "there is {known} `{rule}`; there are fixes for {}",
+                with_fix.join(", ")
+            )));
+        }
+    }
     let mut files: Vec<PathBuf> = Vec::new();
     let named = if project.file.is_empty() { &args.paths } else { &project.file };
     for path in named {
@@ -35,10 +47,15 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
         if args.write {
             undo::mend(&directory)?;
         }
+        let config = config::of(None, &file)?.settings;
         let environment = project::environment_of(project, &directory)?;
         let ask = |_: &Outcome, finding: &Finding| !args.interactive || asked(finding);
         let options = FixOptions {
-            lint: LintOptions::default(),
+            lint: LintOptions {
+                target: config.target.unwrap_or_default(),
+                levels: config.levels,
+                ..LintOptions::default()
+            },
             environment: &environment,
             include_unsafe: args.r#unsafe || args.interactive,
             rules: &args.rule,
@@ -80,7 +97,7 @@ fn compose_file(path: &Path) -> Result<PathBuf, Failure> {
 
 /// Asks about one finding at a terminal; anything but yes is no.
 fn asked(finding: &Finding) -> bool {
-    if cosec_core::fix::kind_of(finding.rule).is_none() {
+    if kind_of(finding.rule).is_none() {
         return false;
     }
     if !std::io::stdin().is_terminal() {
@@ -128,10 +145,11 @@ fn diff(path: &str, before: &str, after: &str) -> String {
                     ChangeTag::Equal => (' ', ""),
                 };
                 let line = change.value().trim_end_matches(['\n', '\r']);
-                let line: String =
-                    line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect();
                 let end = if colour.is_empty() { "" } else { "\u{1b}[0m" };
                 text.push_str(&format!("{colour}{sign}{line}{end}\n"));
+                if change.missing_newline() && change.tag() != ChangeTag::Equal {
+                    text.push_str("\\ no line break at the end\n");
+                }
             }
         }
     }

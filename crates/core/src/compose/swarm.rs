@@ -261,30 +261,20 @@ fn external(name: &str, entry: &MapEntry, section: &str, conflicts: &[&str]) -> 
     if !is_external(&entry.value) {
         return Ok(());
     }
-    let says = |key: &&&str| entry.value.get(key).is_some_and(|value| !is_empty(value));
+    let says = |key: &&&str| entry.value.get(key).is_some_and(|value| !value.is_empty());
     if let Some(key) = conflicts.iter().find(says) {
         let message = format!("`{section}.{name}` is `external:` and has a `{key}:`; keep one");
         return Err(LoadError::new(message, entry.key_span));
     }
     let outer = entry.value.get("external").and_then(|external| external.get("name"));
-    if outer.is_some_and(|name| !is_empty(name))
-        && entry.value.get("name").is_some_and(|name| !is_empty(name))
+    if outer.is_some_and(|name| !name.is_empty())
+        && entry.value.get("name").is_some_and(|name| !name.is_empty())
     {
         let message =
             format!("`{section}.{name}` has a `name:` and another one in `external:`; keep `name:`");
         return Err(LoadError::new(message, entry.key_span));
     }
     Ok(())
-}
-
-fn is_empty(value: &Value) -> bool {
-    match &value.data {
-        Data::Null => true,
-        Data::Str(text) => text.is_empty(),
-        Data::Seq(items) => items.is_empty(),
-        Data::Map(map) => map.is_empty(),
-        _ => false,
-    }
 }
 
 /// Swarm takes an IPv6 address without brackets, which Compose does not.

@@ -148,6 +148,17 @@ impl Value {
         matches!(self.data, Data::Null)
     }
 
+    /// Whether it is nothing, or empty.
+    pub(crate) fn is_empty(&self) -> bool {
+        match &self.data {
+            Data::Null => true,
+            Data::Str(text) => text.is_empty(),
+            Data::Seq(items) => items.is_empty(),
+            Data::Map(map) => map.is_empty(),
+            _ => false,
+        }
+    }
+
     /// The mapping to change, if it is one.
     pub(crate) fn as_map_mut(&mut self) -> Option<&mut Map> {
         match &mut self.data {

@@ -10,7 +10,12 @@ use super::Project;
 pub(super) const RULES: [&str; 3] =
     ["secret-file-not-ignored", "dotenv-not-ignored", "secret-file-in-context"];
 
-pub(super) fn plan(project: &Project<'_>, findings: &[&Finding], plan: &mut FixPlan, changes: &mut Changes) {
+pub(super) fn plan(
+    project: &Project<'_>,
+    findings: &[&Finding],
+    plan: &mut FixPlan,
+    changes: &mut Changes<'_>,
+) {
     let outcome = project.outcome();
     for finding in findings.iter().filter(|finding| RULES.contains(&finding.rule)) {
         let done = match finding.rule {
@@ -25,7 +30,11 @@ pub(super) fn plan(project: &Project<'_>, findings: &[&Finding], plan: &mut FixP
         };
         match done {
             Some(title) => plan.fixes.push(Fix::new(outcome, finding, FixKind::Safe, title)),
-            None => plan.refused.push(refuse(outcome, finding, "the file that it is about is not clear")),
+            None => plan.refused.push(refuse(
+                outcome,
+                finding,
+                "the file that it is about is not known here; add the line by hand",
+            )),
         }
     }
 }
@@ -39,7 +48,7 @@ fn secret_file(project: &Project<'_>, finding: &Finding) -> Option<String> {
     Some(join("", &secret.file.as_ref()?.value))
 }
 
-fn ignore(project: &Project<'_>, file: &str, changes: &mut Changes) -> String {
+fn ignore(project: &Project<'_>, file: &str, changes: &mut Changes<'_>) -> String {
     let line = covering(project.directory(), file);
     let title = format!("add {} to {}", line.line, line.gitignore);
     changes.append(line.gitignore, line.line);
@@ -47,7 +56,7 @@ fn ignore(project: &Project<'_>, file: &str, changes: &mut Changes) -> String {
 }
 
 /// Adds a file to the .dockerignore of the build contexts that it lies in.
-pub(super) fn keep_out(project: &Project<'_>, file: &str, changes: &mut Changes) -> Option<String> {
+pub(super) fn keep_out(project: &Project<'_>, file: &str, changes: &mut Changes<'_>) -> Option<String> {
     let mut title = None;
     for service in project.model().iter().flat_map(|model| &model.services) {
         let Some(context) = service.build.as_ref().and_then(|build| build.context.as_ref()) else { continue };
@@ -69,7 +78,7 @@ pub(super) fn keep_out(project: &Project<'_>, file: &str, changes: &mut Changes)
 }
 
 /// Keeps git from a file that is going to be made.
-pub(super) fn keep_from_git(project: &Project<'_>, file: &str, changes: &mut Changes) -> Option<String> {
+pub(super) fn keep_from_git(project: &Project<'_>, file: &str, changes: &mut Changes<'_>) -> Option<String> {
     match project.files.git(file) {
         crate::files::Answer::Known(GitState::Ignored | GitState::NoRepository) => None,
         _ => {

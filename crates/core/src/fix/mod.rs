@@ -4,10 +4,17 @@
 //! A fix is refused, with the reason, rather than guessed: what an anchor, an alias or a merge key brings may
 //! be used elsewhere, and a value that is half a variable has no one place.
 
+mod builds;
+mod dollars;
 mod edit;
+mod env_files;
 mod ignored;
 mod mode;
+mod mounts;
 mod moved;
+mod secrets;
+mod tree;
+mod unused;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -21,10 +28,10 @@ use crate::compose::template::Missing;
 use crate::compose::{Environment, LoadError, Loaded, Project as Model, add_env_files};
 use crate::files::{FileSystem, join, parent};
 use crate::lint::{LintOptions, Linted, Outcome, lint};
-use crate::report::JsonPlace;
-use crate::rules::{Finding, FixKind, Proposal, ProposedFile};
-use crate::source::{Sources, Span};
-use crate::yaml::Document;
+use crate::report::{JsonPlace, masked_change};
+use crate::rules::{Finding, FixKind, Proposal, ProposedFile, by_id};
+use crate::source::{SourceFile, Sources, Span};
+use crate::yaml::{Document, NodeId};
 
 /// What to fix.
 pub struct FixOptions<'a> {
@@ -55,13 +62,28 @@ pub struct FixPlan {
     pub refused: Vec<Refusal>,
     /// The variables that move.
     moved: Vec<Moved>,
+    /// The variables of builds that become secrets.
+    built: Vec<Built>,
+    /// The secrets whose definitions go.
+    unused: Vec<String>,
+    /// Texts that are to mean what is written there now, variables or not.
+    literal: Vec<Span>,
 }
 
 /// A variable that is to come from a secret's file.
 struct Moved {
+    /// It is set in an env file, not in `environment:`.
+    in_env_file: bool,
     service: String,
     variable: String,
     variant: String,
+    secret: String,
+}
+
+/// A variable of a service's build that is to come from a secret.
+struct Built {
+    service: String,
+    argument: String,
     secret: String,
 }
 
@@ -202,15 +224,21 @@ impl<'a> Project<'a> {
 
 /// The changes that fixes want, gathered before they become texts.
 #[derive(Default)]
-struct Changes {
+struct Changes<'p> {
     /// By file.
     edits: BTreeMap<String, Vec<Edit>>,
     new_files: Vec<NewFile>,
     /// Lines to append, by file.
     lines: BTreeMap<String, Vec<String>>,
+    /// Services that are granted secrets.
+    grants: Vec<secrets::Grants<'p>>,
+    /// Secrets to define.
+    secrets: Vec<secrets::NewSecret<'p>>,
+    /// Definitions to take out, by their keys.
+    unused: Vec<(&'p Document, NodeId)>,
 }
 
-impl Changes {
+impl Changes<'_> {
     fn append(&mut self, path: String, line: String) {
         let lines = self.lines.entry(path).or_default();
         if !lines.contains(&line) {
@@ -237,18 +265,14 @@ pub fn plan(files: &dyn FileSystem, path: &str, options: &FixOptions<'_>) -> Res
         .collect();
     let good = together(&project, &asked, &options.lint, &mut usize::MAX.clone());
     let mut plan = attempt(&project, &good);
-    if good.len() < asked.len() && !verify::holds(&project, &plan, &options.lint) {
-        return Err("the fixes do not go together; fix one at a time with --interactive".to_owned());
-    }
     for finding in asked.iter().filter(|finding| !good.iter().any(|good| std::ptr::eq(*good, **finding))) {
         let alone = attempt(&project, &[finding]);
+        let reason = match verify::check(&project, &alone, &options.lint) {
+            Ok(()) => "it does not go together with another fix; run `cosec fix` once more for it".to_owned(),
+            Err(reason) => reason,
+        };
         plan.refused.extend(alone.refused);
-        plan.refused.extend(alone.fixes.into_iter().map(|fix| Refusal {
-            rule: fix.rule,
-            place: fix.place,
-            path: fix.path,
-            reason: "the file would not mean the same afterwards; it has to be done by hand".to_owned(),
-        }));
+        plan.refused.extend(alone.fixes.iter().map(|_| refuse(outcome, finding, reason.as_str())));
     }
     for file in &mut plan.changed {
         file.shown = shown(outcome, file);
@@ -301,9 +325,6 @@ fn proposals(
     let asked: Vec<&Finding> = findings.iter().filter(|finding| is_wanted(finding, true)).collect();
     let good = together(&project, &asked, options, &mut TRIES.clone());
     let plan = attempt(&project, &good);
-    if good.len() < asked.len() && !verify::holds(&project, &plan, options) {
-        return Vec::new();
-    }
     let proposal = |finding: &Finding| {
         let fix = plan.fixes.iter().find(|fix| fix.mends(finding))?;
         let mut proposal =
@@ -342,19 +363,18 @@ pub fn read_dotenv(
     add_env_files(sources, &[file], environment, Missing::Allow)
 }
 
-/// Those of the findings whose fixes hold when they are made together, or nearly so: who takes fewer than asked for
-/// must check once more.
-fn together<'f>(
-    project: &Project<'_>,
-    findings: &[&'f Finding],
+/// Those of the findings whose fixes hold when they are made together.
+fn together<'p>(
+    project: &Project<'p>,
+    findings: &[&'p Finding],
     lint: &LintOptions,
     tries: &mut usize,
-) -> Vec<&'f Finding> {
-    if findings.is_empty() || *tries == 0 {
-        return Vec::new();
-    }
-    *tries -= 1;
-    if verify::holds(project, &attempt(project, findings), lint) {
+) -> Vec<&'p Finding> {
+    let hold = |findings: &[&'p Finding], tries: &mut usize| {
+        *tries = tries.saturating_sub(1);
+        *tries > 0 && verify::check(project, &attempt(project, findings), lint).is_ok()
+    };
+    if findings.is_empty() || hold(findings, tries) {
         return findings.to_vec();
     }
     // One of them cannot be done as it should: find out which, and do the others.
@@ -362,9 +382,10 @@ fn together<'f>(
     if left.is_empty() {
         return Vec::new();
     }
-    let mut good = together(project, left, lint, tries);
-    good.extend(together(project, right, lint, tries));
-    good
+    let left = together(project, left, lint, tries);
+    let right = together(project, right, lint, tries);
+    let both = [left.as_slice(), right.as_slice()].concat();
+    if left.is_empty() || right.is_empty() || hold(&both, tries) { both } else { left }
 }
 
 fn is_in(finding: &Finding, services: &[String]) -> bool {
@@ -374,28 +395,31 @@ fn is_in(finding: &Finding, services: &[String]) -> bool {
 
 /// What a fix for a finding would change, whether or not it can be done.
 pub fn kind_of(rule: &str) -> Option<FixKind> {
-    if ignored::RULES.contains(&rule) {
-        return Some(FixKind::Safe);
-    }
-    (moved::RULES.contains(&rule) || rule == mode::RULE).then_some(FixKind::Unsafe)
+    by_id(rule)?.fix
 }
 
 fn is_wanted(finding: &Finding, include_unsafe: bool) -> bool {
     kind_of(finding.rule).is_some_and(|kind| include_unsafe || kind == FixKind::Safe)
 }
 
-fn attempt(project: &Project<'_>, findings: &[&Finding]) -> FixPlan {
+fn attempt<'p>(project: &Project<'p>, findings: &[&'p Finding]) -> FixPlan {
     let mut plan = FixPlan::default();
     let mut changes = Changes::default();
     moved::plan(project, findings, &mut plan, &mut changes);
     mode::plan(project.outcome(), findings, &mut plan, &mut changes);
+    env_files::plan(project, findings, &mut plan, &mut changes);
+    builds::plan(project, findings, &mut plan, &mut changes);
+    dollars::plan(project, findings, &mut plan, &mut changes);
+    mounts::plan(project.outcome(), findings, &mut plan, &mut changes);
+    unused::plan(project, findings, &mut plan, &mut changes);
     ignored::plan(project, findings, &mut plan, &mut changes);
     finish(project, changes, &mut plan);
     plan
 }
 
 /// Turns changes into texts: what git must not see first, Compose files next, `.env` last.
-fn finish(project: &Project<'_>, changes: Changes, plan: &mut FixPlan) {
+fn finish(project: &Project<'_>, mut changes: Changes<'_>, plan: &mut FixPlan) {
+    secrets::define(project, &mut changes);
     plan.new_files = changes.new_files;
     for (path, lines) in changes.lines {
         let before = project.files.read(&path).ok();
@@ -431,42 +455,9 @@ impl ChangedFile {
 /// A file before and after as it may be shown.
 fn shown(outcome: &Outcome, file: &ChangedFile) -> (String, String) {
     let before = file.before.as_deref().unwrap_or_default();
-    let masks = masks(outcome, &file.path, before);
-    let mut edits = file.edits.clone();
-    let untouched = |mask: &&Edit| {
-        !file.edits.iter().any(|edit| edit.start < mask.end && mask.start < edit.end && edit.start < edit.end)
-    };
-    edits.extend(masks.iter().filter(untouched).cloned());
-    (apply(before, masks).unwrap_or_default(), apply(before, edits).unwrap_or_default())
-}
-
-/// What to hide of a text that is shown: every value that a rule has said to be a secret, and all of `.env`.
-fn masks(outcome: &Outcome, path: &str, text: &str) -> Vec<Edit> {
-    let mut ranges: Vec<(usize, usize)> = Vec::new();
-    if crate::lint::is_env_file(path) {
-        let mut sources = Sources::default();
-        let file = sources.add(path, text);
-        let values =
-            crate::compose::dotenv::scan(file, text).into_iter().filter_map(|assigned| assigned.value);
-        ranges.extend(values.map(|value| (value.span.start as usize, value.span.end as usize)));
-    }
-    let is_value =
-        |finding: &&Finding| !finding.rule.starts_with("secret-") || finding.rule.starts_with("secret-in-");
-    let ignored = outcome.ignored.iter().map(|(finding, _)| finding);
-    for finding in outcome.findings.iter().chain(ignored).filter(is_value) {
-        if !crate::lint::is_env_file(path) && outcome.sources.file(finding.span.file).path() == path {
-            ranges.push((finding.span.start as usize, finding.span.end as usize));
-        }
-    }
-    ranges.sort_unstable();
-    let mut masks: Vec<Edit> = Vec::new();
-    for (start, end) in ranges.into_iter().filter(|(start, end)| start < end) {
-        match masks.last_mut() {
-            Some(last) if start < last.end => last.end = last.end.max(end),
-            _ => masks.push(Edit::replace(start, end, "***")),
-        }
-    }
-    masks
+    let is_it = |(_, known): &(_, &SourceFile)| known.path() == file.path && known.text() == before;
+    let known = outcome.sources.iter().find(is_it).map(|(id, _)| id);
+    masked_change(outcome, known, before, &file.edits)
 }
 
 fn refuse(outcome: &Outcome, finding: &Finding, reason: impl Into<String>) -> Refusal {
@@ -477,3 +468,6 @@ fn refuse(outcome: &Outcome, finding: &Finding, reason: impl Into<String>) -> Re
         reason: reason.into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,30 +1,22 @@
 //! A value moves from the environment into a secret's file: the file is made, the secret is defined and
 //! granted, and the variable becomes the one that names a file.
 
-use std::collections::BTreeMap;
-
 use super::edit::{self, Edit};
-use super::{Changes, Content, Fix, FixPlan, Moved, NewFile, Project, ignored, refuse};
+use super::secrets::{CANNOT_GRANT, NewSecret, Source, free_name, grant};
+use super::tree::{child, scalar};
+use super::{Changes, Fix, FixPlan, Moved, Project, refuse};
 use crate::compose::template::{self, Missing, Operator, Piece};
 use crate::compose::{BindingOrigin, Data, EnvVar, Loaded, Service, Value};
-use crate::files::{Answer, FileKind, GitState, file_name};
+use crate::files::{Answer, GitState, file_name};
 use crate::images;
 use crate::lint::Outcome;
 use crate::rules::{Finding, FixKind};
-use crate::source::{FileId, Span};
+use crate::source::Span;
 use crate::yaml::{Document, Kind, Node, NodeId, Style};
 
 /// The rules whose findings are mended by moving the value.
 pub(super) const RULES: [&str; 5] =
     ["inline-password", "password-default", "url-password", "env-secret", "prefer-file-variant"];
-
-/// Where a secret's value is to come from.
-enum Source {
-    /// A file that is made from this.
-    File(String),
-    /// A variable that is set elsewhere.
-    Variable(String),
-}
 
 /// One variable that moves.
 struct Move<'p> {
@@ -60,7 +52,12 @@ enum Entry {
 const ELSEWHERE: &str =
     "an anchor, an alias or a merge key brings it, and others may use that; write the variable out first";
 
-pub(super) fn plan(project: &Project<'_>, findings: &[&Finding], plan: &mut FixPlan, changes: &mut Changes) {
+pub(super) fn plan<'p>(
+    project: &Project<'p>,
+    findings: &[&'p Finding],
+    plan: &mut FixPlan,
+    changes: &mut Changes<'p>,
+) {
     let outcome = project.outcome();
     let Some(loaded) = project.loaded() else { return };
     let mut moves: Vec<Move<'_>> = Vec::new();
@@ -76,34 +73,20 @@ pub(super) fn plan(project: &Project<'_>, findings: &[&Finding], plan: &mut FixP
     if moves.is_empty() {
         return;
     }
-    let names = names(project, &moves);
-    let mut by_service: BTreeMap<(FileId, &str), Vec<usize>> = BTreeMap::new();
-    for (at, one) in moves.iter().enumerate() {
-        by_service.entry((one.written.document.file(), &one.service.name)).or_default().push(at);
+    let names = names(project, &moves, changes);
+    for (one, name) in moves.iter().zip(&names) {
+        let written = &one.written;
+        let file = project.sources().file(written.document.file());
+        let edits = changes.edits.entry(file.path().to_owned()).or_default();
+        rename(file.text(), one, name, edits);
+        changes.grant(written.document, written.service, written.environment, name);
     }
-    for ((file, _), indexes) in &by_service {
-        let text = project.sources().file(*file).text();
-        let path = project.sources().file(*file).path().to_owned();
-        let mut edits = Vec::new();
-        let mut granted: Vec<&str> = Vec::new();
-        for at in indexes {
-            rename(text, &moves[*at], &names[*at], &mut edits);
-            if !granted.contains(&names[*at].as_str()) {
-                granted.push(&names[*at]);
-            }
+    for (one, name) in moves.iter().zip(&names) {
+        if !changes.secrets.iter().any(|known| known.name == *name) {
+            let (source, document) = (one.source.clone(), one.written.document);
+            changes.secrets.push(NewSecret { name: name.clone(), source, document });
         }
-        let Some(grants) = grant(text, &moves[indexes[0]].written, &granted) else {
-            for at in indexes {
-                let reason = "its service's `secrets:` is written in a way that cosec does not edit";
-                plan.refused.push(refuse(outcome, moves[*at].finding, reason));
-            }
-            continue;
-        };
-        edits.push(grants);
-        changes.edits.entry(path).or_default().extend(edits);
     }
-    define(project, &moves, &names, changes);
-    make_files(project, &moves, &names, changes);
     forget_dotenv(project, loaded, &moves, changes);
     for (one, name) in moves.iter().zip(&names) {
         plan.fixes.push(describe(project, outcome, one, name));
@@ -112,6 +95,7 @@ pub(super) fn plan(project: &Project<'_>, findings: &[&Finding], plan: &mut FixP
             variable: one.variable.to_owned(),
             variant: one.variant.clone(),
             secret: name.clone(),
+            in_env_file: false,
         });
     }
 }
@@ -130,36 +114,50 @@ fn movable<'p>(project: &Project<'p>, loaded: &'p Loaded, finding: &'p Finding) 
         Some((service, variable))
     });
     let Some((service, variable)) = found else {
-        return Err("only variables of `environment:` can be moved so far".to_owned());
+        return Err("it is no variable of `environment:`; put it into a secret's file by hand".to_owned());
     };
     let name = &*variable.name.value;
     let Some(image) = &service.image else {
-        return Err(format!("the image is built here, and whether it reads {name}_FILE is not known"));
+        return Err(format!(
+            "the image is built here, and whether it reads {name}_FILE is not known; if it does, set that and grant a secret by hand"
+        ));
     };
     let Some(variant) = images::file_variant(&image.value, name) else {
-        return Err(format!("the image is not known to read {name} from a file"));
+        return Err(format!(
+            "the image is not known to read {name} from a file; if it does, grant a secret and name its file by hand"
+        ));
     };
     if service.environment.iter().any(|other| *other.name.value == *variant) {
         return Err(format!("{variant} is set already; remove one of the two"));
     }
     let written = find(project, loaded, service, variable)?;
+    let text = project.sources().file(written.document.file()).text();
+    if grant(text, written.document, written.service, written.environment, &[]).is_none() {
+        return Err(CANNOT_GRANT.to_owned());
+    }
     let (source, dotenv) = source(project, variable)?;
     Ok(Move { finding, service, variable: name, variant, source, dotenv, written })
 }
 
 /// The value and where it is from.
-fn source(project: &Project<'_>, variable: &EnvVar) -> Result<(Source, Option<(String, Span)>), String> {
+pub(super) fn source(
+    project: &Project<'_>,
+    variable: &EnvVar,
+) -> Result<(Source, Option<(String, Span)>), String> {
     let name = &variable.name.value;
     let raw = match &variable.value {
         None => format!("${{{name}}}"),
         Some(value) => value.raw.to_string(),
     };
-    let pieces = template::parse(&raw).map_err(|_| "its value is no valid template".to_owned())?;
+    let pieces = template::parse(&raw)
+        .map_err(|_| "its value is no valid template; write `$$` for each plain `$` first".to_owned())?;
     if let [Piece::Variable { name, fallback, .. }] = pieces.as_slice() {
         let name = &raw[name.clone()];
         let default = fallback.as_ref().filter(|fallback| fallback.operator == Operator::Default);
         if fallback.as_ref().is_some_and(|fallback| fallback.operator == Operator::Alternate) {
-            return Err("its value depends on whether a variable is set".to_owned());
+            return Err(
+                "its value depends on whether a variable is set; write the value itself first".to_owned()
+            );
         }
         let binding = project.environment.get(name).filter(|binding| !binding.value.is_empty());
         return match (binding, default) {
@@ -184,13 +182,15 @@ fn source(project: &Project<'_>, variable: &EnvVar) -> Result<(Source, Option<(S
 
 /// Text without variables, its `$$` as `$`.
 fn literal(project: &Project<'_>, text: &str) -> Result<String, String> {
-    let pieces = template::parse(text).map_err(|_| "its value is no valid template".to_owned())?;
+    let pieces = template::parse(text)
+        .map_err(|_| "its value is no valid template; write `$$` for each plain `$` first".to_owned())?;
     if pieces.iter().any(|piece| matches!(piece, Piece::Variable { .. })) {
-        return Err("a part of its value comes from a variable".to_owned());
+        return Err("a part of its value comes from a variable; put the whole value into one variable first"
+            .to_owned());
     }
     template::evaluate(text, project.environment, Missing::Refuse)
         .map(|(value, _)| value)
-        .map_err(|_| "its value is no valid template".to_owned())
+        .map_err(|_| "its value is no valid template; write `$$` for each plain `$` first".to_owned())
 }
 
 /// The variable in the tree of its file, reached without anchors, aliases and merge keys.
@@ -244,48 +244,37 @@ fn find<'p>(
 fn plain_enough(node: &Node) -> Result<(), String> {
     match &node.kind {
         Kind::Scalar { style: Style::Literal | Style::Folded, .. } => {
-            Err("its value is a block of several lines".to_owned())
+            Err("its value is a block of several lines; put it into a secret's file by hand".to_owned())
         }
         Kind::Scalar { .. } if node.anchored => Err(ELSEWHERE.to_owned()),
-        Kind::Scalar { .. } if node.tag.is_some() => Err("its value has a tag".to_owned()),
+        Kind::Scalar { .. } if node.tag.is_some() => {
+            Err("its value has a tag; take that off first".to_owned())
+        }
         Kind::Scalar { .. } => Ok(()),
         _ => Err(ELSEWHERE.to_owned()),
     }
 }
 
-/// The key and value of a mapping's entry, as they are written there.
-fn child(document: &Document, mapping: NodeId, key: &str) -> Option<(NodeId, NodeId)> {
-    let Kind::Mapping { entries, .. } = &document.node(mapping).kind else { return None };
-    entries.iter().copied().find(|(id, _)| scalar(document, *id).is_some_and(|(text, _)| text == key))
-}
-
-fn scalar(document: &Document, id: NodeId) -> Option<(&str, Style)> {
-    match &document.node(id).kind {
-        Kind::Scalar { value, style } => Some((value, *style)),
-        _ => None,
-    }
-}
-
 /// A name for the secret of each move: those with the same value and meaning share one.
-fn names(project: &Project<'_>, moves: &[Move<'_>]) -> Vec<String> {
+fn names(project: &Project<'_>, moves: &[Move<'_>], changes: &Changes<'_>) -> Vec<String> {
+    let others: Vec<String> = changes.secrets.iter().map(|secret| secret.name.clone()).collect();
     let mut names: Vec<String> = Vec::new();
     for (at, one) in moves.iter().enumerate() {
         let twin = (0..at).find(|earlier| {
             let other = &moves[*earlier];
             // Two variables of one service are two things, whatever their values.
             let meant_alike = other.service.name != one.service.name && last_word(other) == last_word(one);
-            let equal = match (&other.source, &one.source) {
-                (Source::File(left), Source::File(right))
-                | (Source::Variable(left), Source::Variable(right)) => left == right,
-                _ => false,
-            };
+            let equal = other.source == one.source;
             let is_taken = (0..at)
                 .any(|own| moves[own].service.name == one.service.name && names[own] == names[*earlier]);
             meant_alike && equal && !is_taken
         });
         let name = match twin {
             Some(twin) => names[twin].clone(),
-            None => free_name(project, one, &names),
+            None => {
+                let taken = [others.as_slice(), names.as_slice()].concat();
+                free_name(project, &one.service.name, one.variable, &taken)
+            }
         };
         names.push(name);
     }
@@ -294,25 +283,6 @@ fn names(project: &Project<'_>, moves: &[Move<'_>]) -> Vec<String> {
 
 fn last_word<'m>(one: &'m Move<'_>) -> &'m str {
     one.variable.rsplit('_').next().unwrap_or_default()
-}
-
-fn free_name(project: &Project<'_>, one: &Move<'_>, taken: &[String]) -> String {
-    let clean = |text: &str| -> String {
-        text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
-    };
-    let short = clean(one.variable).trim_matches('_').to_owned();
-    let long = format!("{}_{short}", clean(&one.service.name));
-    let base = long.clone();
-    let numbered = (2..).map(move |number| format!("{base}_{number}"));
-    let is_free = |name: &String| {
-        let path = project.in_directory(&format!("secrets/{name}"));
-        let is_there = match project.files.kind(&path) {
-            Answer::Known(kind) => kind != FileKind::Missing,
-            Answer::NotChecked(_) => project.files.read(&path).is_ok(),
-        };
-        !taken.contains(name) && project.model().is_none_or(|model| model.secret(name).is_none()) && !is_there
-    };
-    [short, long].into_iter().chain(numbered).find(is_free).unwrap_or_default()
 }
 
 /// `K: v` becomes `K_FILE: /run/secrets/name`, in the form in which it is written.
@@ -343,183 +313,8 @@ fn rename(text: &str, one: &Move<'_>, name: &str, edits: &mut Vec<Edit>) {
     }
 }
 
-/// Adds to a service's `secrets:`; `None` where that is written in a way that cannot be added to.
-fn grant(text: &str, written: &Written<'_>, names: &[&str]) -> Option<Edit> {
-    let document = written.document;
-    let newline = edit::newline(text);
-    if let Some((_, secrets)) = child(document, written.service, "secrets") {
-        let node = document.node(secrets);
-        let Kind::Sequence { items, flow } = &node.kind else { return None };
-        if node.anchored || node.tag.is_some() {
-            return None;
-        }
-        let Some(last) = items.last() else {
-            return Some(Edit::insert(node.span.start as usize + 1, names.join(", ")));
-        };
-        let end = document.node(*last).span.end as usize;
-        if *flow {
-            return Some(Edit::insert(end, format!(", {}", names.join(", "))));
-        }
-        let start = document.node(*last).span.start as usize;
-        let before = &text[edit::line_start(text, start)..start];
-        let indent = before.find('-').filter(|dash| before[..*dash].trim().is_empty())?;
-        let indent = &before[..indent];
-        let lines: Vec<String> = names.iter().map(|name| format!("{indent}- {name}")).collect();
-        return Some(below(text, end, indent.len(), &lines, newline));
-    }
-    let service = document.node(written.service);
-    if let Kind::Mapping { entries, flow: true } = &service.kind {
-        let (key, value) = entries.last()?;
-        let end = document.node(*value).span.end.max(document.node(*key).span.end) as usize;
-        return Some(Edit::insert(end, format!(", secrets: [{}]", names.join(", "))));
-    }
-    let (key, environment) = written.environment;
-    let column = edit::column(text, document.node(key).span.start as usize);
-    let indent = " ".repeat(column);
-    let items = " ".repeat(column + list_step(document, text));
-    let mut lines = vec![format!("{indent}secrets:")];
-    lines.extend(names.iter().map(|name| format!("{items}- {name}")));
-    Some(below(text, document.node(environment).span.end as usize, column, &lines, newline))
-}
-
-/// Lines below the one in which `end` lies, and below the comments there that belong to what is above.
-fn below(text: &str, end: usize, column: usize, lines: &[String], newline: &str) -> Edit {
-    let mut at = edit::line_end(text, end);
-    while at < text.len() {
-        let next = edit::line_end(text, at);
-        let line = &text[at..next];
-        let content = line.trim_start_matches(' ');
-        if !content.starts_with('#') || line.len() - content.len() <= column {
-            break;
-        }
-        at = next;
-    }
-    let lines = lines.join(newline);
-    if text[..at].ends_with('\n') {
-        Edit::insert(at, format!("{lines}{newline}"))
-    } else {
-        Edit::insert(at, format!("{newline}{lines}"))
-    }
-}
-
-/// How far the dashes of lists stand behind their key in this file.
-fn list_step(document: &Document, text: &str) -> usize {
-    let steps = document.nodes().filter_map(|node| {
-        let Kind::Mapping { entries, flow: false } = &node.kind else { return None };
-        entries.iter().find_map(|(key, value)| {
-            let value = document.node(*value);
-            let Kind::Sequence { items, flow: false } = &value.kind else { return None };
-            let start = document.node(*items.first()?).span.start as usize;
-            let before = &text[edit::line_start(text, start)..start];
-            let dash = before.rfind('-')?;
-            dash.checked_sub(edit::column(text, document.node(*key).span.start as usize))
-        })
-    });
-    steps.min().unwrap_or(2)
-}
-
-/// Defines the secrets in the files in which they are granted.
-fn define(project: &Project<'_>, moves: &[Move<'_>], names: &[String], changes: &mut Changes) {
-    let mut files: BTreeMap<FileId, Vec<(&str, &Move<'_>)>> = BTreeMap::new();
-    let mut defined: Vec<&str> = Vec::new();
-    for (one, name) in moves.iter().zip(names) {
-        if !defined.contains(&name.as_str()) {
-            defined.push(name);
-            files.entry(one.written.document.file()).or_default().push((name, one));
-        }
-    }
-    for (file, secrets) in files {
-        let text = project.sources().file(file).text();
-        let path = project.sources().file(file).path().to_owned();
-        let document = secrets[0].1.written.document;
-        let edit = definition(document, text, &secrets);
-        changes.edits.entry(path).or_default().push(edit);
-    }
-}
-
-fn definition(document: &Document, text: &str, secrets: &[(&str, &Move<'_>)]) -> Edit {
-    let newline = edit::newline(text);
-    let source = |one: &Move<'_>, name: &str| match &one.source {
-        Source::File(_) => format!("file: ./secrets/{name}"),
-        Source::Variable(variable) => format!("environment: {variable}"),
-    };
-    let flow: Vec<String> =
-        secrets.iter().map(|(name, one)| format!("{name}: {{{}}}", source(one, name))).collect();
-    let root = document.node(document.root());
-    let end_of = |entries: &[(NodeId, NodeId)]| {
-        entries
-            .last()
-            .map(|(key, value)| document.node(*value).span.end.max(document.node(*key).span.end) as usize)
-    };
-    let Kind::Mapping { entries, flow: root_flow } = &root.kind else { return Edit::insert(text.len(), "") };
-    let first =
-        entries.first().map_or(0, |(key, _)| edit::column(text, document.node(*key).span.start as usize));
-    let step = step(document, text);
-    let block = |column: usize| -> Vec<String> {
-        let (outer, inner) = (" ".repeat(column), " ".repeat(column + step));
-        secrets
-            .iter()
-            .flat_map(|(name, one)| [format!("{outer}{name}:"), format!("{inner}{}", source(one, name))])
-            .collect()
-    };
-    if let Some((key, value)) = child(document, document.root(), "secrets") {
-        let node = document.node(value);
-        match &node.kind {
-            Kind::Mapping { entries: own, flow: true } => {
-                return match end_of(own) {
-                    Some(end) => Edit::insert(end, format!(", {}", flow.join(", "))),
-                    None => Edit::insert(node.span.start as usize + 1, flow.join(", ")),
-                };
-            }
-            Kind::Mapping { entries: own, flow: false } if !own.is_empty() => {
-                let column = edit::column(text, document.node(own[0].0).span.start as usize);
-                let end = end_of(own).unwrap_or(node.span.end as usize);
-                return below(text, end, column, &block(column), newline);
-            }
-            _ => {
-                let column = edit::column(text, document.node(key).span.start as usize) + step;
-                return below(text, document.node(key).span.end as usize, column, &block(column), newline);
-            }
-        }
-    }
-    let end = end_of(entries).unwrap_or(root.span.end as usize);
-    if *root_flow {
-        return Edit::insert(end, format!(", secrets: {{{}}}", flow.join(", ")));
-    }
-    let mut lines = vec![String::new(), format!("{}secrets:", " ".repeat(first))];
-    lines.extend(block(first + step));
-    below(text, end, first, &lines, newline)
-}
-
-/// How far a mapping's keys stand behind the key that holds it.
-fn step(document: &Document, text: &str) -> usize {
-    let column = |id: NodeId| edit::column(text, document.node(id).span.start as usize);
-    let Kind::Mapping { entries, .. } = &document.node(document.root()).kind else { return 2 };
-    let steps = entries.iter().filter_map(|(key, value)| match &document.node(*value).kind {
-        Kind::Mapping { entries: inner, flow: false } => column(inner.first()?.0).checked_sub(column(*key)),
-        _ => None,
-    });
-    steps.filter(|step| *step > 0).min().unwrap_or(2)
-}
-
-/// The secrets' files, and what keeps git and builds from them.
-fn make_files(project: &Project<'_>, moves: &[Move<'_>], names: &[String], changes: &mut Changes) {
-    for (one, name) in moves.iter().zip(names) {
-        let Source::File(value) = &one.source else { continue };
-        let path = project.in_directory(&format!("secrets/{name}"));
-        if changes.new_files.iter().any(|file| file.path == path) {
-            continue;
-        }
-        ignored::keep_from_git(project, &path, changes);
-        ignored::keep_out(project, &path, changes);
-        // What `cosec fix --undo` needs holds the value, too.
-        ignored::keep_out(project, &project.in_directory(".cosec"), changes);
-        changes.new_files.push(NewFile { path, content: Content(value.clone()) });
-    }
-}
-
 /// Takes values that moved out of `.env`, where nothing else uses them.
-fn forget_dotenv(project: &Project<'_>, loaded: &Loaded, moves: &[Move<'_>], changes: &mut Changes) {
+fn forget_dotenv(project: &Project<'_>, loaded: &Loaded, moves: &[Move<'_>], changes: &mut Changes<'_>) {
     let path = project.in_directory(".env");
     let Ok(text) = project.files.read(&path) else { return };
     let is_env_file = loaded
@@ -566,7 +361,7 @@ fn is_passed_on(loaded: &Loaded, name: &str, moves: &[Move<'_>]) -> bool {
 }
 
 /// How often a variable is asked for.
-fn uses(value: &Value, name: &str) -> usize {
+pub(super) fn uses(value: &Value, name: &str) -> usize {
     match &value.data {
         Data::Seq(items) => items.iter().map(|item| uses(item, name)).sum(),
         Data::Map(map) => map.values().map(|entry| uses(&entry.value, name)).sum(),
@@ -598,20 +393,30 @@ fn describe(project: &Project<'_>, outcome: &Outcome, one: &Move<'_>, name: &str
             format!("grant {variable} as the secret {name}, and set {} for {}", one.variant, one.variable)
         }
     };
-    let mut notes = Vec::new();
-    let file = outcome.sources.file(one.finding.span.file).path();
     let at = one.finding.span;
     let weak = outcome.findings.iter().any(|other| other.rule == "weak-password" && other.span == at);
-    let known = matches!(one.source, Source::File(_)) && one.dotenv.is_none();
-    if weak {
-        notes.push(format!(
-            "the value stays as it is, and it is weak: change it in the service, then `cosec rotate {name}`"
-        ));
-    }
-    if known && project.files.git(file) == Answer::Known(GitState::Tracked) {
-        notes.push("git's history keeps the value: change it in the service and in the file".to_owned());
-    }
     let mut fix = Fix::new(outcome, one.finding, FixKind::Unsafe, title);
-    fix.notes = notes;
+    if matches!(one.source, Source::File(_)) {
+        let file = match &one.dotenv {
+            Some(_) => project.in_directory(".env"),
+            None => outcome.sources.file(at.file).path().to_owned(),
+        };
+        fix.notes = rotation(project, &file, name, weak);
+    }
     fix
+}
+
+/// What to say where a value that stays the same has been seen by others, or can be guessed.
+pub(super) fn rotation(project: &Project<'_>, file: &str, secret: &str, weak: bool) -> Vec<String> {
+    let committed = project.files.git(file) == Answer::Known(GitState::Tracked)
+        || project.files.in_history(file) == Answer::Known(true);
+    let why = match (weak, committed) {
+        (true, true) => "the value is weak, and git's history keeps it".to_owned(),
+        (true, false) => "the value is weak".to_owned(),
+        (false, true) => format!("git's history of {file} keeps the value"),
+        (false, false) => return Vec::new(),
+    };
+    vec![format!(
+        "rotate it: {why}; change it in the service itself, then `cosec rotate {secret}` with the new value"
+    )]
 }

@@ -1,10 +1,12 @@
 //! A fixed project is read again: it must mean what it meant, but for what was to change.
 
-use super::{Fix, FixPlan, Model, Moved, Project};
-use crate::compose::{Data, MapEntry, Value};
+use super::{Built, Fix, FixPlan, Model, Moved, Project};
+use crate::compose::{Data, Map, MapEntry, Value};
+use crate::dockerfile::{Dockerfile, Instruction, mount_option};
 use crate::files::{Answer, FileFacts, FileKind, FileSystem, GitState, ReadError};
-use crate::lint::LintOptions;
-use crate::rules::FixKind;
+use crate::lint::{LintOptions, Outcome};
+use crate::rules::{Finding, FixKind, IGNORE_UNUSED, Severity};
+use crate::source::Span;
 
 /// The files as they will be.
 struct Fixed<'a> {
@@ -48,35 +50,130 @@ impl FileSystem for Fixed<'_> {
     }
 }
 
-/// Whether the plan changes what it is to change and nothing else, and leaves no finding that it mends.
-pub(super) fn holds(before: &Project<'_>, plan: &FixPlan, lint: &LintOptions) -> bool {
+/// Whether the plan changes what it is to change and nothing else, leaves no finding that it mends and brings none.
+/// The error says what is wrong with it.
+pub(super) fn check(before: &Project<'_>, plan: &FixPlan, lint: &LintOptions) -> Result<(), String> {
     if plan.fixes.is_empty() {
-        return true;
+        return Ok(());
     }
     let fixed = Fixed { files: before.files, plan };
     let after = crate::lint::lint(&fixed, before.path, lint);
     let outcome = &after.outcome;
+    // There may be several of a rule at one path.
     let mended = |fix: &Fix| {
         let file = before.sources().file(fix.span.file).path();
-        !outcome.findings.iter().any(|finding| {
-            finding.rule == fix.rule
-                && finding.path == fix.path
-                && outcome.sources.file(finding.span.file).path() == file
-        })
+        let count = |outcome: &Outcome| {
+            let same = |finding: &&Finding| {
+                (finding.rule, finding.path.as_str()) == (fix.rule, fix.path.as_str())
+                    && outcome.sources.file(finding.span.file).path() == file
+            };
+            outcome.findings.iter().filter(same).count()
+        };
+        let fixes = plan.fixes.iter().filter(|other| {
+            (other.rule, other.path.as_str(), other.span.file) == (fix.rule, fix.path.as_str(), fix.span.file)
+        });
+        count(outcome) + fixes.count() <= count(before.outcome())
     };
+    // What ignores files is asked of git, which does not know the new lines yet.
     let is_mended = plan.fixes.iter().all(|fix| fix.kind == FixKind::Safe || mended(fix));
     let means_the_same = match (before.loaded(), &after.loaded) {
         (Some(before), Some(after)) => {
             let (mut old, mut new) = (before.root.clone(), after.root.clone());
+            take_literally(&mut old, &plan.literal);
             for root in [&mut old, &mut new] {
                 take_out(root, plan);
             }
             crate::compose::same(&old, &new)
+                && plan.built.iter().all(|built| is_built(&after.project, built))
                 && plan.moved.iter().all(|moved| has_moved(&after.project, moved))
         }
         (before, after) => before.is_none() && after.is_none(),
     };
-    outcome.error.is_none() && is_mended && means_the_same
+    let builds_the_same = before.linted.dockerfiles.iter().all(|old| {
+        let new = after.dockerfiles.iter().find(|new| (&new.path, &new.context) == (&old.path, &old.context));
+        new.is_some_and(|new| commands(&old.dockerfile, plan) == commands(&new.dockerfile, plan))
+    });
+    if outcome.error.is_some() || !is_mended || !means_the_same || !builds_the_same {
+        return Err("the project would not mean the same afterwards; change it by hand".to_owned());
+    }
+    match brought(before.outcome(), outcome, plan) {
+        Some(finding) => Err(format!(
+            "it would bring what {} warns of, {}; change it by hand",
+            finding.rule, finding.message
+        )),
+        None => Ok(()),
+    }
+}
+
+/// A finding that was not there before. A comment that ignores one that is mended is left to the user, and a value
+/// whose dollars are kept may be found as what it is.
+fn brought<'o>(before: &Outcome, after: &'o Outcome, plan: &FixPlan) -> Option<&'o Finding> {
+    // An item of a list has a number where rules for variables have the name.
+    let parent = |path: &str| path.rsplit_once('.').map_or(String::new(), |(parent, _)| parent.to_owned());
+    let is_kept = |path: &str| {
+        let kept = plan.fixes.iter().filter(|fix| fix.rule == super::dollars::RULE);
+        kept.map(|fix| parent(&fix.path)).any(|kept| kept == parent(path))
+    };
+    let known = || before.findings.iter().chain(before.ignored.iter().map(|(finding, _)| finding));
+    after.findings.iter().find(|finding| {
+        finding.severity > Severity::Info
+            && finding.rule != IGNORE_UNUSED.id
+            && !is_kept(&finding.path)
+            && !known().any(|known| (known.rule, &known.path) == (finding.rule, &finding.path))
+    })
+}
+
+/// What a Dockerfile says, without what a plan may change: variables that become secrets and their mounts, and whether
+/// a mounted secret is required.
+fn commands(dockerfile: &Dockerfile, plan: &FixPlan) -> Vec<String> {
+    let gone = |name: &str| plan.built.iter().any(|built| built.argument == name);
+    let command = |instruction: &Instruction| {
+        let mut words = vec![instruction.keyword.clone()];
+        for flag in &instruction.flags {
+            let id = mount_option(flag, "id").unwrap_or_default();
+            if flag.name == "mount" && plan.built.iter().any(|built| built.secret == id) {
+                continue;
+            }
+            let value = flag.value.strip_suffix(",required=true").unwrap_or(&flag.value);
+            words.push(format!("--{}={value}", flag.name));
+        }
+        let text = &instruction.arguments.text;
+        if matches!(instruction.keyword.as_str(), "ARG" | "ENV") {
+            let all = instruction.assigned();
+            let left = all.iter().filter(|assigned| !gone(&text[assigned.name.clone()]));
+            words.extend(left.map(|assigned| {
+                let value = assigned.value.clone().map(|value| &text[value]);
+                format!("{} {value:?}", &text[assigned.name.clone()])
+            }));
+            return (words.len() > 1).then_some(words);
+        }
+        words.extend(instruction.texts().map(|text| text.text.trim().to_owned()));
+        Some(words)
+    };
+    dockerfile.instructions.iter().filter_map(command).map(|words| words.join("\0")).collect()
+}
+
+/// Whether a service's build is granted the secret and no longer has the variable.
+fn is_built(project: &Model, built: &Built) -> bool {
+    let service = project.services.iter().find(|service| *service.name == *built.service);
+    let Some(build) = service.and_then(|service| service.build.as_ref()) else { return false };
+    build.secrets.iter().any(|grant| *grant.source.value == *built.secret)
+        && !build.args.iter().any(|argument| *argument.name.value == *built.argument)
+        && project.secret(&built.secret).is_some()
+}
+
+/// Makes of texts what is written there, variables or not.
+fn take_literally(value: &mut Value, written: &[Span]) {
+    match &mut value.data {
+        Data::Map(map) => map.values_mut().for_each(|entry| take_literally(&mut entry.value, written)),
+        Data::Seq(items) => items.iter_mut().for_each(|item| take_literally(item, written)),
+        _ if written.iter().any(|span| value.span.contains(*span)) => {
+            if let Some(template) = &value.template {
+                value.data = Data::Str(template.text.clone());
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Whether a service has the variable that names the file, and the grant, and not the old variable.
@@ -90,17 +187,26 @@ fn has_moved(project: &Model, moved: &Moved) -> bool {
         .and_then(|variable| variable.value.as_ref())
         .is_some_and(|value| *value.value == *target);
     let is_granted = service.secrets.iter().any(|grant| *grant.source.value == *moved.secret);
-    names_it && is_granted && variable(&moved.variable).is_none() && project.secret(&moved.secret).is_some()
+    // What an env file says is looked at by the rule.
+    let is_renamed = moved.in_env_file || (names_it && variable(&moved.variable).is_none());
+    is_renamed && is_granted && project.secret(&moved.secret).is_some()
 }
 
 /// Takes what a plan may change out of a model: moved variables, new grants and definitions, modes.
 fn take_out(root: &mut Value, plan: &FixPlan) {
-    let defined: Vec<&str> = plan.moved.iter().map(|moved| moved.secret.as_str()).collect();
+    let defined: Vec<&str> = plan
+        .moved
+        .iter()
+        .map(|moved| moved.secret.as_str())
+        .chain(plan.built.iter().map(|built| built.secret.as_str()))
+        .collect();
     if let Some(top) = root.as_map_mut() {
         if let Some(secrets) = top.get_mut("secrets").and_then(|entry| entry.value.as_map_mut()) {
-            secrets.retain(|name, _| !defined.contains(&name.as_ref()));
+            secrets.retain(|name, _| {
+                !defined.contains(&name.as_ref()) && !plan.unused.iter().any(|unused| **unused == **name)
+            });
         }
-        if top.get("secrets").is_some_and(|entry| is_empty(&entry.value)) {
+        if top.get("secrets").is_some_and(|entry| entry.value.is_empty()) {
             top.shift_remove("secrets");
         }
     }
@@ -108,15 +214,14 @@ fn take_out(root: &mut Value, plan: &FixPlan) {
     for (name, MapEntry { value, .. }) in services {
         let moved: Vec<_> = plan.moved.iter().filter(|moved| *moved.service == **name).collect();
         let Some(service) = value.as_map_mut() else { continue };
+        let built: Vec<_> = plan.built.iter().filter(|built| *built.service == **name).collect();
+        if let Some(build) = service.get_mut("build").filter(|_| !built.is_empty()) {
+            take_out_of_build(&mut build.value, &built);
+        }
         if let Some(environment) = service.get_mut("environment") {
-            let ours = |name: &str| moved.iter().any(|moved| moved.variable == name || moved.variant == name);
-            match &mut environment.value.data {
-                Data::Map(map) => map.retain(|name, _| !ours(name)),
-                Data::Seq(items) => items.retain(|item| {
-                    !item.as_str().is_some_and(|text| ours(text.split('=').next().unwrap_or_default()))
-                }),
-                _ => {}
-            }
+            take_variables(&mut environment.value, |name| {
+                moved.iter().any(|moved| moved.variable == name || moved.variant == name)
+            });
         }
         if let Some(secrets) = service.get_mut("secrets").and_then(|entry| entry.value.as_seq_mut()) {
             secrets.retain(|item| {
@@ -128,17 +233,43 @@ fn take_out(root: &mut Value, plan: &FixPlan) {
                 }
             }
         }
-        if service.get("secrets").is_some_and(|entry| is_empty(&entry.value)) {
+        if service.get("secrets").is_some_and(|entry| entry.value.is_empty()) {
             service.shift_remove("secrets");
         }
     }
 }
 
-fn is_empty(value: &Value) -> bool {
-    match &value.data {
-        Data::Seq(items) => items.is_empty(),
-        Data::Map(map) => map.is_empty(),
-        Data::Null => true,
-        _ => false,
+/// Takes variables out of a mapping, or a list of `K=v`.
+fn take_variables(variables: &mut Value, ours: impl Fn(&str) -> bool) {
+    match &mut variables.data {
+        Data::Map(map) => map.retain(|name, _| !ours(name)),
+        Data::Seq(items) => items.retain(|item| {
+            !item.as_str().is_some_and(|text| ours(text.split('=').next().unwrap_or_default()))
+        }),
+        _ => {}
+    }
+}
+
+/// Takes arguments and grants out of a `build:`, in its long form.
+fn take_out_of_build(build: &mut Value, built: &[&Built]) {
+    if build.as_str().is_some() {
+        let span = build.span;
+        let context = std::mem::replace(build, Value::new(Data::Map(Map::new()), span));
+        if let Some(map) = build.as_map_mut() {
+            map.insert("context".into(), MapEntry { key_span: span, value: context });
+        }
+    }
+    let Some(build) = build.as_map_mut() else { return };
+    if let Some(args) = build.get_mut("args") {
+        take_variables(&mut args.value, |name| built.iter().any(|built| built.argument == name));
+    }
+    if let Some(secrets) = build.get_mut("secrets").and_then(|entry| entry.value.as_seq_mut()) {
+        secrets
+            .retain(|item| !item.as_str().is_some_and(|name| built.iter().any(|built| built.secret == name)));
+    }
+    for key in ["args", "secrets"] {
+        if build.get(key).is_some_and(|entry| entry.value.is_empty()) {
+            build.shift_remove(key);
+        }
     }
 }

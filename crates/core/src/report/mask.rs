@@ -1,11 +1,14 @@
-//! One line of a file without the values in it. Deny by default: whatever is a value and is not allowed
-//! by name shows as `***`, whatever its length.
+//! A line of a file, or what a change does to all of it, without the values in it. Deny by default: whatever is a
+//! value and is not allowed by name shows as `***`, whatever its length.
 
 use std::ops::Range;
 
+use crate::compose::dotenv;
+use crate::dockerfile;
+use crate::fix::Edit;
 use crate::lint::Outcome;
 use crate::rules::Finding;
-use crate::source::Span;
+use crate::source::{FileId, Span};
 
 /// What stands for a value.
 pub(super) const MASK: &str = "***";
@@ -64,42 +67,185 @@ pub(super) fn masked_line(outcome: &Outcome, finding: Option<&Finding>, span: Sp
     let file = outcome.sources.file(span.file);
     let (start, end) = file.line_range(span.start);
     let text = file.text();
+    let values = values(outcome, span.file);
     let mut hidden = vec![false; end - start];
-    let mut paint = |span: Span, value: bool| {
-        let from = (span.start as usize).clamp(start, end) - start;
-        let to = (span.end as usize).clamp(start, end) - start;
-        hidden[from..to].fill(value);
-    };
-    let values: Vec<Span> = outcome.documents.iter().flat_map(crate::yaml::Document::value_spans).collect();
-    let on_this_file = |other: &Span| other.file == span.file;
-    values.iter().filter(|other| on_this_file(other)).for_each(|other| paint(*other, true));
+    let mut paint = |span: Span, value: bool| paint(&mut hidden, start, span, value);
+    values.iter().for_each(|(from, to, _)| {
+        paint(Span { start: *from as u32, end: *to as u32, ..span }, true);
+    });
     // A file without a tree tells values from keys by its form. Of a Dockerfile's line only what the finding
     // names is shown; of any other what stands before the first `:` or `=`.
-    if !outcome.documents.iter().any(|document| document.file() == span.file) {
+    if !has_tree(outcome, span.file) {
         let line = &text[start..end];
         let is_dockerfile = outcome.dockerfiles.contains(&span.file);
         let keep = if is_dockerfile { 0 } else { line.find([':', '=']).map_or(0, |at| at + 1) };
         let blank = line.len() - line.trim_start().len();
         paint(Span { start: (start + keep.max(blank)) as u32, end: end as u32, ..span }, true);
     }
-    if let Some(finding) = finding {
-        finding.shown.iter().filter(|other| on_this_file(other)).for_each(|other| paint(*other, false));
-    }
-    for other in outcome.findings.iter().filter(|other| !other.shown.contains(&other.span)) {
-        if on_this_file(&other.span) {
-            paint(other.span, true);
-        }
-    }
-    // Comments are nobody's to show. Behind the last value a ` #` can be nothing else.
-    let last_value = values
-        .iter()
-        .filter(|other| on_this_file(other) && (other.start as usize) < end)
-        .map(|other| (other.end as usize).clamp(start, end))
-        .max()
-        .unwrap_or(start);
-    let shown_end = text[last_value..end].find('#').map_or(end, |at| last_value + at);
+    paint_findings(outcome, span.file, finding, paint);
+    let shown_end = comment_start(text, &values, start..end);
     let shown_end = start + text[start..shown_end].trim_end().len();
     build(&text[start..shown_end], start, &hidden)
+}
+
+/// A file before and after edits, as both may be shown. What is put in is shown: it holds no value. `known` is the
+/// file where the rules have read it; of one that they have not, nothing that was there is shown.
+pub(crate) fn masked_change(
+    outcome: &Outcome,
+    known: Option<FileId>,
+    text: &str,
+    edits: &[Edit],
+) -> (String, String) {
+    let hidden = known.map_or_else(|| vec![true; text.len()], |file| hidden(outcome, file));
+    let mut edits: Vec<&Edit> = edits.iter().collect();
+    edits.sort_by_key(|edit| (edit.start, edit.end));
+    let (mut before, mut after) = (Shown::default(), Shown::default());
+    before.push(text, 0, &hidden);
+    let mut at = 0;
+    for edit in edits {
+        after.push(&text[at..edit.start], at, &hidden);
+        after.push(&edit.text, 0, &vec![false; edit.text.len()]);
+        at = edit.end;
+    }
+    after.push(&text[at..], at, &hidden);
+    (before.text, after.text)
+}
+
+/// Text that grows, with one mask for each hidden run.
+#[derive(Default)]
+struct Shown {
+    text: String,
+    is_hidden: bool,
+}
+
+impl Shown {
+    /// Adds text whose first byte is at `start` of `hidden`.
+    fn push(&mut self, text: &str, start: usize, hidden: &[bool]) {
+        for (at, character) in text.char_indices() {
+            let is_break = character == '\n' || text[at..].starts_with("\r\n");
+            let hide = hidden[start + at] && !is_break;
+            match (hide, self.is_hidden) {
+                (true, true) => {}
+                (true, false) => self.text.push_str(MASK),
+                (false, _) if is_break || is_safe(character) => self.text.push(character),
+                (false, _) => self.text.push('\u{fffd}'),
+            }
+            self.is_hidden = hide;
+        }
+    }
+}
+
+/// Which bytes of a file may not be shown where nothing but its change is spoken of.
+fn hidden(outcome: &Outcome, file: FileId) -> Vec<bool> {
+    let text = outcome.sources.file(file).text();
+    let whole = Span { file, start: 0, end: text.len() as u32 };
+    let values = values(outcome, file);
+    let has_tree = has_tree(outcome, file);
+    let mut hidden = vec![!has_tree; text.len()];
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let end = start + line.len();
+        let first = start + line.len() - line.trim_start_matches([' ', '\t']).len();
+        hidden[start..first].fill(false);
+        let comment = if has_tree { comment_start(text, &values, start..end) } else { first };
+        if text[comment..end].starts_with('#') {
+            hidden[comment..end].fill(true);
+            hidden[comment] = false;
+            let blank = text[comment + 1..end].starts_with(' ');
+            hidden[comment + usize::from(blank)] = false;
+        }
+        start = end;
+    }
+    let mut paint = |span: Span, value: bool| paint(&mut hidden, 0, span, value);
+    values.iter().for_each(|(from, to, _)| paint(whole.slice(*from, *to), true));
+    if outcome.dockerfiles.contains(&file) {
+        let instructions = dockerfile::parse(file, text).instructions;
+        let known = instructions.iter().filter(|found| KEYWORDS.contains(&found.keyword.as_str()));
+        known.for_each(|instruction| paint(instruction.keyword_span, false));
+    } else if !has_tree {
+        let assigned = dotenv::scan(file, text);
+        // A line of a key that was pasted without quotes may end in `=`, too.
+        let is_name = |name: &str| name.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'));
+        for assigned in assigned.iter().filter(|assigned| is_name(&assigned.name.value)) {
+            if let Some(value) = &assigned.value {
+                let name = assigned.name.span;
+                paint(Span { end: (name.end + 1).min(whole.end), ..name }, false);
+                paint(value.span, true);
+            }
+        }
+    }
+    paint_findings(outcome, file, &outcome.findings, paint);
+    hidden
+}
+
+/// The instructions of a Dockerfile that there are.
+const KEYWORDS: &[&str] = &[
+    "ADD",
+    "ARG",
+    "CMD",
+    "COPY",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "FROM",
+    "HEALTHCHECK",
+    "LABEL",
+    "MAINTAINER",
+    "ONBUILD",
+    "RUN",
+    "SHELL",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
+];
+
+/// Marks the part of a span that lies in a range that starts at `start`.
+fn paint(hidden: &mut [bool], start: usize, span: Span, value: bool) {
+    let end = start + hidden.len();
+    let from = (span.start as usize).clamp(start, end) - start;
+    let to = (span.end as usize).clamp(start, end) - start;
+    hidden[from..to].fill(value);
+}
+
+/// Shows what findings name, and hides what any is about.
+fn paint_findings<'f>(
+    outcome: &Outcome,
+    file: FileId,
+    naming: impl IntoIterator<Item = &'f Finding>,
+    mut paint: impl FnMut(Span, bool),
+) {
+    let named = naming.into_iter().flat_map(|finding| &finding.shown);
+    named.filter(|span| span.file == file).for_each(|span| paint(*span, false));
+    let about = outcome.findings.iter().filter(|finding| !finding.shown.contains(&finding.span));
+    about.filter(|finding| finding.span.file == file).for_each(|finding| paint(finding.span, true));
+}
+
+fn has_tree(outcome: &Outcome, file: FileId) -> bool {
+    outcome.documents.iter().any(|document| document.file() == file)
+}
+
+/// The values of a file in order: start, end, and the furthest end up to here.
+fn values(outcome: &Outcome, file: FileId) -> Vec<(usize, usize, usize)> {
+    let documents = outcome.documents.iter().filter(|document| document.file() == file);
+    let spans = documents.flat_map(crate::yaml::Document::value_spans);
+    let mut values: Vec<_> = spans.map(|span| (span.start as usize, span.end as usize, 0)).collect();
+    values.sort_unstable();
+    let mut furthest = 0;
+    for (_, end, reach) in &mut values {
+        furthest = furthest.max(*end);
+        *reach = furthest;
+    }
+    values
+}
+
+/// Where the comment of a line starts, or the line's end. Comments are nobody's to show. Behind the last value a ` #`
+/// can be nothing else.
+fn comment_start(text: &str, values: &[(usize, usize, usize)], line: Range<usize>) -> usize {
+    let before = values.partition_point(|(start, ..)| *start < line.end);
+    let last_value = values[..before].last().map_or(line.start, |(.., reach)| *reach);
+    let last_value = last_value.clamp(line.start, line.end);
+    text[last_value..line.end].find('#').map_or(line.end, |at| last_value + at)
 }
 
 fn build(line: &str, start: usize, hidden: &[bool]) -> MaskedLine {

@@ -11,5 +11,6 @@ pub use ci::{github, gitlab, junit};
 pub use json::{JsonFinding, JsonNotChecked, JsonPlace, Report, fingerprint_of};
 pub use markdown::markdown;
 pub use mask::excerpt;
+pub(crate) use mask::masked_change;
 pub use sarif::sarif;
 pub use text::{Colour, render_error, render_finding, render_notes, summary};

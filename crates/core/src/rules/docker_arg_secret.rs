@@ -1,9 +1,6 @@
-use std::ops::Range;
-
 use super::rule::rule;
 use super::{Confidence, DockerfileContext, Finding, Findings, Rule, Severity};
 use crate::detect::{Literal, is_secret, is_secret_name, literal, tokens, url_passwords};
-use crate::dockerfile::Instruction;
 
 rule! {
     /// # docker-arg-secret
@@ -31,44 +28,11 @@ rule! {
     /// ```
     ///
     /// An argument without a default is a warning.
-    DOCKER_ARG_SECRET = "docker-arg-secret", "a build argument of a Dockerfile is a secret", Error, Regular, needs Text, Dockerfile check
+    DOCKER_ARG_SECRET = "docker-arg-secret", "a build argument of a Dockerfile is a secret", Error, Regular, needs Text fix Unsafe, Dockerfile check
 }
 
 fn check(context: &DockerfileContext<'_>, findings: &mut Findings) {
     check_assignments(context, "ARG", &DOCKER_ARG_SECRET, findings);
-}
-
-/// An assignment of `ARG` or `ENV`: where the name and the value stand in the arguments.
-pub(super) struct Assigned {
-    pub(super) name: Range<usize>,
-    pub(super) value: Option<Range<usize>>,
-}
-
-/// `K=v L="w"`, `K`, and the old `K v` of `ENV`.
-pub(super) fn assigned(instruction: &Instruction) -> Vec<Assigned> {
-    let text = &instruction.arguments.text;
-    let words = instruction.arguments.words();
-    let old_form = words.first().is_some_and(|first| !text[first.clone()].contains('=')) && words.len() > 1;
-    if instruction.keyword == "ENV" && old_form {
-        let value = words[1].start..text.trim_end().len();
-        return vec![Assigned { name: words[0].clone(), value: Some(unquoted(text, value)) }];
-    }
-    words
-        .into_iter()
-        .map(|word| match text[word.clone()].find('=') {
-            Some(at) => Assigned {
-                name: word.start..word.start + at,
-                value: Some(unquoted(text, word.start + at + 1..word.end)),
-            },
-            None => Assigned { name: word, value: None },
-        })
-        .collect()
-}
-
-fn unquoted(text: &str, range: Range<usize>) -> Range<usize> {
-    let written = &text[range.clone()];
-    let quoted = |quote: char| written.len() > 1 && written.starts_with(quote) && written.ends_with(quote);
-    if quoted('"') || quoted('\'') { range.start + 1..range.end - 1 } else { range }
 }
 
 /// Looks at the variables of `ARG` or `ENV`.
@@ -80,7 +44,7 @@ pub(super) fn check_assignments(
 ) {
     for instruction in context.read.dockerfile.instructions.iter().filter(|found| found.keyword == keyword) {
         let text = &instruction.arguments.text;
-        for assigned in assigned(instruction) {
+        for assigned in instruction.assigned() {
             let name = &text[assigned.name.clone()];
             // A name that is none would put a value into the message.
             if name.is_empty()

@@ -27,7 +27,7 @@ rule! {
     /// ```
     ///
     /// A value that comes from a build argument is a warning: it ends in the image all the same.
-    DOCKER_ENV_SECRET = "docker-env-secret", "a Dockerfile sets a secret in the environment", Error, Regular, needs Text, Dockerfile check
+    DOCKER_ENV_SECRET = "docker-env-secret", "a Dockerfile sets a secret in the environment", Error, Regular, needs Text fix Unsafe, Dockerfile check
 }
 
 fn check(context: &DockerfileContext<'_>, findings: &mut Findings) {

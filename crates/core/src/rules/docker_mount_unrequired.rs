@@ -25,7 +25,7 @@ rule! {
     /// FROM node:22
     /// RUN --mount=type=secret,id=npmrc,target=/root/.npmrc,required=true npm ci
     /// ```
-    DOCKER_MOUNT_UNREQUIRED = "docker-mount-unrequired", "a mounted secret is not required", Info, Regular, needs Text, Dockerfile check
+    DOCKER_MOUNT_UNREQUIRED = "docker-mount-unrequired", "a mounted secret is not required", Info, Regular, needs Text fix Unsafe, Dockerfile check
 }
 
 fn check(context: &DockerfileContext<'_>, findings: &mut Findings) {

@@ -34,7 +34,7 @@ rule! {
     ///     labels:
     ///       traefik.http.middlewares.login.basicauth.users: admin:$$apr1$$H6uskkkW$$IgXLP6ewTrSuBkTrqE8wj1
     /// ```
-    DOLLAR_MANGLED = "dollar-mangled", "a dollar in a password is taken for a variable", Warning, Regular, needs Text, ProjectAndEnvFile check, check_env_file
+    DOLLAR_MANGLED = "dollar-mangled", "a dollar in a password is taken for a variable", Warning, Regular, needs Text fix Unsafe, ProjectAndEnvFile check, check_env_file
 }
 
 /// How hashes begin.

@@ -29,7 +29,7 @@ rule! {
     ///
     /// Files that are made to be committed (`.env.example`, `.env.sample`, `.env.template`, `.env.dist`) are
     /// env-file-secret's to report.
-    DOTENV_NOT_IGNORED = "dotenv-not-ignored", "git would commit a file of variables with secrets", Error, Regular, needs Git, EnvFile check
+    DOTENV_NOT_IGNORED = "dotenv-not-ignored", "git would commit a file of variables with secrets", Error, Regular, needs Git fix Safe, EnvFile check
 }
 
 fn check(context: &EnvFileContext<'_>, findings: &mut Findings) {

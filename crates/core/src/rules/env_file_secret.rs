@@ -33,7 +33,7 @@ rule! {
     /// ```
     ///
     /// In a file that is made to be committed (`.env.example` and its like) a value that looks real is an error.
-    ENV_FILE_SECRET = "env-file-secret", "an env file holds a secret", Warning, Regular, needs Text, EnvFile check
+    ENV_FILE_SECRET = "env-file-secret", "an env file holds a secret", Warning, Regular, needs Text fix Unsafe, EnvFile check
 }
 
 fn check(context: &EnvFileContext<'_>, findings: &mut Findings) {

@@ -41,7 +41,7 @@ rule! {
     ///   app_token:
     ///     environment: APP_TOKEN
     /// ```
-    ENV_SECRET = "env-secret", "a secret goes through the environment", Info, Regular, needs Text, Project check
+    ENV_SECRET = "env-secret", "a secret goes through the environment", Info, Regular, needs Text fix Unsafe, Project check
 }
 
 fn check(context: &Context<'_>, findings: &mut Findings) {

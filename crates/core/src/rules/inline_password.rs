@@ -40,7 +40,7 @@ rule! {
     /// ```
     ///
     /// Values that protect nothing (empty, `true`, a path, `<placeholder>`) are not reported.
-    INLINE_PASSWORD = "inline-password", "a secret's value is written in the Compose file", Error, Regular, needs Text, Project check
+    INLINE_PASSWORD = "inline-password", "a secret's value is written in the Compose file", Error, Regular, needs Text fix Unsafe, Project check
 }
 
 fn check(context: &Context<'_>, findings: &mut Findings) {

@@ -33,7 +33,7 @@ rule! {
     ///     environment:
     ///       DB_PASSWORD: ${DB_PASSWORD:?set DB_PASSWORD in .env}
     /// ```
-    PASSWORD_DEFAULT = "password-default", "a secret has a default value in the Compose file", Error, Regular, needs Text, Project check
+    PASSWORD_DEFAULT = "password-default", "a secret has a default value in the Compose file", Error, Regular, needs Text fix Unsafe, Project check
 }
 
 fn check(context: &Context<'_>, findings: &mut Findings) {

@@ -1,7 +1,7 @@
 //! What a rule is.
 
 use super::context::{Context, DockerfileContext, EnvFileContext, Findings};
-use super::finding::Severity;
+use super::finding::{FixKind, Severity};
 
 /// Who wants to hear of a rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,6 +38,8 @@ pub struct Rule {
     pub persona: Persona,
     /// What it looks at.
     pub needs: Needs,
+    /// What a fix would change; `None` where `cosec fix` has none.
+    pub fix: Option<FixKind>,
     /// Its doc comment, line by line as written; [`Rule::markdown`] is for reading.
     pub page: &'static str,
     /// What looks.
@@ -61,7 +63,15 @@ pub enum Check {
 impl Rule {
     /// The page in Markdown.
     pub fn markdown(&self) -> String {
-        self.page.lines().flat_map(|line| [line.strip_prefix(' ').unwrap_or(line), "\n"]).collect()
+        let page = self.page.lines().flat_map(|line| [line.strip_prefix(' ').unwrap_or(line), "\n"]);
+        let fix = match self.fix {
+            Some(FixKind::Safe) => "`cosec fix` mends it. That is safe: the stack runs as before.",
+            Some(FixKind::Unsafe) => {
+                "`cosec fix --unsafe` mends it where that can be done for sure, and says why where it cannot. It is unsafe:\nit changes how the stack runs or is built."
+            }
+            None => "There is none: this has to be mended by hand.",
+        };
+        page.chain(["\n## Fix\n\n", fix, "\n"]).collect()
     }
 
     /// Where its page stands on the web.
@@ -72,11 +82,13 @@ impl Rule {
 
 /// Declares a rule: the doc comment is the rule's page, word for word.
 macro_rules! rule {
+    (@fix) => { None };
+    (@fix $fix:ident) => { Some($crate::rules::FixKind::$fix) };
     (@check $kind:ident) => { $crate::rules::Check::$kind };
     (@check $kind:ident $($check:path),+) => { $crate::rules::Check::$kind($($check),+) };
     (
         $(#[doc = $line:literal])+
-        $name:ident = $id:literal, $summary:literal, $severity:ident, $persona:ident, needs $needs:ident, $kind:ident $($check:path),*
+        $name:ident = $id:literal, $summary:literal, $severity:ident, $persona:ident, needs $needs:ident $(fix $fix:ident)?, $kind:ident $($check:path),*
     ) => {
         $(#[doc = $line])+
         pub(crate) static $name: $crate::rules::Rule = $crate::rules::Rule {
@@ -85,6 +97,7 @@ macro_rules! rule {
             severity: $crate::rules::Severity::$severity,
             persona: $crate::rules::Persona::$persona,
             needs: $crate::rules::Needs::$needs,
+            fix: rule!(@fix $($fix)?),
             page: concat!($($line, "\n"),+),
             check: rule!(@check $kind $($check),*),
         };

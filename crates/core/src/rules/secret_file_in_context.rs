@@ -44,7 +44,7 @@ rule! {
     ///   db_password:
     ///     file: ./secrets/db_password # .gitignore
     /// ```
-    SECRET_FILE_IN_CONTEXT = "secret-file-in-context", "a build would copy a secret's file into the image", Warning, Regular, needs Files, Project check
+    SECRET_FILE_IN_CONTEXT = "secret-file-in-context", "a build would copy a secret's file into the image", Warning, Regular, needs Files fix Safe, Project check
 }
 
 fn check(context: &Context<'_>, findings: &mut Findings) {

@@ -38,7 +38,7 @@ rule! {
     /// ```
     ///
     /// What git has already is secret-file-tracked's to report.
-    SECRET_FILE_NOT_IGNORED = "secret-file-not-ignored", "git would commit a secret's file", Error, Regular, needs Git, Project check
+    SECRET_FILE_NOT_IGNORED = "secret-file-not-ignored", "git would commit a secret's file", Error, Regular, needs Git fix Safe, Project check
 }
 
 fn check(context: &Context<'_>, findings: &mut Findings) {

@@ -35,7 +35,7 @@ rule! {
     ///   npm_token:
     ///     environment: NPM_TOKEN
     /// ```
-    SECRET_IN_BUILD_ARG = "secret-in-build-arg", "a build argument holds a secret", Error, Regular, needs Text, Project check
+    SECRET_IN_BUILD_ARG = "secret-in-build-arg", "a build argument holds a secret", Error, Regular, needs Text fix Unsafe, Project check
 }
 
 fn check(context: &Context<'_>, findings: &mut Findings) {

@@ -38,7 +38,7 @@ rule! {
     ///   db_password:
     ///     environment: DB_PASSWORD
     /// ```
-    SECRET_MODE_DECIMAL = "secret-mode-decimal", "a secret's mode is a decimal number", Error, Regular, needs Text, Project check
+    SECRET_MODE_DECIMAL = "secret-mode-decimal", "a secret's mode is a decimal number", Error, Regular, needs Text fix Unsafe, Project check
 }
 
 fn check(context: &Context<'_>, findings: &mut Findings) {

@@ -36,7 +36,7 @@ rule! {
     /// ```
     ///
     /// A file without services, made to be included, is left alone.
-    SECRET_UNUSED = "secret-unused", "a secret is granted to no service", Warning, Regular, needs Text, Project check
+    SECRET_UNUSED = "secret-unused", "a secret is granted to no service", Warning, Regular, needs Text fix Unsafe, Project check
 }
 
 fn check(context: &Context<'_>, findings: &mut Findings) {

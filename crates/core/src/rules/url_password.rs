@@ -32,7 +32,7 @@ rule! {
     ///     environment:
     ///       DATABASE_URL: postgres://app:${DB_PASSWORD:?set it}@db/app
     /// ```
-    URL_PASSWORD = "url-password", "a URL holds a password", Error, Regular, needs Text, Project check
+    URL_PASSWORD = "url-password", "a URL holds a password", Error, Regular, needs Text fix Unsafe, Project check
 }
 
 fn check(context: &Context<'_>, findings: &mut Findings) {

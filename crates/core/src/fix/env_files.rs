@@ -1,0 +1,173 @@
+//! A value moves out of a file of `env_file:` into a secret's file: the line then names that, and every service that
+//! reads the file is granted the secret.
+
+use super::dollars::has_raw;
+use super::edit::Edit;
+use super::secrets::{CANNOT_GRANT, NewSecret, Source, free_name, grant};
+use super::tree::child;
+use super::{Changes, Fix, FixPlan, Moved, Project, moved, refuse};
+use crate::compose::dotenv::{self, Assigned};
+use crate::compose::template::Missing;
+use crate::compose::{Environment, Loaded, Service, Way};
+use crate::files::join;
+use crate::images;
+use crate::rules::{Finding, FixKind};
+use crate::yaml::{Document, NodeId};
+
+/// A line that changes.
+struct Move<'p> {
+    finding: &'p Finding,
+    path: String,
+    assigned: Assigned,
+    variant: String,
+    value: String,
+    readers: Vec<Reader<'p>>,
+}
+
+/// A service that reads the file, in the tree of its own.
+struct Reader<'p> {
+    service: &'p Service,
+    document: &'p Document,
+    mapping: NodeId,
+    env_file: (NodeId, NodeId),
+}
+
+pub(super) fn plan<'p>(
+    project: &Project<'p>,
+    findings: &[&'p Finding],
+    plan: &mut FixPlan,
+    changes: &mut Changes<'p>,
+) {
+    let outcome = project.outcome();
+    for finding in findings.iter().filter(|finding| finding.rule == "env-file-secret") {
+        let one = match movable(project, finding) {
+            Ok(one) => one,
+            Err(reason) => {
+                plan.refused.push(refuse(outcome, finding, reason));
+                continue;
+            }
+        };
+        let taken: Vec<String> = changes.secrets.iter().map(|secret| secret.name.clone()).collect();
+        let variable = &*one.assigned.name.value;
+        let name = free_name(project, &one.readers[0].service.name, variable, &taken);
+        let (key, value) =
+            (one.assigned.name.span, one.assigned.value.as_ref().map_or(finding.span, |it| it.span));
+        let edits = changes.edits.entry(one.path.clone()).or_default();
+        edits.push(Edit::replace(key.start as usize, key.end as usize, one.variant.as_str()));
+        edits.push(Edit::replace(value.start as usize, value.end as usize, format!("/run/secrets/{name}")));
+        for reader in &one.readers {
+            changes.grant(reader.document, reader.mapping, reader.env_file, &name);
+            plan.moved.push(Moved {
+                service: reader.service.name.to_string(),
+                variable: variable.to_owned(),
+                variant: one.variant.clone(),
+                secret: name.clone(),
+                in_env_file: true,
+            });
+        }
+        let title = format!("move the value of {variable} to secrets/{name}, and set {}", one.variant);
+        let mut fix = Fix::new(outcome, one.finding, FixKind::Unsafe, title);
+        fix.notes = moved::rotation(project, &one.path, &name, false);
+        plan.fixes.push(fix);
+        let (source, document) = (Source::File(one.value), one.readers[0].document);
+        changes.secrets.push(NewSecret { name, source, document });
+    }
+}
+
+fn movable<'p>(project: &Project<'p>, finding: &'p Finding) -> Result<Move<'p>, String> {
+    let file = project.sources().file(finding.span.file);
+    let path = join("", file.path());
+    let reads = |service: &&Service| service.env_files.iter().any(|own| join("", &own.path.value) == path);
+    let services: Vec<&Service> =
+        project.model().iter().flat_map(|model| &model.services).filter(reads).collect();
+    let (Some(loaded), false) = (project.loaded(), services.is_empty()) else {
+        return Err(
+            "no service reads it by `env_file:`; what Compose puts in from it is moved where it is used"
+                .to_owned(),
+        );
+    };
+    let mut lines = dotenv::scan(finding.span.file, file.text())
+        .into_iter()
+        .filter(|line| *line.name.value == *finding.path);
+    let (Some(assigned), None) = (lines.next(), lines.next()) else {
+        return Err("it is set more than once; leave one of the lines".to_owned());
+    };
+    let name = assigned.name.value.to_string();
+    let written = assigned.value.as_ref().map_or("", |value| &*value.raw);
+    if written.contains(['$', '\\', '\n']) || has_raw(&loaded.root) {
+        return Err("its value has variables, escapes or several lines, or is read with `format: raw`; move it by hand".to_owned());
+    }
+    let mut set = Environment::default();
+    let parsed =
+        dotenv::parse(finding.span.file, file.text(), &Environment::default(), &mut set, Missing::Allow);
+    let value = parsed.ok().and_then(|_| set.get(&name).map(|binding| binding.value.to_string()));
+    let value = value
+        .filter(|value| value == written)
+        .ok_or_else(|| "the file cannot be read as Compose reads it; mend that first".to_owned())?;
+    let is_asked_for = moved::uses(&loaded.root, &name) > 0;
+    if is_asked_for {
+        return Err(format!("the Compose file asks for {name}, too; move that first"));
+    }
+    let mut variant = None;
+    let mut readers = Vec::new();
+    for service in services {
+        let own = service.image.as_ref().and_then(|image| images::file_variant(&image.value, &name));
+        let Some(own) = own.filter(|own| variant.as_ref().is_none_or(|known| known == own)) else {
+            return Err(format!(
+                "service {} reads the file, too, and is not known to read {name} from a secret's file",
+                service.name
+            ));
+        };
+        if service.environment.iter().any(|known| [name.as_str(), &own].contains(&&*known.name.value)) {
+            return Err(format!(
+                "service {} sets {name} in `environment:`, too; leave one of the two",
+                service.name
+            ));
+        }
+        if service
+            .env_files
+            .iter()
+            .any(|other| join("", &other.path.value) != path && sets(project, &other.path.value, &name))
+        {
+            return Err(format!(
+                "another env file of service {} sets {name}, too; leave one of the two",
+                service.name
+            ));
+        }
+        readers.push(reader(project, loaded, service)?);
+        variant = Some(own);
+    }
+    let variant = variant.unwrap_or_default();
+    Ok(Move { finding, path: file.path().to_owned(), assigned, variant, value, readers })
+}
+
+/// Whether an env file sets a variable, or cannot be read.
+fn sets(project: &Project<'_>, path: &str, name: &str) -> bool {
+    let Ok(text) = project.files.read(path) else { return true };
+    text.contains(name)
+}
+
+fn reader<'p>(project: &Project<'p>, loaded: &Loaded, service: &'p Service) -> Result<Reader<'p>, String> {
+    let elsewhere = || {
+        format!(
+            "an anchor, a merge key or another file brings a part of service {}; write it out first",
+            service.name
+        )
+    };
+    let mut found = project.documents().iter().filter_map(|document| {
+        let (_, services) = child(document, document.root(), "services")?;
+        let (_, mapping) = child(document, services, &service.name)?;
+        let env_file = child(document, mapping, "env_file")?;
+        let anchored = [services, mapping].iter().any(|id| document.node(*id).anchored);
+        let is_named = matches!(loaded.ways.of(document.file()), Some(Way::Named(_)));
+        (is_named && !anchored).then_some((document, mapping, env_file))
+    });
+    let (Some((document, mapping, env_file)), None) = (found.next(), found.next()) else {
+        return Err(elsewhere());
+    };
+    let text = project.sources().file(document.file()).text();
+    if grant(text, document, mapping, env_file, &[]).is_none() {
+        return Err(CANNOT_GRANT.to_owned());
+    }
+    Ok(Reader { service, document, mapping, env_file })
+}

@@ -1,0 +1,232 @@
+//! Secrets that fixes make, and those that go: names, definitions, grants and files.
+
+use super::edit::{self, Edit};
+use super::tree::{below, child, list_step, remove, step};
+use super::{Changes, Content, NewFile, Project, ignored};
+use crate::files::{Answer, FileKind};
+use crate::yaml::{Document, Kind, NodeId};
+
+/// Where a secret's value is to come from.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A file that is made from this.
+    File(String),
+    /// A variable that is set elsewhere.
+    Variable(String),
+}
+
+/// A secret that is to be defined.
+pub(super) struct NewSecret<'p> {
+    pub(super) name: String,
+    pub(super) source: Source,
+    /// The Compose file that is to define it.
+    pub(super) document: &'p Document,
+}
+
+/// A service that is to be granted secrets.
+pub(super) struct Grants<'p> {
+    document: &'p Document,
+    /// The service, and the entry behind which `secrets:` is to stand.
+    mapping: NodeId,
+    behind: (NodeId, NodeId),
+    names: Vec<String>,
+}
+
+/// Why [`grant`] gives nothing.
+pub(super) const CANNOT_GRANT: &str =
+    "its service's `secrets:` has an anchor, an alias or a tag, which others may use; write it out first";
+
+impl<'p> Changes<'p> {
+    /// Grants a service a secret.
+    pub(super) fn grant(
+        &mut self,
+        document: &'p Document,
+        mapping: NodeId,
+        behind: (NodeId, NodeId),
+        name: &str,
+    ) {
+        let is_it =
+            |known: &&mut Grants<'_>| known.mapping == mapping && known.document.file() == document.file();
+        let known = match self.grants.iter_mut().find(is_it) {
+            Some(known) => known,
+            None => {
+                self.grants.push(Grants { document, mapping, behind, names: Vec::new() });
+                let Some(last) = self.grants.last_mut() else { return };
+                last
+            }
+        };
+        if !known.names.iter().any(|known| known == name) {
+            known.names.push(name.to_owned());
+        }
+    }
+}
+
+/// A name that no secret and no file has: the variable's, or that of the service with it.
+pub(super) fn free_name(project: &Project<'_>, service: &str, variable: &str, taken: &[String]) -> String {
+    let clean = |text: &str| -> String {
+        text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
+    };
+    let short = clean(variable).trim_matches('_').to_owned();
+    let long = format!("{}_{short}", clean(service));
+    let base = long.clone();
+    let numbered = (2..).map(move |number| format!("{base}_{number}"));
+    let is_free = |name: &String| {
+        let path = project.in_directory(&format!("secrets/{name}"));
+        let is_there = match project.files.kind(&path) {
+            Answer::Known(kind) => kind != FileKind::Missing,
+            Answer::NotChecked(_) => project.files.read(&path).is_ok(),
+        };
+        !taken.contains(name) && project.model().is_none_or(|model| model.secret(name).is_none()) && !is_there
+    };
+    [short, long].into_iter().chain(numbered).find(is_free).unwrap_or_default()
+}
+
+/// Adds to the `secrets:` of a service or a build; where there is none, it is made behind the entry `behind` of the
+/// mapping. `None` where it is written in a way that cannot be added to.
+pub(super) fn grant(
+    text: &str,
+    document: &Document,
+    mapping: NodeId,
+    behind: (NodeId, NodeId),
+    names: &[&str],
+) -> Option<Edit> {
+    let newline = edit::newline(text);
+    if let Some((_, secrets)) = child(document, mapping, "secrets") {
+        let node = document.node(secrets);
+        let Kind::Sequence { items, flow } = &node.kind else { return None };
+        if node.anchored || node.tag.is_some() {
+            return None;
+        }
+        let Some(last) = items.last() else {
+            return Some(Edit::insert(node.span.start as usize + 1, names.join(", ")));
+        };
+        let end = document.node(*last).span.end as usize;
+        if *flow {
+            return Some(Edit::insert(end, format!(", {}", names.join(", "))));
+        }
+        let start = document.node(*last).span.start as usize;
+        let before = &text[edit::line_start(text, start)..start];
+        let indent = before.find('-').filter(|dash| before[..*dash].trim().is_empty())?;
+        let indent = &before[..indent];
+        let lines: Vec<String> = names.iter().map(|name| format!("{indent}- {name}")).collect();
+        return Some(below(text, end, indent.len(), &lines, newline));
+    }
+    let service = document.node(mapping);
+    if let Kind::Mapping { entries, flow: true } = &service.kind {
+        let (key, value) = entries.last()?;
+        let end = document.node(*value).span.end.max(document.node(*key).span.end) as usize;
+        return Some(Edit::insert(end, format!(", secrets: [{}]", names.join(", "))));
+    }
+    let (key, value) = behind;
+    let column = edit::column(text, document.node(key).span.start as usize);
+    let indent = " ".repeat(column);
+    let items = " ".repeat(column + list_step(document, text));
+    let mut lines = vec![format!("{indent}secrets:")];
+    lines.extend(names.iter().map(|name| format!("{items}- {name}")));
+    Some(below(text, document.node(value).span.end as usize, column, &lines, newline))
+}
+
+/// Grants and defines the new secrets, takes out those that go, and makes files.
+pub(super) fn define(project: &Project<'_>, changes: &mut Changes<'_>) {
+    for one in std::mem::take(&mut changes.grants) {
+        let file = project.sources().file(one.document.file());
+        let names: Vec<&str> = one.names.iter().map(String::as_str).collect();
+        let edit = grant(file.text(), one.document, one.mapping, one.behind, &names);
+        changes.edits.entry(file.path().to_owned()).or_default().extend(edit);
+    }
+    let mut documents: Vec<&Document> = Vec::new();
+    for document in changes.secrets.iter().map(|new| new.document).chain(changes.unused.iter().map(|it| it.0))
+    {
+        if !documents.iter().any(|known| known.file() == document.file()) {
+            documents.push(document);
+        }
+    }
+    for document in documents {
+        let file = project.sources().file(document.file());
+        let is_here = |other: &Document| other.file() == document.file();
+        let new: Vec<&NewSecret<'_>> = changes.secrets.iter().filter(|new| is_here(new.document)).collect();
+        let gone: Vec<NodeId> =
+            changes.unused.iter().filter(|(other, _)| is_here(other)).map(|(_, key)| *key).collect();
+        let edits = changes.edits.entry(file.path().to_owned()).or_default();
+        if !new.is_empty() {
+            edits.push(definition(document, file.text(), &new));
+        }
+        if !gone.is_empty() {
+            edits.extend(remove_definitions(document, file.text(), &gone, new.is_empty()));
+        }
+    }
+    for new in std::mem::take(&mut changes.secrets) {
+        let Source::File(value) = new.source else { continue };
+        let path = project.in_directory(&format!("secrets/{}", new.name));
+        ignored::keep_from_git(project, &path, changes);
+        ignored::keep_out(project, &path, changes);
+        // What `cosec fix --undo` needs holds the value, too.
+        ignored::keep_out(project, &project.in_directory(".cosec"), changes);
+        changes.new_files.push(NewFile { path, content: Content(value) });
+    }
+}
+
+/// Takes definitions out; with the last one, `secrets:` goes.
+fn remove_definitions(document: &Document, text: &str, gone: &[NodeId], with_key: bool) -> Vec<Edit> {
+    let Some((key, value)) = child(document, document.root(), "secrets") else { return Vec::new() };
+    let Kind::Mapping { entries, .. } = &document.node(value).kind else { return Vec::new() };
+    let (container, gone) = if with_key && entries.len() == gone.len() {
+        (document.root(), vec![key])
+    } else {
+        (value, gone.to_vec())
+    };
+    remove(document, text, container, &gone).unwrap_or_default()
+}
+
+fn definition(document: &Document, text: &str, secrets: &[&NewSecret<'_>]) -> Edit {
+    let newline = edit::newline(text);
+    let source = |one: &NewSecret<'_>| match &one.source {
+        Source::File(_) => format!("file: ./secrets/{}", one.name),
+        Source::Variable(variable) => format!("environment: {variable}"),
+    };
+    let flow: Vec<String> = secrets.iter().map(|one| format!("{}: {{{}}}", one.name, source(one))).collect();
+    let root = document.node(document.root());
+    let end_of = |entries: &[(NodeId, NodeId)]| {
+        entries
+            .last()
+            .map(|(key, value)| document.node(*value).span.end.max(document.node(*key).span.end) as usize)
+    };
+    let Kind::Mapping { entries, flow: root_flow } = &root.kind else { return Edit::insert(text.len(), "") };
+    let first =
+        entries.first().map_or(0, |(key, _)| edit::column(text, document.node(*key).span.start as usize));
+    let step = step(document, text);
+    let block = |column: usize| -> Vec<String> {
+        let (outer, inner) = (" ".repeat(column), " ".repeat(column + step));
+        secrets
+            .iter()
+            .flat_map(|one| [format!("{outer}{}:", one.name), format!("{inner}{}", source(one))])
+            .collect()
+    };
+    if let Some((key, value)) = child(document, document.root(), "secrets") {
+        let node = document.node(value);
+        match &node.kind {
+            Kind::Mapping { entries: own, flow: true } => {
+                return match end_of(own) {
+                    Some(end) => Edit::insert(end, format!(", {}", flow.join(", "))),
+                    None => Edit::insert(node.span.start as usize + 1, flow.join(", ")),
+                };
+            }
+            Kind::Mapping { entries: own, flow: false } if !own.is_empty() => {
+                let column = edit::column(text, document.node(own[0].0).span.start as usize);
+                let end = end_of(own).unwrap_or(node.span.end as usize);
+                return below(text, end, column, &block(column), newline);
+            }
+            _ => {
+                let column = edit::column(text, document.node(key).span.start as usize) + step;
+                return below(text, document.node(key).span.end as usize, column, &block(column), newline);
+            }
+        }
+    }
+    let end = end_of(entries).unwrap_or(root.span.end as usize);
+    if *root_flow {
+        return Edit::insert(end, format!(", secrets: {{{}}}", flow.join(", ")));
+    }
+    let mut lines = vec![String::new(), format!("{}secrets:", " ".repeat(first))];
+    lines.extend(block(first + step));
+    below(text, end, first, &lines, newline)
+}

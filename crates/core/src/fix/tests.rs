@@ -1,0 +1,263 @@
+//! Fixes of whole files: what they become, byte for byte, and what is refused.
+
+use super::*;
+use crate::files::MemoryFiles;
+
+/// What the files become, new ones among them, and why what is left is left.
+fn fixed(given: &[(&str, &str)], path: &str, rules: &[&str]) -> (BTreeMap<String, String>, Vec<String>) {
+    let mut files = MemoryFiles::default();
+    given.iter().for_each(|(path, text)| files.insert(*path, *text));
+    let rules: Vec<String> = rules.iter().map(|rule| (*rule).to_owned()).collect();
+    let mut environment = Environment::default();
+    read_dotenv(&files, &mut Sources::default(), parent(path), &mut environment).unwrap();
+    let options = FixOptions {
+        lint: LintOptions::default(),
+        environment: &environment,
+        include_unsafe: true,
+        rules: &rules,
+        services: &[],
+        accept: &|_, _| true,
+    };
+    let plan = plan(&files, path, &options).unwrap();
+    let changed = plan.changed.iter().map(|file| (file.path.clone(), file.after.clone()));
+    let made = plan.new_files.iter().map(|file| (file.path.clone(), file.content.0.clone()));
+    let all: BTreeMap<String, String> = changed.chain(made).collect();
+    let refused = plan.refused.iter().map(|refusal| refusal.reason.clone()).collect();
+    // What is fixed stays fixed.
+    all.iter().for_each(|(path, text)| files.insert(path.as_str(), text.as_str()));
+    let again = super::plan(&files, path, &options).unwrap();
+    assert!(again.fixes.is_empty(), "a second run does more: {:?}", again.fixes);
+    (all, refused)
+}
+
+/// What one file becomes by the fixes of one rule; nothing is refused.
+fn becomes(path: &str, before: &str, rule: &str) -> String {
+    let (files, refused) = fixed(&[(path, before)], path, &[rule]);
+    assert_eq!(refused, [""; 0]);
+    files.get(path).cloned().unwrap_or_default()
+}
+
+/// Nothing is changed, for this reason.
+fn is_refused(given: &[(&str, &str)], path: &str, rule: &str, why: &str) {
+    let (files, refused) = fixed(given, path, &[rule]);
+    assert!(files.is_empty() && refused.iter().any(|reason| reason.contains(why)), "{why}: {refused:?}");
+}
+
+#[test]
+fn a_secret_that_nobody_gets_goes_and_its_neighbours_stay() {
+    let rule = "secret-unused";
+    let head = "services:\n  a: {image: x, secrets: [b]}\n";
+    let cases = [
+        (
+            "# all\nsecrets:\n  # the first\n  a:\n    file: ./a # why\n  b: {file: ./b}\n  c:\n    file: ./c\n# end\n",
+            "# all\nsecrets:\n  # the first\n  b: {file: ./b}\n# end\n",
+        ),
+        ("secrets: {a: {file: ./a}, b: {file: ./b}, c: {file: ./c}}\n", "secrets: {b: {file: ./b}}\n"),
+        ("secrets: {b: {file: ./b}, c: {file: ./c}, d: {file: ./d}}\n", "secrets: {b: {file: ./b}}\n"),
+    ];
+    for (before, after) in cases {
+        let text = becomes("compose.yaml", &format!("{head}{before}"), rule);
+        assert_eq!(text, format!("{head}{after}"));
+    }
+    let all = "services:\r\n  a: {image: x}\r\nsecrets:\r\n  a:\r\n    file: ./a\r\nvolumes: {}\r\n";
+    assert_eq!(becomes("compose.yaml", all, rule), "services:\r\n  a: {image: x}\r\nvolumes: {}\r\n");
+    let flow = "{services: {a: {image: x}}, secrets: {a: {file: ./a}}}";
+    assert_eq!(becomes("compose.yaml", flow, rule), "{services: {a: {image: x}}}");
+    let anchored = "services: {a: {image: x}}\nsecrets:\n  a: &it\n    file: ./a\nx-b: *it\n";
+    is_refused(&[("compose.yaml", anchored)], "compose.yaml", rule, "anchor");
+}
+
+#[test]
+fn a_secret_goes_and_another_comes_at_the_same_place() {
+    let text = "services:\n  db:\n    image: postgres\n    environment:\n      POSTGRES_PASSWORD: x1y2\nsecrets:\n  old:\n    file: ./old\n";
+    let (files, refused) = fixed(&[("compose.yaml", text)], "compose.yaml", &[]);
+    assert_eq!(refused, [""; 0]);
+    let expected = "secrets:\n  postgres_password:\n    file: ./secrets/postgres_password\n";
+    assert!(files["compose.yaml"].ends_with(expected), "{}", files["compose.yaml"]);
+}
+
+#[test]
+fn a_lost_dollar_is_kept_where_nobody_can_have_meant_a_variable() {
+    let rule = "dollar-mangled";
+    let file = |value: &str| {
+        format!(
+            "services:\n  a:\n    image: x\n    labels:\n      t.users: {value}\n    environment:\n      - \"DB_PASSWORD=pa$sword\" # c\n"
+        )
+    };
+    let (hash, kept) = ("u:$apr1$H6us$IgXL", "u:$$apr1$$H6us$$IgXL");
+    let after = becomes("compose.yaml", &file(hash), rule);
+    assert_eq!(after, file(kept).replace("pa$sword", "pa$$sword"));
+    assert_eq!(
+        becomes("a.env", "A=1\nDB_PASSWORD=pa$sword # c\n", rule),
+        "A=1\nDB_PASSWORD='pa$sword' # c\n"
+    );
+    assert_eq!(becomes("a.env", "DB_PASSWORD=\"pa$sword\"\n", rule), "DB_PASSWORD='pa$sword'\n");
+    let set = [("compose.yaml", file("x")), (".env", "sword=1\n".to_owned())];
+    let set: Vec<(&str, &str)> = set.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    is_refused(&set, "compose.yaml", rule, "is set");
+    let block = "services: {a: {image: x, environment: {DB_PASSWORD: \"a\\x41$b\"}}}\n";
+    is_refused(&[("compose.yaml", block)], "compose.yaml", rule, "escapes");
+    is_refused(&[("a.env", "DB_PASSWORD=\"it's$b\"\n")], "a.env", rule, "quotes");
+}
+
+#[test]
+fn a_mounted_secret_is_required_however_the_mount_is_written() {
+    let rule = "docker-mount-unrequired";
+    let before = "FROM a\nRUN --mount=type=secret,id=x --mount=\"type=secret,id=y\" \\\n  --mount=type=secret,id=x,env=Z echo # x\n";
+    let after = "FROM a\nRUN --mount=type=secret,id=x,required=true --mount=\"type=secret,id=y,required=true\" \\\n  --mount=type=secret,id=x,env=Z,required=true echo # x\n";
+    assert_eq!(becomes("Dockerfile", before, rule), after);
+    let (files, _) = fixed(
+        &[("compose.yaml", "services: {a: {build: .}}\n"), ("Dockerfile", before)],
+        "compose.yaml",
+        &[rule],
+    );
+    assert_eq!(files["Dockerfile"], after);
+}
+
+const NODE: &str =
+    "FROM node\nARG NPM_TOKEN=q9Zt-41x\nRUN npm config set t $NPM_TOKEN && npm ci # ok\nRUN ls\n";
+
+#[test]
+fn a_secret_of_a_build_is_mounted_where_it_is_named_and_nowhere_else() {
+    let cases = [
+        (
+            "services:\n  a:\n    build: . # here\n    image: x\n",
+            "services:\n  a:\n    build:\n      context: .\n      secrets:\n        - npm_token # here\n    image: x\n\nsecrets:\n  npm_token:\n    file: ./secrets/npm_token\n",
+            "q9Zt-41x",
+        ),
+        (
+            "services:\n  a: {build: .}\n  b: {build: {context: ., secrets: [s]}}\nsecrets: {s: {file: ./s}}\n",
+            "services:\n  a: {build: {context: ., secrets: [npm_token]}}\n  b: {build: {context: ., secrets: [s, npm_token]}}\nsecrets: {s: {file: ./s}, npm_token: {file: ./secrets/npm_token}}\n",
+            "q9Zt-41x",
+        ),
+        (
+            "services:\n  a:\n    build:\n      context: .\n      args:\n        NPM_TOKEN: z8-41x$$q\n",
+            "services:\n  a:\n    build:\n      context: .\n      secrets:\n        - npm_token\n\nsecrets:\n  npm_token:\n    file: ./secrets/npm_token\n",
+            "z8-41x$q",
+        ),
+        (
+            "services:\n  a:\n    build:\n      args:\n        - A=b\n        - NPM_TOKEN=z8-41x\n      context: .\n      secrets: [s]\nsecrets:\n  s: {file: ./s}\n",
+            "services:\n  a:\n    build:\n      args:\n        - A=b\n      context: .\n      secrets: [s, npm_token]\nsecrets:\n  s: {file: ./s}\n  npm_token:\n    file: ./secrets/npm_token\n",
+            "z8-41x",
+        ),
+        (
+            "services:\n  a:\n    build:\n      context: .\n      args:\n        NPM_TOKEN: ${NPM_TOKEN}\n",
+            "services:\n  a:\n    build:\n      context: .\n      secrets:\n        - npm_token\n\nsecrets:\n  npm_token:\n    environment: NPM_TOKEN\n",
+            "",
+        ),
+    ];
+    for (compose, after, value) in cases {
+        let given = [("compose.yaml", compose), ("Dockerfile", NODE)];
+        let (files, refused) = fixed(&given, "compose.yaml", &["docker-arg-secret", "secret-in-build-arg"]);
+        assert_eq!(refused, [""; 0], "{compose}");
+        assert_eq!(files["compose.yaml"], after);
+        assert_eq!(
+            files["Dockerfile"],
+            "FROM node\nRUN --mount=type=secret,id=npm_token,env=NPM_TOKEN,required=true npm config set t $NPM_TOKEN && npm ci # ok\nRUN ls\n"
+        );
+        assert_eq!(files.get("secrets/npm_token").map_or("", String::as_str), value);
+    }
+}
+
+#[test]
+fn several_secrets_of_one_build_go_together_and_other_variables_stay() {
+    let dockerfile = "FROM node\nARG A=1 NPM_TOKEN=q9Zt-41x B\nENV X=1 \\\n  DB_PASSWORD=z8-41x \\\n  Y=2\nRUN <<E\necho ${NPM_TOKEN} $DB_PASSWORD\nE\n";
+    let given = [("compose.yaml", "services: {a: {build: .}}\n"), ("Dockerfile", dockerfile)];
+    let (files, refused) = fixed(&given, "compose.yaml", &["docker-arg-secret", "docker-env-secret"]);
+    assert_eq!(refused, [""; 0]);
+    assert_eq!(
+        files["Dockerfile"],
+        "FROM node\nARG A=1 B\nENV X=1 \\\n  Y=2\nRUN --mount=type=secret,id=npm_token,env=NPM_TOKEN,required=true --mount=type=secret,id=db_password,env=DB_PASSWORD,required=true <<E\necho ${NPM_TOKEN} $DB_PASSWORD\nE\n"
+    );
+    assert!(
+        files["compose.yaml"]
+            .starts_with("services: {a: {build: {context: ., secrets: [npm_token, db_password]}}}")
+    );
+    assert_eq!(files["secrets/db_password"], "z8-41x");
+}
+
+#[test]
+fn what_a_mounted_secret_does_not_reach_is_refused_with_the_reason() {
+    let compose = "services: {a: {build: .}}\n";
+    let cases = [
+        ("FROM a\nARG NPM_TOKEN=q9Zt-41x\nENV T=$NPM_TOKEN\nRUN echo $NPM_TOKEN\n", "ENV uses NPM_TOKEN"),
+        ("FROM a\nARG NPM_TOKEN=q9Zt-41x\nRUN npm ci\n", "no RUN names NPM_TOKEN"),
+        ("ARG NPM_TOKEN=q9Zt-41x\nFROM a\nARG NPM_TOKEN\nRUN echo $NPM_TOKEN\n", "more than once"),
+        (
+            "FROM a\nARG NPM_TOKEN=q9Zt-41x\nRUN echo $NPM_TOKEN\nFROM b\nRUN echo $NPM_TOKEN\n",
+            "does not reach",
+        ),
+        ("FROM a\nONBUILD ARG NPM_TOKEN=q9Zt-41x\nRUN echo $NPM_TOKEN\n", "ONBUILD"),
+        ("# syntax=docker/dockerfile:1.4\nFROM a\nARG NPM_TOKEN=q9Zt-41x\nRUN echo $NPM_TOKEN\n", "syntax"),
+        ("FROM a\nARG NPM_TOKEN\nRUN echo $NPM_TOKEN\n", "by hand"),
+        ("FROM a\nENV A=1 \\\n NPM_TOKEN=q9Zt-41x\nRUN echo $NPM_TOKEN\n", "one of its own"),
+    ];
+    for (dockerfile, why) in cases {
+        let rule = if dockerfile.contains("ENV A") { "docker-env-secret" } else { "docker-arg-secret" };
+        is_refused(&[("compose.yaml", compose), ("Dockerfile", dockerfile)], "compose.yaml", rule, why);
+    }
+    let known = "# syntax=docker/dockerfile:1.12-labs\n";
+    let (files, _) =
+        fixed(&[("compose.yaml", compose), ("Dockerfile", &format!("{known}{NODE}"))], "compose.yaml", &[]);
+    assert!(files["Dockerfile"].starts_with(&format!("{known}FROM node\nRUN --mount")));
+    is_refused(&[("Dockerfile", NODE)], "Dockerfile", "docker-arg-secret", "no Compose file");
+    let kept = NODE.replace("npm config set t $NPM_TOKEN", "echo $NPM_TOKEN > x");
+    let given = [("compose.yaml", compose), ("Dockerfile", kept.as_str())];
+    is_refused(&given, "compose.yaml", "docker-arg-secret", "docker-mount-leak");
+    let merged = "x-b: &b {context: .}\nservices: {a: {build: *b}}\n";
+    is_refused(
+        &[("compose.yaml", merged), ("Dockerfile", NODE)],
+        "compose.yaml",
+        "docker-arg-secret",
+        "anchor",
+    );
+}
+
+#[test]
+fn a_value_of_an_env_file_moves_for_all_services_that_read_it() {
+    let compose = "services:\n  db:\n    image: postgres\n    env_file: [db.env]\n  other:\n    image: postgres\n    env_file: db.env\n    environment: {POSTGRES_USER: x}\n    secrets: [s]\nsecrets:\n  s: {file: ./s}\n";
+    let env = "# mine\nPOSTGRES_USER=u\nexport POSTGRES_PASSWORD=\"x1y2z\" # why\n";
+    let given = [("compose.yaml", compose), ("db.env", env)];
+    let (files, refused) = fixed(&given, "compose.yaml", &["env-file-secret"]);
+    assert_eq!(refused, [""; 0]);
+    assert_eq!(
+        files["db.env"],
+        "# mine\nPOSTGRES_USER=u\nexport POSTGRES_PASSWORD_FILE=\"/run/secrets/postgres_password\" # why\n"
+    );
+    assert_eq!(
+        files["compose.yaml"],
+        "services:\n  db:\n    image: postgres\n    env_file: [db.env]\n    secrets:\n      - postgres_password\n  other:\n    image: postgres\n    env_file: db.env\n    environment: {POSTGRES_USER: x}\n    secrets: [s, postgres_password]\nsecrets:\n  s: {file: ./s}\n  postgres_password:\n    file: ./secrets/postgres_password\n"
+    );
+    assert_eq!(files["secrets/postgres_password"], "x1y2z");
+    let cases = [
+        (compose.replacen("image: postgres", "image: redis", 1), env.to_owned(), "service db reads the file"),
+        (compose.replace("POSTGRES_USER: x", "POSTGRES_PASSWORD: $$"), env.to_owned(), "in `environment:`"),
+        (compose.to_owned(), env.replace("x1y2z", "x1${y}z"), "variables"),
+        (compose.to_owned(), format!("{env}POSTGRES_PASSWORD=b1c2\n"), "more than once"),
+        (compose.replace("db.env", "c.env"), env.to_owned(), "no service reads it"),
+    ];
+    for (compose, env, why) in cases {
+        let path = if why == "no service reads it" { ".env" } else { "db.env" };
+        let given = [("compose.yaml", compose.as_str()), (path, env.as_str()), ("c.env", "")];
+        is_refused(&given, "compose.yaml", "env-file-secret", why);
+    }
+}
+
+#[test]
+fn moves_of_one_service_share_its_grants_wherever_the_values_come_from() {
+    let compose = "services:\n  db:\n    image: mysql\n    env_file: db.env\n    environment:\n      MYSQL_ROOT_PASSWORD: x1y2z\n";
+    let given = [("compose.yaml", compose), ("db.env", "MYSQL_PASSWORD=q9zt41\n")];
+    let (files, refused) = fixed(&given, "compose.yaml", &[]);
+    assert_eq!(refused, [""; 0]);
+    assert_eq!(files["compose.yaml"].matches("secrets:\n").count(), 2, "{}", files["compose.yaml"]);
+    assert_eq!(
+        (files["secrets/mysql_root_password"].as_str(), files["secrets/mysql_password"].as_str()),
+        ("x1y2z", "q9zt41")
+    );
+}
+
+#[test]
+fn a_fix_that_would_bring_another_finding_is_refused_with_that() {
+    let compose = "services:\n  db:\n    image: postgres\n    read_only: true\n    environment:\n      POSTGRES_PASSWORD: ${OUTSIDE}\n";
+    is_refused(&[("compose.yaml", compose)], "compose.yaml", "prefer-file-variant", "env-secret-hazard");
+}
