@@ -35,6 +35,14 @@ const NEEDS: &[Need] = &[
         packages: &["busybox-static"],
     },
     Need {
+        name: "apt and Debian's keys",
+        there: || {
+            works("apt-get", &["--version"])
+                && Path::new("/usr/share/keyrings/debian-archive-keyring.gpg").exists()
+        },
+        packages: &["debian-archive-keyring"],
+    },
+    Need {
         name: "Docker engine and Compose 2.40",
         there: docker,
         packages: &[
