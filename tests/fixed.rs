@@ -30,7 +30,7 @@ fn main() {
 fn project(engine: &Engine, name: &str) -> Project {
     let mut project = Project::new();
     project.docker_host = Some(engine.host());
-    project.name = name.to_owned();
+    name.clone_into(&mut project.name);
     project
 }
 

@@ -397,7 +397,7 @@ pub fn run_with_engine(tests: &[(&'static str, EngineTest)]) -> ! {
     let arguments = Arguments::from_args();
     let not_run = |is_ignored| {
         let trial = |name: &&'static str| Trial::test(*name, || Ok(())).with_ignored_flag(is_ignored);
-        run(&arguments, tests.iter().map(|(name, _)| name).map(trial.clone()).collect()).exit()
+        run(&arguments, tests.iter().map(|(name, _)| name).map(trial).collect()).exit()
     };
     if arguments.list {
         not_run(false);
