@@ -26,7 +26,11 @@ struct Need {
 const NEEDS: &[Need] = &[
     Need { name: "git", there: || works("git", &["--version"]), packages: &["git"] },
     Need { name: "fusermount3 and /dev/fuse", there: fuse, packages: &["fuse3"] },
-    Need { name: "setpriv, unshare", there: || works("setpriv", &["--version"]), packages: &["util-linux"] },
+    Need {
+        name: "setpriv, unshare, script",
+        there: || works("setpriv", &["--version"]) && works("script", &["--version"]),
+        packages: &["util-linux", "bsdutils"],
+    },
     Need { name: "strace", there: || works("strace", &["-V"]), packages: &["strace"] },
     Need { name: "pkill", there: || works("pkill", &["--version"]), packages: &["procps"] },
     Need {
