@@ -487,7 +487,7 @@ impl Engine {
         Command::new("docker").args(arguments).env("DOCKER_HOST", self.host()).output().unwrap()
     }
 
-    /// `cosec-test` runs as root, `cosec-test:app` as user app (1000:1000): busybox and two users.
+    /// `cosec-test` runs as root, `cosec-test:app` as user app (1000:1000): busybox and some users.
     fn make_images(&self) {
         let root = self.directory.path().join("image");
         for directory in ["bin", "etc", "tmp"] {
@@ -501,7 +501,7 @@ impl Engine {
         {
             std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).unwrap();
         }
-        let users = "root:x:0:0::/:/bin/sh\napp:x:1000:1000::/:/bin/sh\nother:x:1001:1001::/:/bin/sh\n";
+        let users = "root:x:0:0::/:/bin/sh\napp:x:1000:1000::/:/bin/sh\nother:x:1001:1001::/:/bin/sh\nmongodb:x:999:998::/:/bin/sh\n";
         fs::write(root.join("etc/passwd"), users).unwrap();
         let archive = self.directory.path().join("image.tar");
         let packed =
