@@ -16,12 +16,9 @@ mod rig;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use libtest_mimic::{Arguments, Failed, Trial};
 use rig::{Engine, Project, assert_absent_below, assert_absent_in_processes, canary, servers, signal, until};
 
-type Test = fn(&Engine);
-
-const TESTS: &[(&str, Test)] = &[
+const TESTS: &[(&str, rig::EngineTest)] = &[
     ("a_service_reads_its_secret_as_its_own_user_and_no_other_user_does", own_user_only),
     ("declared_owner_mode_and_target_are_what_the_container_sees", declared_options),
     ("swarm_compat_gives_root_and_0444", swarm_compat),
@@ -54,34 +51,7 @@ const TESTS: &[(&str, Test)] = &[
 ];
 
 fn main() {
-    let arguments = Arguments::from_args();
-    if arguments.list {
-        libtest_mimic::run(&arguments, TESTS.iter().map(|(name, _)| Trial::test(*name, || Ok(()))).collect())
-            .exit();
-    }
-    let engine = match Engine::start() {
-        Ok(engine) => Arc::new(engine),
-        Err(reason) if std::env::var_os("CI").is_none() => {
-            eprintln!("not run: {reason}");
-            let ignored =
-                TESTS.iter().map(|(name, _)| Trial::test(*name, || Ok(())).with_ignored_flag(true)).collect();
-            libtest_mimic::run(&arguments, ignored).exit();
-        }
-        Err(reason) => {
-            eprintln!("{reason}");
-            std::process::exit(101);
-        }
-    };
-    let trials = TESTS.iter().map(|(name, test)| {
-        let engine = Arc::clone(&engine);
-        Trial::test(*name, move || {
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| test(&engine)))
-                .map_err(|_| Failed::without_message())
-        })
-    });
-    let conclusion = libtest_mimic::run(&arguments, trials.collect());
-    drop(engine);
-    conclusion.exit();
+    rig::run_with_engine(TESTS);
 }
 
 /// Each project has a name of its own: the tests share the engine.

@@ -5,9 +5,10 @@
 mod rig;
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use rig::Project;
 
@@ -252,6 +253,61 @@ fn a_value_leaves_env_where_nothing_else_uses_it_and_a_variable_from_outside_is_
     assert_eq!(project.text("secrets/postgres_password"), "canary-7Qx");
     let compose = project.text("compose.yaml");
     assert!(compose.contains("environment: OUTSIDE"), "{compose}");
+}
+
+/// Answers `cosec fix --interactive` at a terminal of its own; what the terminal showed.
+fn answered(project: &Project, answers: &str) -> String {
+    let mut command = Command::new("script");
+    for (name, value) in project.command(&[]).get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
+        .args(["-q", "-e", "-c", concat!(env!("CARGO_BIN_EXE_cosec"), " fix --interactive"), "/dev/null"])
+        .current_dir(project.directory())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // They wait in the terminal until they are asked for.
+    child.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && !shown.contains("canary"), "{shown}");
+    shown
+}
+
+#[test]
+fn asked_one_by_one_what_gets_a_yes_is_done_and_no_value_is_shown() {
+    let compose = "services:\n  a:\n    image: postgres\n    environment: {POSTGRES_PASSWORD: CANARY}\n  b:\n    image: mysql\n    environment: {MYSQL_PASSWORD: CANARY2}\n  c:\n    image: mariadb\n    environment: {MARIADB_PASSWORD: CANARY3}\n  d: {image: redis, environment: {REDIS_PASSWORD: CANARY4}}\n";
+    let cases = [
+        ("y\nn\ny\ny\n", &["POSTGRES", "MARIADB"][..]),
+        ("n\na\ny\n", &["MYSQL", "MARIADB"]),
+        ("y\nq\ny\n", &["POSTGRES"]),
+        ("d\nwhat\ny\nn\nn\ny\n", &["POSTGRES"]),
+        ("y\ny\ny\nn\n", &[]),
+        ("q\n", &[]),
+        ("n\nn\nn\n", &[]),
+        ("y\n\u{4}", &[]),
+    ];
+    for (answers, moved) in cases {
+        let project = project(compose);
+        let shown = answered(&project, answers);
+        assert!(shown.contains("(1 of 3)") && !shown.contains("of 4"), "only what can be done: {shown}");
+        assert!(shown.contains("set POSTGRES_PASSWORD_FILE"), "{shown}");
+        assert!(shown.contains("REDIS_PASSWORD from a file"), "{shown}");
+        let after = project.text("compose.yaml");
+        for name in ["POSTGRES", "MYSQL", "MARIADB"] {
+            let is_moved = after.contains(&format!("{name}_PASSWORD_FILE"));
+            assert_eq!(is_moved, moved.contains(&name), "{name} after {answers:?}: {shown}{after}");
+        }
+        assert_eq!(project.path(".cosec").exists(), !moved.is_empty());
+    }
+    let project = project(compose);
+    let ran = project.cosec(&["fix", "--interactive", "--write"]).succeeds();
+    assert!(ran.stderr.contains("standard input is none"), "{}", ran.stderr);
+    assert!(!project.path(".cosec").exists());
 }
 
 /// Real projects, where they are at hand: Compose accepts what it accepted, a second run changes nothing, undo

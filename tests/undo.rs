@@ -115,7 +115,7 @@ fn a_kill_at_any_moment_of_fix_and_undo_leaves_the_old_project_or_the_new_one() 
         return;
     }
     let moments = [
-        ("fix", &FIX[..], &["mkdir", "write", "fsync", "fchmod", "rename", "close"][..]),
+        ("fix", &FIX[..], &["mkdir", "write", "fsync", "fchmod", "rename"][..]),
         ("undo", &UNDO[..], &["write", "fsync", "fchmod", "rename", "unlink", "unlinkat", "rmdir"][..]),
     ];
     for (name, arguments, calls) in moments {

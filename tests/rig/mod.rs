@@ -1,7 +1,7 @@
 //! What the end-to-end tests stand on: projects in git repositories of their own, the real program, a real
 //! Docker engine, and a search for canaries in every place where a value could end up.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -388,6 +388,42 @@ pub fn children(pid: u32) -> Vec<u32> {
     text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
+/// A test that wants a Docker engine.
+pub type EngineTest = fn(&Engine);
+
+/// Runs all tests with one engine and ends the process. Without an engine they are left out, except in CI.
+pub fn run_with_engine(tests: &[(&'static str, EngineTest)]) -> ! {
+    use libtest_mimic::{Arguments, Failed, Trial, run};
+    let arguments = Arguments::from_args();
+    let not_run = |is_ignored| {
+        let trial = |name: &&'static str| Trial::test(*name, || Ok(())).with_ignored_flag(is_ignored);
+        run(&arguments, tests.iter().map(|(name, _)| name).map(trial).collect()).exit()
+    };
+    if arguments.list {
+        not_run(false);
+    }
+    let engine = match Engine::start() {
+        Ok(engine) => std::sync::Arc::new(engine),
+        Err(reason) => {
+            eprintln!("not run: {reason}");
+            if std::env::var_os("CI").is_some() {
+                std::process::exit(101);
+            }
+            not_run(true)
+        }
+    };
+    let trials = tests.iter().map(|(name, test)| {
+        let (engine, test) = (std::sync::Arc::clone(&engine), *test);
+        Trial::test(*name, move || {
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| test(&engine)))
+                .map_err(|_| Failed::without_message())
+        })
+    });
+    let conclusion = run(&arguments, trials.collect());
+    drop(engine);
+    conclusion.exit();
+}
+
 /// A dockerd of our own, ended by process id.
 pub struct Engine {
     child: Child,
@@ -451,7 +487,7 @@ impl Engine {
         Command::new("docker").args(arguments).env("DOCKER_HOST", self.host()).output().unwrap()
     }
 
-    /// `cosec-test` runs as root, `cosec-test:app` as user app (1000:1000): busybox and two users.
+    /// `cosec-test` runs as root, `cosec-test:app` as user app (1000:1000): busybox and some users.
     fn make_images(&self) {
         let root = self.directory.path().join("image");
         for directory in ["bin", "etc", "tmp"] {
@@ -465,20 +501,54 @@ impl Engine {
         {
             std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).unwrap();
         }
-        let users = "root:x:0:0::/:/bin/sh\napp:x:1000:1000::/:/bin/sh\nother:x:1001:1001::/:/bin/sh\n";
+        let users = "root:x:0:0::/:/bin/sh\napp:x:1000:1000::/:/bin/sh\nother:x:1001:1001::/:/bin/sh\nmongodb:x:999:998::/:/bin/sh\n";
         fs::write(root.join("etc/passwd"), users).unwrap();
         let archive = self.directory.path().join("image.tar");
         let packed =
             Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&archive).arg(".").status().unwrap();
         assert!(packed.success());
+        self.import(&archive, &[], "cosec-test");
+        self.import(&archive, &["USER app"], "cosec-test:app");
+    }
+
+    #[track_caller]
+    fn import(&self, archive: &Path, changes: &[&str], name: &str) {
         let archive = archive.display().to_string();
-        for arguments in [
-            &["import", &archive, "cosec-test"][..],
-            &["import", "--change", "USER app", &archive, "cosec-test:app"][..],
-        ] {
-            let output = self.docker(arguments);
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let mut arguments = vec!["import"];
+        arguments.extend(changes.iter().flat_map(|change| ["--change", change]));
+        arguments.extend([archive.as_str(), name]);
+        let output = self.docker(&arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// `postgres:15`: Debian's server with what matters of the official entrypoint. The file system is made once
+    /// for each recipe and kept below `target`.
+    pub fn make_postgres(&self) {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hash = DefaultHasher::new();
+        [include_str!("../postgres/image.sh"), include_str!("../postgres/entrypoint.sh")].hash(&mut hash);
+        let archive =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("postgres-{:016x}.tar", hash.finish()));
+        if !archive.exists() {
+            let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/postgres/image.sh");
+            let start = Instant::now();
+            let made = Command::new("sh").arg(script).arg(&archive).output().unwrap();
+            assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+            eprintln!("made the file system of postgres:15 in {:.0?}", start.elapsed());
         }
+        let changes = [
+            r#"ENTRYPOINT ["docker-entrypoint.sh"]"#,
+            r#"CMD ["postgres"]"#,
+            "ENV PATH=/usr/sbin:/usr/bin",
+            "VOLUME /var/lib/postgresql/data",
+            "STOPSIGNAL SIGINT",
+        ];
+        self.import(&archive, &changes, "postgres:15");
+    }
+
+    /// Gives an image another name.
+    pub fn tag(&self, name: &str, other: &str) {
+        assert!(self.docker(&["tag", name, other]).status.success());
     }
 }
 

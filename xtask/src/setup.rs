@@ -26,13 +26,25 @@ struct Need {
 const NEEDS: &[Need] = &[
     Need { name: "git", there: || works("git", &["--version"]), packages: &["git"] },
     Need { name: "fusermount3 and /dev/fuse", there: fuse, packages: &["fuse3"] },
-    Need { name: "setpriv, unshare", there: || works("setpriv", &["--version"]), packages: &["util-linux"] },
+    Need {
+        name: "setpriv, unshare, script",
+        there: || works("setpriv", &["--version"]) && works("script", &["--version"]),
+        packages: &["util-linux", "bsdutils"],
+    },
     Need { name: "strace", there: || works("strace", &["-V"]), packages: &["strace"] },
     Need { name: "pkill", there: || works("pkill", &["--version"]), packages: &["procps"] },
     Need {
         name: "a static busybox",
         there: || Path::new("/bin/busybox").exists(),
         packages: &["busybox-static"],
+    },
+    Need {
+        name: "apt and Debian's keys",
+        there: || {
+            works("apt-get", &["--version"])
+                && Path::new("/usr/share/keyrings/debian-archive-keyring.gpg").exists()
+        },
+        packages: &["debian-archive-keyring"],
     },
     Need {
         name: "Docker engine and Compose 2.40",

@@ -203,7 +203,7 @@ pub(crate) struct FixArgs {
     #[arg(long)]
     pub(crate) r#unsafe: bool,
 
-    /// Ask for each finding
+    /// Ask about each fix at the terminal, unsafe ones included, and then whether to write
     #[arg(short, long)]
     pub(crate) interactive: bool,
 

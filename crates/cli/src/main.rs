@@ -2,6 +2,7 @@
 
 mod args;
 mod atomic;
+mod choice;
 mod commands;
 mod config;
 mod deliver;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 
+use cosec_core::images;
 use cosec_core::plan::{Delivery, ServiceUser};
 
 use crate::args::Cli;
@@ -53,6 +54,14 @@ impl<'a> Owners<'a> {
                 })?
             }
         };
+        let starts_as_root = user.is_none() && ["", "root", "0", "0:0"].contains(&image_user.as_str());
+        if let Some(reader) = images::reader(&image).filter(|_| starts_as_root) {
+            let passwd = self.docker.image_file(&image, "/etc/passwd")?.unwrap_or_default();
+            // An image of the same name without that user is another one.
+            if let Some(ids) = look_up(reader, None, &passwd, "") {
+                return Ok(ids);
+            }
+        }
         let user = user.map_or(image_user, str::to_owned);
         if user.is_empty() {
             return Ok(Ids { uid: 0, gid: 0 });

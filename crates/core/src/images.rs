@@ -573,11 +573,27 @@ const IMAGES: &[Image] = &[
     },
 ];
 
+/// Images that start as root, but read their secrets as another user: repository, user, source.
+const READERS: &[(&str, &str, &str)] = &[
+    ("mongo", "mongodb", "https://github.com/docker-library/mongo/blob/master/docker-entrypoint.sh"),
+    ("redmine", "redmine", "https://github.com/docker-library/redmine/blob/master/docker-entrypoint.sh"),
+];
+
+/// The user as whom an image that starts as root reads its secrets, if that is known to be another.
+pub fn reader(image: &str) -> Option<&'static str> {
+    let repository = repository(image);
+    READERS.iter().find(|(name, _, _)| is_named(repository, name)).map(|(_, user, _)| *user)
+}
+
+/// An image's name without tag and digest.
+fn repository(image: &str) -> &str {
+    let image = image.split('@').next().unwrap_or_default();
+    image.rsplit_once(':').map_or(image, |(left, tag)| if tag.contains('/') { image } else { left })
+}
+
 /// The variable by which an image takes from a file what it else takes from `variable`.
 pub fn file_variant(image: &str, variable: &str) -> Option<String> {
-    let image = image.split('@').next().unwrap_or_default();
-    let repository =
-        image.rsplit_once(':').map_or(image, |(left, tag)| if tag.contains('/') { image } else { left });
+    let repository = repository(image);
     let is_known = |known: &&'static str| match known.strip_suffix('*') {
         Some(start) => variable.starts_with(start) && is_secret_name(variable),
         None => *known == variable,
@@ -684,7 +700,15 @@ mod tests {
     }
 
     #[test]
+    fn who_drops_root_before_reading_is_known() {
+        assert_eq!(reader("docker.io/library/mongo:8@sha256:0"), Some("mongodb"));
+        assert_eq!(reader("redmine"), Some("redmine"));
+        assert_eq!((reader("postgres:17"), reader("mongo-express")), (None, None));
+    }
+
+    #[test]
     fn every_fact_names_where_it_is_from() {
+        assert!(READERS.iter().all(|(_, _, source)| source.starts_with("https://")));
         for image in IMAGES {
             assert!(image.source.starts_with("https://"), "{:?}", image.names);
             assert!(!image.names.is_empty() && !image.variables.is_empty(), "{:?}", image.names);

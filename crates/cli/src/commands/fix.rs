@@ -1,17 +1,17 @@
 //! `cosec fix`
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anstream::{eprintln, print, println};
 use cosec_core::files::FILE_NAMES;
 use cosec_core::fix::{FixOptions, FixPlan, kind_of, plan};
-use cosec_core::lint::{LintOptions, Outcome};
 use cosec_core::rules::{self, Finding};
 use similar::{ChangeTag, TextDiff};
 
 use crate::args::{FixArgs, ProjectArgs};
+use crate::choice;
 use crate::config;
 use crate::disk::Disk;
 use crate::failure::Failure;
@@ -35,7 +35,7 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
     for path in named {
         files.push(compose_file(path)?);
     }
-    let (mut fixed, mut left) = (0, 0);
+    let (mut fixed, mut left, mut written) = (0, 0, args.write);
     for file in files {
         let shown = shown_path(&file);
         let directory = file.parent().map(Path::to_owned).unwrap_or_default();
@@ -47,35 +47,45 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
         if args.write {
             undo::mend(&directory)?;
         }
-        let config = config::of(None, &file)?.settings;
+        let lint = config::of(None, &file)?.lint_options();
         let environment = project::environment_of(project, &directory)?;
-        let ask = |_: &Outcome, finding: &Finding| !args.interactive || asked(finding);
-        let options = FixOptions {
-            lint: LintOptions {
-                target: config.target.unwrap_or_default(),
-                levels: config.levels,
-                ..LintOptions::default()
-            },
-            environment: &environment,
-            include_unsafe: args.r#unsafe || args.interactive,
-            rules: &args.rule,
-            services: &args.only_service,
-            accept: &ask,
+        let planned = |accept: &dyn Fn(&Finding) -> bool| {
+            let options = FixOptions {
+                lint: lint.clone(),
+                environment: &environment,
+                include_unsafe: args.r#unsafe || args.interactive,
+                rules: &args.rule,
+                services: &args.only_service,
+                accept: &|_, finding| accept(finding),
+            };
+            plan(&Disk::default(), &shown, &options)
+                .map_err(|error| Failure::Cannot(format!("cannot fix {shown}: {error}")))
         };
-        let plan = plan(&Disk::default(), &shown, &options)
-            .map_err(|error| Failure::Cannot(format!("cannot fix {shown}: {error}")))?;
+        let mut plan = planned(&|_| true)?;
+        let mut write = args.write;
+        if args.interactive && !plan.fixes.is_empty() {
+            let chosen = choice::choose(&plan, |one| Ok(changes(&planned(&|finding| one.has(finding))?)))?;
+            let refused = plan.refused;
+            plan = planned(&|finding| chosen.has(finding))?;
+            plan.refused.extend(refused);
+            if !write && !plan.fixes.is_empty() {
+                print!("\n{}", changes(&plan));
+                write = choice::confirmed()?;
+            }
+        }
         (fixed, left) = (fixed + plan.fixes.len(), left + plan.refused.len());
-        show(&plan, args.write)?;
-        if args.write && !plan.fixes.is_empty() {
+        show(&plan, write || args.interactive)?;
+        if write && !plan.fixes.is_empty() {
             undo::write(&directory, &plan)?;
+            written = true;
         }
     }
     if args.undo {
         return Ok(ExitCode::SUCCESS);
     }
-    let done = if args.write { "fixed" } else { "can be fixed" };
+    let done = if written { "fixed" } else { "can be fixed" };
     println!("{fixed} {done}, {left} have to be done by hand");
-    if fixed > 0 && !args.write {
+    if fixed > 0 && !written {
         println!("nothing is written yet: --write does it, `cosec fix --undo` takes it back");
     }
     if fixed == 0 && !args.r#unsafe && !args.interactive {
@@ -95,30 +105,17 @@ fn compose_file(path: &Path) -> Result<PathBuf, Failure> {
     })
 }
 
-/// Asks about one finding at a terminal; anything but yes is no.
-fn asked(finding: &Finding) -> bool {
-    if kind_of(finding.rule).is_none() {
-        return false;
-    }
-    if !std::io::stdin().is_terminal() {
-        return false;
-    }
-    anstream::eprint!("{}: {}\nfix it? [y/N] ", finding.rule, finding.message);
-    let _ = std::io::stderr().flush();
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+/// New files and the diff, with values masked.
+fn changes(plan: &FixPlan) -> String {
+    let new = plan.new_files.iter().map(|file| format!("new file {} (0600)\n", file.path));
+    let changed = plan.changed.iter().map(|file| diff(&file.path, &file.shown.0, &file.shown.1));
+    new.chain(changed).collect()
 }
 
-/// The diff, with values masked, and what is said beside it.
-fn show(plan: &FixPlan, written: bool) -> Result<(), Failure> {
-    if !written {
-        for file in &plan.new_files {
-            println!("new file {} (0600)", file.path);
-        }
-        for file in &plan.changed {
-            print!("{}", diff(&file.path, &file.shown.0, &file.shown.1));
-        }
+/// What is changed, unless that is known, and what is said beside it.
+fn show(plan: &FixPlan, is_known: bool) -> Result<(), Failure> {
+    if !is_known {
+        print!("{}", changes(plan));
     }
     for fix in &plan.fixes {
         println!("{} {}: {}", fix.place, fix.rule, fix.title);
