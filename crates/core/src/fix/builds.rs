@@ -1,8 +1,10 @@
 //! A secret leaves `ARG` and `ENV` of a Dockerfile: the build is granted it, and the commands that name it mount it.
 
+use std::collections::HashSet;
+
 use super::edit::{self, Edit};
-use super::secrets::{NewSecret, Source, free_name, grant};
-use super::tree::{child, remove, scalar};
+use super::secrets::{NewSecret, Source, free_name, grant, has_place, takes_grants};
+use super::tree::{child, list_step, remove, scalar};
 use super::{Built, Changes, Fix, FixPlan, Project, moved, refuse};
 use crate::compose::{Loaded, Service, Way};
 use crate::dockerfile::{Assigned, Instruction, mount_option};
@@ -60,7 +62,7 @@ pub(super) fn plan<'p>(
     }
     let mut names: Vec<String> = Vec::new();
     for one in &moves {
-        let mut taken: Vec<String> = changes.secrets.iter().map(|secret| secret.name.clone()).collect();
+        let mut taken: HashSet<String> = changes.secrets.iter().map(|secret| secret.name.clone()).collect();
         let mounts = one.read.dockerfile.instructions.iter().flat_map(Instruction::secret_mounts);
         taken.extend(mounts.filter_map(|mount| mount_option(mount, "id")).map(str::to_owned));
         let name = free_name(project, &one.builders[0].service.name, &one.name, &taken);
@@ -137,6 +139,7 @@ fn movable<'p>(
     if declaration.is_on_build() {
         return Err("ONBUILD is for builds of other images; mount a secret there by hand".to_owned());
     }
+    has_place(project)?;
     has_syntax(project.sources().file(declaration.span.file).text())?;
     let runs = runs(instructions, *at, &name)?;
     undeclarable(project.sources().file(declaration.span.file).text(), declaration, assigned)?;
@@ -218,7 +221,7 @@ fn runs<'p>(instructions: &'p [Instruction], at: usize, name: &str) -> Result<Ve
     Ok(runs)
 }
 
-fn names_variable(text: &str, name: &str) -> bool {
+pub(super) fn names_variable(text: &str, name: &str) -> bool {
     positions(text, name).any(|at| text[..at].ends_with('$') || text[..at].ends_with("${"))
 }
 
@@ -279,6 +282,9 @@ fn builder<'p>(
         return Err(ELSEWHERE.to_owned());
     };
     if !matches!(loaded.ways.of(document.file()), Some(Way::Named(_))) {
+        return Err(ELSEWHERE.to_owned());
+    }
+    if !takes_grants(document, build) {
         return Err(ELSEWHERE.to_owned());
     }
     let is_plain = match &document.node(build).kind {
@@ -409,7 +415,7 @@ fn edit_build(
             edits.extend(remove(document, text, container, gone)?);
         }
     }
-    edits.push(grant(text, document, build, *entries.last()?, granted)?);
+    edits.push(grant(text, document, build, *entries.last()?, granted, list_step(document, text))?);
     Some(edits)
 }
 

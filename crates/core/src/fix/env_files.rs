@@ -1,9 +1,11 @@
 //! A value moves out of a file of `env_file:` into a secret's file: the line then names that, and every service that
 //! reads the file is granted the secret.
 
+use std::collections::HashSet;
+
 use super::dollars::has_raw;
 use super::edit::Edit;
-use super::secrets::{CANNOT_GRANT, NewSecret, Source, free_name, grant};
+use super::secrets::{CANNOT_GRANT, NewSecret, Source, free_name, has_place, takes_grants};
 use super::tree::child;
 use super::{Changes, Fix, FixPlan, Moved, Project, moved, refuse};
 use crate::compose::dotenv::{self, Assigned};
@@ -47,7 +49,7 @@ pub(super) fn plan<'p>(
                 continue;
             }
         };
-        let taken: Vec<String> = changes.secrets.iter().map(|secret| secret.name.clone()).collect();
+        let taken: HashSet<String> = changes.secrets.iter().map(|secret| secret.name.clone()).collect();
         let variable = &*one.assigned.name.value;
         let name = free_name(project, &one.readers[0].service.name, variable, &taken);
         let (key, value) =
@@ -108,6 +110,7 @@ fn movable<'p>(project: &Project<'p>, finding: &'p Finding) -> Result<Move<'p>, 
     if is_asked_for {
         return Err(format!("the Compose file asks for {name}, too; move that first"));
     }
+    has_place(project)?;
     let mut variant = None;
     let mut readers = Vec::new();
     for service in services {
@@ -131,6 +134,12 @@ fn movable<'p>(project: &Project<'p>, finding: &'p Finding) -> Result<Move<'p>, 
         {
             return Err(format!(
                 "another env file of service {} sets {name}, too; leave one of the two",
+                service.name
+            ));
+        }
+        if let Some(key) = moved::container_uses(loaded, service, &name) {
+            return Err(format!(
+                "`{key}` of service {} reads {name} in the container, where it is not set any more; let that read the file first",
                 service.name
             ));
         }
@@ -165,8 +174,7 @@ fn reader<'p>(project: &Project<'p>, loaded: &Loaded, service: &'p Service) -> R
     let (Some((document, mapping, env_file)), None) = (found.next(), found.next()) else {
         return Err(elsewhere());
     };
-    let text = project.sources().file(document.file()).text();
-    if grant(text, document, mapping, env_file, &[]).is_none() {
+    if !takes_grants(document, mapping) {
         return Err(CANNOT_GRANT.to_owned());
     }
     Ok(Reader { service, document, mapping, env_file })

@@ -1,7 +1,7 @@
 //! Lines for .gitignore and .dockerignore.
 
 use super::{Changes, Fix, FixPlan, refuse};
-use crate::files::{GitState, join, parent};
+use crate::files::{Answer, GitState, join, parent};
 use crate::gitignore::covering;
 use crate::rules::{Finding, FixKind};
 
@@ -79,13 +79,15 @@ pub(super) fn keep_out(project: &Project<'_>, file: &str, changes: &mut Changes<
 
 /// Keeps git from a file that is going to be made.
 pub(super) fn keep_from_git(project: &Project<'_>, file: &str, changes: &mut Changes<'_>) -> Option<String> {
-    match project.files.git(file) {
-        crate::files::Answer::Known(GitState::Ignored | GitState::NoRepository) => None,
+    let state = project.files.git(file);
+    match state {
+        Answer::Known(GitState::Ignored | GitState::NoRepository) => None,
         _ => {
             let gitignore = join(project.directory(), ".gitignore");
             let known = project.files.read(&gitignore).unwrap_or_default();
             let line = "/secrets/".to_owned();
-            if known.lines().any(|own| own.trim() == line) {
+            // Where git takes the file all the same, a later line takes that one back.
+            if matches!(state, Answer::NotChecked(_)) && known.lines().any(|own| own.trim() == line) {
                 return None;
             }
             changes.append(gitignore.clone(), line);

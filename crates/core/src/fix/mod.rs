@@ -285,9 +285,12 @@ pub fn plan(files: &dyn FileSystem, path: &str, options: &FixOptions<'_>) -> Res
 pub enum Detail {
     /// Whether there is one, and of what kind.
     Kind,
-    /// What it changes, too.
+    /// What it changes, too, for the first [`DETAILED`] of a file.
     Changes,
 }
+
+/// Of how many findings of a file the changes are said.
+const DETAILED: usize = 500;
 
 /// How often a file is read anew, at most, to learn which fixes hold while it is linted only. Where that is not
 /// enough, some are not spoken of.
@@ -325,11 +328,13 @@ fn proposals(
     let asked: Vec<&Finding> = findings.iter().filter(|finding| is_wanted(finding, true)).collect();
     let good = together(&project, &asked, options, &mut TRIES.clone());
     let plan = attempt(&project, &good);
+    let mut detailed = 0;
     let proposal = |finding: &Finding| {
         let fix = plan.fixes.iter().find(|fix| fix.mends(finding))?;
         let mut proposal =
             Proposal { kind: fix.kind, title: fix.title.clone(), files: Vec::new(), makes_file: false };
-        if detail == Detail::Changes {
+        if detail == Detail::Changes && detailed < DETAILED {
+            detailed += 1;
             let alone = attempt(&project, &[finding]);
             proposal.makes_file = !alone.new_files.is_empty();
             proposal.files = alone.changed.iter().map(proposed).collect();

@@ -1,17 +1,21 @@
 //! A value moves from the environment into a secret's file: the file is made, the secret is defined and
 //! granted, and the variable becomes the one that names a file.
 
+use std::collections::{HashMap, HashSet};
+
+use super::builds::names_variable;
 use super::edit::{self, Edit};
-use super::secrets::{CANNOT_GRANT, NewSecret, Source, free_name, grant};
+use super::secrets::{CANNOT_GRANT, NewSecret, Source, free_name, has_place, takes_grants};
 use super::tree::{child, scalar};
 use super::{Changes, Fix, FixPlan, Moved, Project, refuse};
+use crate::compose::dotenv;
 use crate::compose::template::{self, Missing, Operator, Piece};
 use crate::compose::{BindingOrigin, Data, EnvVar, Loaded, Service, Value};
-use crate::files::{Answer, GitState, file_name};
+use crate::files::{Answer, GitState, file_name, join};
 use crate::images;
 use crate::lint::Outcome;
 use crate::rules::{Finding, FixKind};
-use crate::source::Span;
+use crate::source::{Sources, Span};
 use crate::yaml::{Document, Kind, Node, NodeId, Style};
 
 /// The rules whose findings are mended by moving the value.
@@ -61,15 +65,20 @@ pub(super) fn plan<'p>(
     let outcome = project.outcome();
     let Some(loaded) = project.loaded() else { return };
     let mut moves: Vec<Move<'_>> = Vec::new();
+    let mut seen: HashSet<(&str, &str)> = HashSet::new();
     for finding in findings.iter().filter(|finding| RULES.contains(&finding.rule)) {
         match movable(project, loaded, finding) {
             // Several rules may be about one variable.
-            Ok(one) if moves.iter().any(|other| same_variable(other, &one)) => {}
-            Ok(one) => moves.push(one),
+            Ok(one) => {
+                if seen.insert((&*one.service.name, one.variable)) {
+                    moves.push(one);
+                }
+            }
             Err(reason) => plan.refused.push(refuse(outcome, finding, reason)),
         }
     }
-    plan.refused.retain(|refusal| !moves.iter().any(|one| one.finding.path == refusal.path));
+    let paths: HashSet<&str> = moves.iter().map(|one| one.finding.path.as_str()).collect();
+    plan.refused.retain(|refusal| !paths.contains(refusal.path.as_str()));
     if moves.is_empty() {
         return;
     }
@@ -81,8 +90,9 @@ pub(super) fn plan<'p>(
         rename(file.text(), one, name, edits);
         changes.grant(written.document, written.service, written.environment, name);
     }
+    let mut defined: HashSet<&str> = HashSet::new();
     for (one, name) in moves.iter().zip(&names) {
-        if !changes.secrets.iter().any(|known| known.name == *name) {
+        if defined.insert(name) {
             let (source, document) = (one.source.clone(), one.written.document);
             changes.secrets.push(NewSecret { name: name.clone(), source, document });
         }
@@ -98,10 +108,6 @@ pub(super) fn plan<'p>(
             in_env_file: false,
         });
     }
-}
-
-fn same_variable(left: &Move<'_>, right: &Move<'_>) -> bool {
-    left.variable == right.variable && left.service.name == right.service.name
 }
 
 /// What a finding is about, if it can move; else why not.
@@ -130,13 +136,49 @@ fn movable<'p>(project: &Project<'p>, loaded: &'p Loaded, finding: &'p Finding) 
     if service.environment.iter().any(|other| *other.name.value == *variant) {
         return Err(format!("{variant} is set already; remove one of the two"));
     }
+    has_place(project)?;
+    if let Some(file) = env_file_with(project, service, &[name, &variant]) {
+        return Err(format!(
+            "{file} of `env_file:` sets it, too, and the image takes one of the two; take it out there first"
+        ));
+    }
+    if let Some(key) = container_uses(loaded, service, name) {
+        return Err(format!(
+            "its `{key}` reads {name} in the container, where it is not set any more; let that read the file first"
+        ));
+    }
     let written = find(project, loaded, service, variable)?;
-    let text = project.sources().file(written.document.file()).text();
-    if grant(text, written.document, written.service, written.environment, &[]).is_none() {
+    if !takes_grants(written.document, written.service) {
         return Err(CANNOT_GRANT.to_owned());
     }
     let (source, dotenv) = source(project, variable)?;
     Ok(Move { finding, service, variable: name, variant, source, dotenv, written })
+}
+
+/// The env file of a service that sets one of these variables.
+fn env_file_with(project: &Project<'_>, service: &Service, names: &[&str]) -> Option<String> {
+    service.env_files.iter().map(|file| join("", &file.path.value)).find(|path| {
+        let Ok(text) = project.files.read(path) else { return false };
+        let mut sources = Sources::default();
+        let file = sources.add(path.as_str(), text.as_str());
+        dotenv::scan(file, &text).iter().any(|line| names.contains(&&*line.name.value))
+    })
+}
+
+/// The key of a service under which a command in the container reads a variable, which is no longer set there: the
+/// entry point of the image sets it for its own program at most.
+pub(super) fn container_uses(loaded: &Loaded, service: &Service, name: &str) -> Option<&'static str> {
+    fn reads(value: &Value, name: &str) -> bool {
+        match &value.data {
+            Data::Seq(items) => items.iter().any(|item| reads(item, name)),
+            Data::Map(map) => map.values().any(|entry| reads(&entry.value, name)),
+            Data::Str(text) => names_variable(text, name),
+            _ => false,
+        }
+    }
+    let own = loaded.root.get("services")?.get(&service.name)?;
+    let keys = ["command", "entrypoint", "healthcheck", "post_start", "pre_stop"];
+    keys.into_iter().find(|key| own.get(key).is_some_and(|value| reads(value, name)))
 }
 
 /// The value and where it is from.
@@ -257,25 +299,24 @@ fn plain_enough(node: &Node) -> Result<(), String> {
 
 /// A name for the secret of each move: those with the same value and meaning share one.
 fn names(project: &Project<'_>, moves: &[Move<'_>], changes: &Changes<'_>) -> Vec<String> {
-    let others: Vec<String> = changes.secrets.iter().map(|secret| secret.name.clone()).collect();
+    let mut taken: HashSet<String> = changes.secrets.iter().map(|secret| secret.name.clone()).collect();
+    let mut alike: HashMap<(&str, &Source), Vec<usize>> = HashMap::new();
+    let mut granted: HashSet<(&str, String)> = HashSet::new();
     let mut names: Vec<String> = Vec::new();
     for (at, one) in moves.iter().enumerate() {
-        let twin = (0..at).find(|earlier| {
-            let other = &moves[*earlier];
-            // Two variables of one service are two things, whatever their values.
-            let meant_alike = other.service.name != one.service.name && last_word(other) == last_word(one);
-            let equal = other.source == one.source;
-            let is_taken = (0..at)
-                .any(|own| moves[own].service.name == one.service.name && names[own] == names[*earlier]);
-            meant_alike && equal && !is_taken
-        });
+        let service = &*one.service.name;
+        let others = alike.entry((last_word(one), &one.source)).or_default();
+        // Two variables of one service are two things, whatever their values.
+        let twin = others.iter().find(|other| !granted.contains(&(service, names[**other].clone())));
         let name = match twin {
-            Some(twin) => names[twin].clone(),
+            Some(twin) => names[*twin].clone(),
             None => {
-                let taken = [others.as_slice(), names.as_slice()].concat();
-                free_name(project, &one.service.name, one.variable, &taken)
+                others.push(at);
+                free_name(project, service, one.variable, &taken)
             }
         };
+        taken.insert(name.clone());
+        granted.insert((service, name.clone()));
         names.push(name);
     }
     names
@@ -394,7 +435,11 @@ fn describe(project: &Project<'_>, outcome: &Outcome, one: &Move<'_>, name: &str
         }
     };
     let at = one.finding.span;
-    let weak = outcome.findings.iter().any(|other| other.rule == "weak-password" && other.span == at);
+    let same_place =
+        outcome.findings.partition_point(|other| (other.span.file, other.span.start) < (at.file, at.start));
+    let mut same_place =
+        outcome.findings[same_place..].iter().take_while(|other| other.span.start == at.start);
+    let weak = same_place.any(|other| other.rule == "weak-password" && other.span == at);
     let mut fix = Fix::new(outcome, one.finding, FixKind::Unsafe, title);
     if matches!(one.source, Source::File(_)) {
         let file = match &one.dotenv {

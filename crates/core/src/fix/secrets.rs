@@ -1,13 +1,16 @@
 //! Secrets that fixes make, and those that go: names, definitions, grants and files.
 
+use std::collections::{HashMap, HashSet};
+
 use super::edit::{self, Edit};
 use super::tree::{below, child, list_step, remove, step};
 use super::{Changes, Content, NewFile, Project, ignored};
 use crate::files::{Answer, FileKind};
+use crate::source::FileId;
 use crate::yaml::{Document, Kind, NodeId};
 
 /// Where a secret's value is to come from.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) enum Source {
     /// A file that is made from this.
     File(String),
@@ -32,7 +35,7 @@ pub(super) struct Grants<'p> {
     names: Vec<String>,
 }
 
-/// Why [`grant`] gives nothing.
+/// What to say where [`takes_grants`] does not.
 pub(super) const CANNOT_GRANT: &str =
     "its service's `secrets:` has an anchor, an alias or a tag, which others may use; write it out first";
 
@@ -62,14 +65,19 @@ impl<'p> Changes<'p> {
 }
 
 /// A name that no secret and no file has: the variable's, or that of the service with it.
-pub(super) fn free_name(project: &Project<'_>, service: &str, variable: &str, taken: &[String]) -> String {
+pub(super) fn free_name(
+    project: &Project<'_>,
+    service: &str,
+    variable: &str,
+    taken: &HashSet<String>,
+) -> String {
     let clean = |text: &str| -> String {
         text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
     };
     let short = clean(variable).trim_matches('_').to_owned();
     let long = format!("{}_{short}", clean(service));
     let base = long.clone();
-    let numbered = (2..).map(move |number| format!("{base}_{number}"));
+    let numbered = (2..10_000).map(move |number| format!("{base}_{number}"));
     let is_free = |name: &String| {
         let path = project.in_directory(&format!("secrets/{name}"));
         let is_there = match project.files.kind(&path) {
@@ -81,6 +89,33 @@ pub(super) fn free_name(project: &Project<'_>, service: &str, variable: &str, ta
     [short, long].into_iter().chain(numbered).find(is_free).unwrap_or_default()
 }
 
+/// Whether files can be made in `secrets/`, which git is kept from by that name.
+pub(super) fn has_place(project: &Project<'_>) -> Result<(), String> {
+    let directory = project.in_directory("secrets");
+    if let Answer::Known(FileKind::File | FileKind::Other) = project.files.kind(&directory) {
+        return Err(format!(
+            "{directory} is a file, where a directory for secrets is wanted; rename it first"
+        ));
+    }
+    let inside = project.in_directory("secrets/x");
+    if project.files.real_path(&project.in_directory(".")).is_none()
+        && project.files.real_path(&inside).is_some()
+    {
+        return Err(format!(
+            "{directory} is a link, so what keeps git from it may not hold; make it a directory"
+        ));
+    }
+    Ok(())
+}
+
+/// Whether the `secrets:` of a service or a build can be added to.
+pub(super) fn takes_grants(document: &Document, mapping: NodeId) -> bool {
+    child(document, mapping, "secrets").is_none_or(|(_, secrets)| {
+        let node = document.node(secrets);
+        matches!(node.kind, Kind::Sequence { .. }) && !node.anchored && node.tag.is_none()
+    })
+}
+
 /// Adds to the `secrets:` of a service or a build; where there is none, it is made behind the entry `behind` of the
 /// mapping. `None` where it is written in a way that cannot be added to.
 pub(super) fn grant(
@@ -89,14 +124,12 @@ pub(super) fn grant(
     mapping: NodeId,
     behind: (NodeId, NodeId),
     names: &[&str],
+    list_step: usize,
 ) -> Option<Edit> {
     let newline = edit::newline(text);
     if let Some((_, secrets)) = child(document, mapping, "secrets") {
         let node = document.node(secrets);
         let Kind::Sequence { items, flow } = &node.kind else { return None };
-        if node.anchored || node.tag.is_some() {
-            return None;
-        }
         let Some(last) = items.last() else {
             return Some(Edit::insert(node.span.start as usize + 1, names.join(", ")));
         };
@@ -120,7 +153,7 @@ pub(super) fn grant(
     let (key, value) = behind;
     let column = edit::column(text, document.node(key).span.start as usize);
     let indent = " ".repeat(column);
-    let items = " ".repeat(column + list_step(document, text));
+    let items = " ".repeat(column + list_step);
     let mut lines = vec![format!("{indent}secrets:")];
     lines.extend(names.iter().map(|name| format!("{items}- {name}")));
     Some(below(text, document.node(value).span.end as usize, column, &lines, newline))
@@ -128,10 +161,12 @@ pub(super) fn grant(
 
 /// Grants and defines the new secrets, takes out those that go, and makes files.
 pub(super) fn define(project: &Project<'_>, changes: &mut Changes<'_>) {
+    let mut steps: HashMap<FileId, usize> = HashMap::new();
     for one in std::mem::take(&mut changes.grants) {
         let file = project.sources().file(one.document.file());
+        let step = steps.entry(one.document.file()).or_insert_with(|| list_step(one.document, file.text()));
         let names: Vec<&str> = one.names.iter().map(String::as_str).collect();
-        let edit = grant(file.text(), one.document, one.mapping, one.behind, &names);
+        let edit = grant(file.text(), one.document, one.mapping, one.behind, &names, *step);
         changes.edits.entry(file.path().to_owned()).or_default().extend(edit);
     }
     let mut documents: Vec<&Document> = Vec::new();

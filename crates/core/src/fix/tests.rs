@@ -261,3 +261,18 @@ fn a_fix_that_would_bring_another_finding_is_refused_with_that() {
     let compose = "services:\n  db:\n    image: postgres\n    read_only: true\n    environment:\n      POSTGRES_PASSWORD: ${OUTSIDE}\n";
     is_refused(&[("compose.yaml", compose)], "compose.yaml", "prefer-file-variant", "env-secret-hazard");
 }
+
+#[test]
+fn a_variable_that_something_else_in_the_container_needs_stays() {
+    let rule = "inline-password";
+    let compose = "services:\n  db:\n    image: mysql\n    environment: {MYSQL_ROOT_PASSWORD: x1y2z}\n    healthcheck: {test: mysqladmin ping -p$$MYSQL_ROOT_PASSWORD}\n";
+    is_refused(&[("compose.yaml", compose)], "compose.yaml", rule, "`healthcheck` reads");
+    let twice = "services:\n  db:\n    image: mysql\n    env_file: db.env\n    environment: {MYSQL_PASSWORD: x1y2z}\n";
+    let given = [("compose.yaml", twice), ("db.env", "MYSQL_PASSWORD=q9zt41\n")];
+    is_refused(&given, "compose.yaml", rule, "db.env of `env_file:`");
+    let file = [
+        ("compose.yaml", "services: {db: {image: mysql, environment: {MYSQL_PASSWORD: x1y2z}}}\n"),
+        ("secrets", ""),
+    ];
+    is_refused(&file, "compose.yaml", rule, "is a file");
+}

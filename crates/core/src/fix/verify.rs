@@ -1,6 +1,8 @@
 //! A fixed project is read again: it must mean what it meant, but for what was to change.
 
-use super::{Built, Fix, FixPlan, Model, Moved, Project};
+use std::collections::{HashMap, HashSet};
+
+use super::{Built, FixPlan, Model, Moved, Project};
 use crate::compose::{Data, Map, MapEntry, Value};
 use crate::dockerfile::{Dockerfile, Instruction, mount_option};
 use crate::files::{Answer, FileFacts, FileKind, FileSystem, GitState, ReadError};
@@ -60,22 +62,14 @@ pub(super) fn check(before: &Project<'_>, plan: &FixPlan, lint: &LintOptions) ->
     let after = crate::lint::lint(&fixed, before.path, lint);
     let outcome = &after.outcome;
     // There may be several of a rule at one path.
-    let mended = |fix: &Fix| {
-        let file = before.sources().file(fix.span.file).path();
-        let count = |outcome: &Outcome| {
-            let same = |finding: &&Finding| {
-                (finding.rule, finding.path.as_str()) == (fix.rule, fix.path.as_str())
-                    && outcome.sources.file(finding.span.file).path() == file
-            };
-            outcome.findings.iter().filter(same).count()
-        };
-        let fixes = plan.fixes.iter().filter(|other| {
-            (other.rule, other.path.as_str(), other.span.file) == (fix.rule, fix.path.as_str(), fix.span.file)
-        });
-        count(outcome) + fixes.count() <= count(before.outcome())
-    };
+    let (old, new) = (count(before.outcome()), count(outcome));
+    let mut fixes: HashMap<(&str, &str, &str), usize> = HashMap::new();
     // What ignores files is asked of git, which does not know the new lines yet.
-    let is_mended = plan.fixes.iter().all(|fix| fix.kind == FixKind::Safe || mended(fix));
+    for fix in plan.fixes.iter().filter(|fix| fix.kind == FixKind::Unsafe) {
+        *fixes.entry((fix.rule, fix.path.as_str(), fix.place.file.as_str())).or_default() += 1;
+    }
+    let of = |counts: &HashMap<(&str, &str, &str), usize>, key| counts.get(&key).copied().unwrap_or_default();
+    let is_mended = fixes.iter().all(|(key, fixes)| of(&new, *key) + fixes <= of(&old, *key));
     let means_the_same = match (before.loaded(), &after.loaded) {
         (Some(before), Some(after)) => {
             let (mut old, mut new) = (before.root.clone(), after.root.clone());
@@ -105,6 +99,16 @@ pub(super) fn check(before: &Project<'_>, plan: &FixPlan, lint: &LintOptions) ->
     }
 }
 
+/// How many findings there are by rule, path and file.
+fn count(outcome: &Outcome) -> HashMap<(&str, &str, &str), usize> {
+    let mut counts = HashMap::new();
+    for finding in &outcome.findings {
+        let file = outcome.sources.file(finding.span.file).path();
+        *counts.entry((finding.rule, finding.path.as_str(), file)).or_default() += 1;
+    }
+    counts
+}
+
 /// A finding that was not there before. A comment that ignores one that is mended is left to the user, and a value
 /// whose dollars are kept may be found as what it is.
 fn brought<'o>(before: &Outcome, after: &'o Outcome, plan: &FixPlan) -> Option<&'o Finding> {
@@ -114,12 +118,13 @@ fn brought<'o>(before: &Outcome, after: &'o Outcome, plan: &FixPlan) -> Option<&
         let kept = plan.fixes.iter().filter(|fix| fix.rule == super::dollars::RULE);
         kept.map(|fix| parent(&fix.path)).any(|kept| kept == parent(path))
     };
-    let known = || before.findings.iter().chain(before.ignored.iter().map(|(finding, _)| finding));
+    let known = before.findings.iter().chain(before.ignored.iter().map(|(finding, _)| finding));
+    let known: HashSet<_> = known.map(|known| (known.rule, known.path.as_str())).collect();
     after.findings.iter().find(|finding| {
         finding.severity > Severity::Info
             && finding.rule != IGNORE_UNUSED.id
             && !is_kept(&finding.path)
-            && !known().any(|known| (known.rule, &known.path) == (finding.rule, &finding.path))
+            && !known.contains(&(finding.rule, finding.path.as_str()))
     })
 }
 
