@@ -145,7 +145,16 @@ fn may_be_shown(path: &[&str]) -> bool {
             rest,
             ["image" | "user" | "restart" | "platform" | "network_mode" | "build" | "container_name"]
                 | [
-                    "depends_on" | "networks" | "profiles" | "secrets" | "configs" | "env_file" | "extends",
+                    "depends_on"
+                        | "networks"
+                        | "profiles"
+                        | "secrets"
+                        | "configs"
+                        | "env_file"
+                        | "extends"
+                        | "expose"
+                        | "ports"
+                        | "volumes",
                     ..
                 ]
                 | ["build", "context" | "dockerfile" | "target"]

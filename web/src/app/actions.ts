@@ -5,8 +5,14 @@ import type { MenuItem } from "./dom";
 
 const REASON = "reason";
 
-export function findingActions(view: EditorView, finding: { from: number; rule: string }, explain: (rule: string) => void): MenuItem[] {
-  const items: MenuItem[] = [{ label: `Explain ${finding.rule}`, run: () => explain(finding.rule) }];
+export interface Deeds {
+  explain(rule: string): void;
+  /** What can be done about the finding, if something can. */
+  fix: { label: string; hint: string; run(): void } | undefined;
+}
+
+export function findingActions(view: EditorView, finding: { from: number; rule: string }, { explain, fix }: Deeds): MenuItem[] {
+  const items: MenuItem[] = [...(fix ? [fix] : []), { label: `Explain ${finding.rule}`, run: () => explain(finding.rule) }];
   if (!insideText(view, finding.from)) items.push({ label: `Ignore ${finding.rule} here`, hint: "a comment", run: () => ignore(view, finding) });
   return items;
 }

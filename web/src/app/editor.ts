@@ -1,13 +1,15 @@
 // CodeMirror over several files, each with its own undo. It stands in a shadow root: there it needs no inline
 // style sheets, so the page's policy allows none.
-import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
+import { defaultKeymap, history, historyKeymap, indentWithTab, isolateHistory } from "@codemirror/commands";
 import { bracketMatching, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
 import { type Diagnostic, forEachDiagnostic, lintGutter, setDiagnostics } from "@codemirror/lint";
 import { search, searchKeymap } from "@codemirror/search";
-import { Compartment, EditorState, type Text, Transaction } from "@codemirror/state";
+import { type ChangeSpec, Compartment, EditorState, type Text, Transaction } from "@codemirror/state";
 import {
   drawSelection,
   EditorView,
+  gutter,
+  GutterMarker,
   highlightActiveLine,
   highlightActiveLineGutter,
   highlightSpecialChars,
@@ -16,6 +18,9 @@ import {
   placeholder,
 } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
+import type { Finding } from "../core/types";
+import { diff } from "./diff";
+import { icon } from "./dom";
 import { languageOf } from "./languages";
 
 const theme = EditorView.theme({
@@ -56,6 +61,8 @@ const theme = EditorView.theme({
   ".cm-lintRange-info": { backgroundImage: "none", textDecoration: "underline dotted var(--info) 1px", textUnderlineOffset: "4px" },
   ".cm-lintRange-active": { backgroundColor: "var(--selection)" },
   ".cm-gutter-lint": { width: "14px" },
+  ".cm-bulb": { width: "20px", color: "var(--warning)", cursor: "pointer" },
+  ".cm-bulb .cm-gutterElement": { display: "grid", placeItems: "center" },
   ".cm-lint-marker": { content: "''", width: "8px", height: "8px", borderRadius: "50%", margin: "6px 3px" },
   ".cm-lint-marker-error": { content: "''", backgroundColor: "var(--error)" },
   ".cm-lint-marker-warning": { content: "''", backgroundColor: "var(--warning)", borderRadius: "2px" },
@@ -75,6 +82,43 @@ const ofName = (path: string) => [
   languageOf(path).extension,
   EditorView.contentAttributes.of({ "aria-label": path, tabindex: "0", spellcheck: "false", autocapitalize: "off", translate: "no" }),
 ];
+
+/** A mark in the text, and the finding that it is of. */
+export interface Mark extends Diagnostic {
+  finding?: Finding;
+}
+
+const lit = new (class extends GutterMarker {
+  override toDOM(): HTMLElement {
+    const mark = document.createElement("span");
+    mark.title = "What to do (Ctrl .)";
+    mark.append(icon("bulb"));
+    return mark;
+  }
+})();
+
+/** A mark in the cursor's line where something can be done about a finding. The keyboard has Ctrl-. for it. */
+const bulb = (act: () => void) =>
+  gutter({
+    class: "cm-bulb",
+    lineMarker: (view, line) => {
+      const head = view.state.selection.main.head;
+      if (head < line.from || head > line.to) return null;
+      let found = false;
+      forEachDiagnostic(view.state, (_, from, to) => (found ||= from <= line.to && to >= line.from));
+      return found ? lit : null;
+    },
+    lineMarkerChange: (update) => update.selectionSet || update.docChanged || update.transactions.some((transaction) => transaction.effects.length > 0),
+    initialSpacer: () => lit,
+    domEventHandlers: {
+      mousedown: (view, line) => {
+        const head = view.state.selection.main.head;
+        if (head < line.from || head > line.to) return false;
+        act();
+        return true;
+      },
+    },
+  });
 
 export interface Handlers {
   /** The text is about to change by the user's hand. */
@@ -116,6 +160,7 @@ export class Editor {
       extensions: [
         lineNumbers(),
         lintGutter(),
+        bulb(() => this.#handlers.actions()),
         highlightActiveLine(),
         highlightActiveLineGutter(),
         // Direction marks and other characters that are there and not seen.
@@ -165,15 +210,28 @@ export class Editor {
     return this.#path;
   }
 
+  /** The step to another text, one for undo. Only what differs changes, so that the cursor and the marks stay. */
+  rewrite(state: EditorState, text: string): Transaction {
+    const changes: ChangeSpec[] = [];
+    let at = 0;
+    for (const { kind, lines } of diff(state.doc.toString(), text)) {
+      const part = lines.join("");
+      if (kind === "new") changes.push({ from: at, insert: part });
+      else if (kind === "gone") changes.push({ from: at, to: at + part.length });
+      if (kind !== "new") at += part.length;
+    }
+    return state.update({ changes, annotations: isolateHistory.of("full"), userEvent: "input.fix" });
+  }
+
   /** Marks places. The step is none of the user's, so undo does not know it. */
-  mark(diagnostics: Diagnostic[]): void {
+  mark(diagnostics: Mark[]): void {
     this.view.dispatch(setDiagnostics(this.view.state, diagnostics), { annotations: Transaction.addToHistory.of(false) });
   }
 
   /** Where the marks stand now: edits since the last report have moved them. */
-  marks(): { from: number; to: number; rule: string }[] {
-    const found: { from: number; to: number; rule: string }[] = [];
-    forEachDiagnostic(this.view.state, (diagnostic, from, to) => found.push({ from, to, rule: diagnostic.source ?? "" }));
+  marks(): { from: number; to: number; rule: string; finding: Finding | undefined }[] {
+    const found: ReturnType<Editor["marks"]> = [];
+    forEachDiagnostic(this.view.state, (mark: Mark, from, to) => found.push({ from, to, rule: mark.source ?? "", finding: mark.finding }));
     return found.sort((left, right) => left.from - right.from);
   }
 

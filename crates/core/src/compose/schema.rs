@@ -136,6 +136,7 @@ mod says {
         format!("must be {limit} or less")
     }
 
+    #[cfg(feature = "schema")]
     pub(super) fn other(keyword: &str) -> String {
         format!("breaks the schema's rule `{keyword}`")
     }
