@@ -6,7 +6,6 @@ import { type Diagnostic, forEachDiagnostic, lintGutter, setDiagnostics } from "
 import { search, searchKeymap } from "@codemirror/search";
 import { type ChangeSpec, Compartment, EditorState, type Text, Transaction } from "@codemirror/state";
 import {
-  drawSelection,
   EditorView,
   gutter,
   GutterMarker,
@@ -21,6 +20,7 @@ import { tags } from "@lezer/highlight";
 import type { Finding } from "../core/types";
 import { diff } from "./diff";
 import { icon } from "./dom";
+import { Held } from "./held";
 import { languageOf } from "./languages";
 
 const theme = EditorView.theme({
@@ -28,13 +28,10 @@ const theme = EditorView.theme({
   "&.cm-focused": { outline: "none" },
   ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.6" },
   ".cm-content": { caretColor: "var(--text)", paddingBlock: "10px" },
-  ".cm-cursor": { borderLeftColor: "var(--text)" },
   ".cm-gutters": { backgroundColor: "var(--paper)", color: "var(--faint)", border: "none" },
   ".cm-lineNumbers .cm-gutterElement": { paddingLeft: "12px" },
   ".cm-activeLine, .cm-activeLineGutter": { backgroundColor: "var(--line)" },
-  ".cm-selectionBackground, &.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground": {
-    backgroundColor: "var(--selection)",
-  },
+  ".cm-content ::selection": { backgroundColor: "var(--selection)" },
   ".cm-matchingBracket, &.cm-focused .cm-matchingBracket": { backgroundColor: "var(--selection)" },
   ".cm-searchMatch": { backgroundColor: "var(--selection)" },
   ".cm-placeholder": { color: "var(--faint)" },
@@ -109,7 +106,6 @@ const bulb = (act: () => void) =>
       return found ? lit : null;
     },
     lineMarkerChange: (update) => update.selectionSet || update.docChanged || update.transactions.some((transaction) => transaction.effects.length > 0),
-    initialSpacer: () => lit,
     domEventHandlers: {
       mousedown: (view, line) => {
         const head = view.state.selection.main.head;
@@ -130,13 +126,14 @@ export interface Handlers {
 }
 
 export class Editor {
-  readonly view: EditorView;
+  readonly #view: EditorView;
   readonly #handlers: Handlers;
+  readonly #held = new Held();
   #path = "";
 
   constructor(parent: HTMLElement, root: ShadowRoot, handlers: Handlers) {
     this.#handlers = handlers;
-    this.view = new EditorView({
+    this.#view = new EditorView({
       parent,
       root,
       state: this.state("", ""),
@@ -147,6 +144,26 @@ export class Editor {
         view.update(transactions);
       },
     });
+  }
+
+  /** The view, with all that has been typed drawn. */
+  get view(): EditorView {
+    this.#draw();
+    return this.#view;
+  }
+
+  /** The text, drawn or not. */
+  get doc(): Text {
+    return this.#held.transaction?.newDoc ?? this.#view.state.doc;
+  }
+
+  #draw(): void {
+    const typed = this.#held.take();
+    if (!typed) return;
+    // Something of the editor's own, a parse that has come to its end, may have been first.
+    const { changes, selection, scrollIntoView } = typed;
+    const isNext = typed.startState === this.#view.state;
+    this.#view.update([isNext ? typed : this.#view.state.update({ changes, selection, scrollIntoView, userEvent: "input.type" })]);
   }
 
   /** A file's state, to be shown now or later. */
@@ -165,7 +182,6 @@ export class Editor {
         highlightActiveLineGutter(),
         // Direction marks and other characters that are there and not seen.
         highlightSpecialChars(),
-        drawSelection(),
         history(),
         indentOnInput(),
         bracketMatching(),
@@ -176,6 +192,7 @@ export class Editor {
         syntaxHighlighting(colours),
         placeholder("Paste a Compose file, or drop files or a folder here"),
         EditorView.lineWrapping,
+        this.#held.extension((typed) => this.#handlers.changed(typed.newDoc), () => this.#draw()),
         keymap.of([
           { key: "F8", run: run(() => this.#handlers.jump(1)) },
           { key: "Shift-F8", run: run(() => this.#handlers.jump(-1)) },
@@ -225,7 +242,36 @@ export class Editor {
 
   /** Marks places. The step is none of the user's, so undo does not know it. */
   mark(diagnostics: Mark[]): void {
-    this.view.dispatch(setDiagnostics(this.view.state, diagnostics), { annotations: Transaction.addToHistory.of(false) });
+    const typed = this.#held.transaction;
+    const state = typed?.startState === this.#view.state ? typed.state : this.view.state;
+    const isMarked = this.#isMarked(state, diagnostics);
+    const marked = state.update(setDiagnostics(state, diagnostics), { annotations: Transaction.addToHistory.of(false) });
+    const steps = [...(state === typed?.state ? [typed] : []), ...(isMarked ? [] : [marked])];
+    this.#held.take();
+    if (steps.length > 0) this.#view.update(steps);
+  }
+
+  /** Whether the marks that are there, moved by what was typed, are these: most keys change none. What they say then
+   * becomes what the newest finding says. */
+  #isMarked(state: EditorState, diagnostics: Mark[]): boolean {
+    const place = (mark: Mark, from: number, to: number) => `${from} ${to} ${mark.severity} ${mark.source} ${mark.message}`;
+    const open = new Map<string, Mark[]>();
+    for (const mark of diagnostics) {
+      const key = place(mark, mark.from, mark.to);
+      open.set(key, [...(open.get(key) ?? []), mark]);
+    }
+    let left = diagnostics.length;
+    let isSame = true;
+    const renewed: [Mark, Mark][] = [];
+    forEachDiagnostic(state, (mark: Mark, from, to) => {
+      const next = open.get(place(mark, from, to))?.shift();
+      if (next) renewed.push([mark, next]);
+      else isSame = false;
+      left--;
+    });
+    if (!isSame || left !== 0) return false;
+    for (const [mark, next] of renewed) Object.assign(mark, next, { from: mark.from, to: mark.to });
+    return true;
   }
 
   /** Where the marks stand now: edits since the last report have moved them. */

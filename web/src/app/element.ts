@@ -517,7 +517,7 @@ export class CosecLinter extends HTMLElement {
   }
 
   #mark(): void {
-    const text = this.#editor.view.state.doc;
+    const text = this.#editor.doc;
     const path = this.#editor.path;
     const found: Mark[] = [];
     for (const finding of this.#report?.findings ?? []) {
@@ -650,19 +650,21 @@ export class CosecLinter extends HTMLElement {
     const findings = at.length > 0 ? at : onLine;
     if (findings.length === 0) return;
     const items = findings.flatMap((mark) => {
-      const deeds: Deeds = { explain: (rule) => void this.#explain(rule), fix: this.#fixItem(mark.finding) };
+      const deeds: Deeds = { explain: (rule) => void this.#explain(rule), ...this.#fixItems(mark.finding) };
       return findingActions(this.#editor.view, mark, deeds);
     });
     const coordinates = this.#editor.view.coordsAtPos(head);
     popup(this.#pick(".app"), coordinates ?? { left: 0, bottom: 0 }, "What to do", items, () => this.#editor.view.focus());
   }
 
-  #fixItem(finding: Finding | undefined): MenuItem & { hint: string } | undefined {
-    if (!finding) return undefined;
+  #fixItems(finding: Finding | undefined): Pick<Deeds, "fix" | "refusal"> {
+    if (!finding) return { fix: undefined, refusal: undefined };
     const run = () => void this.#fix(finding);
-    if (finding.fix) return { label: `Fix ${finding.rule}…`, hint: finding.fix === "unsafe" ? UNSAFE : "safe", run };
-    const isFixable = this.#rules.find((rule) => rule.id === finding.rule)?.fix;
-    return isFixable && this.#report?.fixes_known ? { label: `Why ${finding.rule} is not fixed…`, hint: "", run } : undefined;
+    const isFixable = this.#report?.fixes_known && this.#rules.find((rule) => rule.id === finding.rule)?.fix;
+    return {
+      fix: finding.fix ? { label: `Fix ${finding.rule}…`, hint: finding.fix === "unsafe" ? UNSAFE : "safe", run } : undefined,
+      refusal: isFixable && !finding.fix ? { label: `Why ${finding.rule} is not fixed…`, run } : undefined,
+    };
   }
 
   async #fix(finding: Finding): Promise<void> {
