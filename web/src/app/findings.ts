@@ -123,8 +123,8 @@ export const UNSAFE = "changes how it runs";
 
 export function fixButton(finding: Finding, run: () => void): HTMLElement {
   const isUnsafe = finding.fix === "unsafe";
-  const label = `Fix ${finding.rule} in line ${finding.line} of ${finding.file}${isUnsafe ? `: ${UNSAFE}` : ""}`;
-  const button = h("button", { type: "button", className: "small fix", title: isUnsafe ? UNSAFE : "", aria: { label } }, "Fix…", isUnsafe && h("small", {}, UNSAFE));
+  const which = h("span", { className: "unseen" }, ` ${finding.rule} in line ${finding.line} of ${finding.file}: `);
+  const button = h("button", { type: "button", className: "small fix" }, "Fix…", which, isUnsafe && h("small", {}, UNSAFE));
   button.addEventListener("click", run);
   return button;
 }
