@@ -28,18 +28,23 @@ export async function serve(directory) {
   return { address: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() };
 }
 
+/** Starts a browser. */
+export async function launch() {
+  const path = [process.env.COSEC_CHROMIUM, "/usr/bin/chromium-headless-shell", "/usr/bin/chromium"].find((path) => path && existsSync(path));
+  assert.ok(path, "a browser is installed first: cargo xtask setup");
+  const flags = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+  if (process.getuid?.() === 0) flags.push("--no-sandbox");
+  return chromium.launch({ executablePath: path, args: flags });
+}
+
 /** Starts a browser and a server for the tests of a file. */
 export function inBrowser() {
   before(async () => {
     assert.ok(existsSync(join(dist, "cosec.html")), "the page is built first: cargo xtask web");
-    const path = [process.env.COSEC_CHROMIUM, "/usr/bin/chromium-headless-shell", "/usr/bin/chromium"].find((path) => path && existsSync(path));
-    assert.ok(path, "a browser is installed first: cargo xtask setup");
     mkdirSync(screenshots, { recursive: true });
     it.server = await serve(dist);
     it.address = it.server.address;
-    const flags = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-    if (process.getuid?.() === 0) flags.push("--no-sandbox");
-    it.browser = await chromium.launch({ executablePath: path, args: flags });
+    it.browser = await launch();
   });
   after(async () => {
     await it.browser?.close();

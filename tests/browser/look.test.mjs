@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { test } from "node:test";
-import { inBrowser, it, open, root, screenshots } from "./harness.mjs";
+import { inBrowser, it, open, put, root, screenshots } from "./harness.mjs";
 
 inBrowser();
 
@@ -17,6 +17,30 @@ const VIEWS = {
   plan: async () => {
     await it.page.click("#tab-plan");
     await it.page.locator("#plan table").waitFor();
+  },
+  config: async () => {
+    await it.page.click("#tab-config");
+    await it.page.locator("#resolved").waitFor();
+  },
+  refused: async () => {
+    await put({ "compose.yaml": "services: {a: {imgae: x, environment: {A: '${B}'}}}" });
+    await it.page.click("#tab-config");
+    await it.page.locator("#config .error").waitFor();
+  },
+  fix: async () => {
+    await it.page.locator("#list .fix").first().click();
+    await it.page.locator("dialog[open]").waitFor();
+  },
+  fixed: async () => {
+    await it.page.locator("#list .fix").first().click();
+    await it.page.click("#apply");
+    await it.page.locator("#undo-fix").waitFor();
+  },
+  actions: async () => {
+    await it.page.locator("#list .fix").first().waitFor();
+    await it.page.locator(".cm-content").focus();
+    await it.page.keyboard.press("F8");
+    await it.page.keyboard.press("Control+.");
   },
   rules: async () => {
     await it.page.click("#tab-rules");

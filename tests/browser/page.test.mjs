@@ -180,6 +180,45 @@ test("a project that cannot be planned says why and where", async () => {
   assert.match(await it.page.locator("#plan .note").textContent(), /gone.*not define.*compose.yaml:1/s);
 });
 
+test("the resolved project is what Compose makes of the files; its values are shown only if asked for", async () => {
+  await put({
+    "compose.yaml": "services:\n  a:\n    image: app:${TAG:-1}\n    ports: ['${PORT}:80']\n    environment: {TOKEN: canary1, HOST: '${HOST}'}\n",
+    "compose.override.yaml": "services: {a: {restart: always}}\n",
+    ".env": "PORT=8080\n",
+  });
+  await it.page.click("#tab-config");
+  const resolved = it.page.locator("#resolved");
+  await resolved.waitFor();
+  const masked = await resolved.textContent();
+  assert.match(masked, /image: app:1\n[^]*published: 8080\n[^]*restart: always\n[^]*TOKEN: redacted\n/);
+  assert.match(await it.page.locator("#unset").textContent(), /Without a value here: HOST\./);
+  await it.page.check("#values");
+  await it.page.locator("#resolved", { hasText: "TOKEN: canary1" }).waitFor();
+  assert.match(await resolved.textContent(), /published: "8080"\n/);
+  await tab("compose.yaml").click();
+  await content().focus();
+  await it.page.keyboard.press("Control+Home");
+  await it.page.keyboard.type("name: shop\n");
+  await it.page.locator("#resolved", { hasText: "name: shop" }).waitFor();
+});
+
+test("what Compose would refuse is said, and a click leads to its place", async () => {
+  for (const [text, says, what] of [
+    ["services:\n  a:\n    imgae: x\n", /knows no imgae/, "imgae"],
+    ["services:\n  a:\n    image: x\n    ports: {a: b}\n", /ports must be a list/, "ports"],
+    ["services:\n  a:\n    image: x\n    depends_on: [gone]\n", /gone/, "depends_on"],
+    ["services:\n  a:\n    image: x:${TAG:?set it}\n", /TAG/, ""],
+  ]) {
+    await put({ "compose.yaml": text });
+    await it.page.click("#tab-config");
+    const refusal = it.page.locator("#config .note.error");
+    await refusal.filter({ hasText: says }).waitFor();
+    assert.equal(await it.page.locator("#resolved").count(), 0);
+    await refusal.locator("button").click();
+    assert.match(await selected(), new RegExp(what));
+  }
+});
+
 test("all rules can be read in place", async () => {
   await it.page.click("#tab-rules");
   assert.ok((await it.page.locator("#rules li").count()) >= 14);

@@ -46,7 +46,7 @@ fn yaml(text: &str) -> Option<String> {
     let mut written = Vec::new();
     for document in &documents {
         let mut writer = Writer { document, anchors: HashMap::new(), out: String::new() };
-        writer.node(document.root(), &mut Vec::new(), 0);
+        writer.node(document.root(), &mut Vec::new(), 0, false);
         written.push(writer.out.trim_start_matches('\n').to_owned());
     }
     Some(written.join("---\n"))
@@ -60,9 +60,10 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Writes a node after its key or dash, with the line break.
-    fn node(&mut self, id: NodeId, path: &mut Vec<String>, depth: usize) {
+    /// Writes a node after its key or dash, with the line break. Behind a dash (`item`) a mapping begins on its line.
+    fn node(&mut self, id: NodeId, path: &mut Vec<String>, depth: usize, item: bool) {
         let node = self.document.node(id);
+        let start = self.out.len();
         if node.anchored {
             let number = self.anchors.len() + 1;
             self.anchors.insert(id, number);
@@ -87,21 +88,23 @@ impl Writer<'_> {
                 for item in items {
                     self.out.push_str(&format!("{:depth$}-", ""));
                     path.push("-".to_owned());
-                    self.node(*item, path, depth + 2);
+                    self.node(*item, path, depth + 2, true);
                     path.pop();
                 }
             }
             Kind::Mapping { entries, .. } => {
-                self.out.push('\n');
-                for (key, value) in entries {
+                let goes_on = item && self.out.len() == start;
+                self.out.push(if goes_on { ' ' } else { '\n' });
+                for (at, (key, value)) in entries.iter().enumerate() {
                     let name = match &self.document.node(*key).kind {
                         Kind::Scalar { value, .. } if tokens(value).is_empty() && value.len() < 100 => value,
                         _ => REDACTED,
                     };
                     let written = if name == "<<" { name.to_owned() } else { quoted(name) };
-                    self.out.push_str(&format!("{:depth$}{written}:", ""));
+                    let indent = if goes_on && at == 0 { 0 } else { depth };
+                    self.out.push_str(&format!("{:indent$}{written}:", ""));
                     path.push(name.to_owned());
-                    self.node(*value, path, depth + 2);
+                    self.node(*value, path, depth + 2, false);
                     path.pop();
                 }
             }
@@ -145,7 +148,16 @@ fn may_be_shown(path: &[&str]) -> bool {
             rest,
             ["image" | "user" | "restart" | "platform" | "network_mode" | "build" | "container_name"]
                 | [
-                    "depends_on" | "networks" | "profiles" | "secrets" | "configs" | "env_file" | "extends",
+                    "depends_on"
+                        | "networks"
+                        | "profiles"
+                        | "secrets"
+                        | "configs"
+                        | "env_file"
+                        | "extends"
+                        | "expose"
+                        | "ports"
+                        | "volumes",
                     ..
                 ]
                 | ["build", "context" | "dockerfile" | "target"]
@@ -224,7 +236,8 @@ services:
       PIN: 4711
       EMPTY: ""
       KEY_FILE: /run/secrets/key
-    secrets: [db_password]
+    secrets: [db_password, {source: db_password, mode: 0400}]
+    ports: ["8080:80"]
   app:
     image: "https://u:canary8@registry/x"
     environment: [TOKEN=canary9, "canary 10", PASSED]
@@ -252,6 +265,8 @@ configs:
             "TOKEN=redacted",
             "- PASSED",
             "KEY_FILE: /run/secrets/key",
+            "      - source: db_password\n        mode: 0400\n",
+            "- \"8080:80\"",
             "./secrets/db_password",
             "!reset",
             "EMPTY:",

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use cosec_core::files::{Answer, FileSystem, GitState, MemoryFiles, file_name, join};
 use cosec_core::fix::{self, Detail};
-use cosec_core::lint::{LintOptions, Outcome, is_linted, once_each};
+use cosec_core::lint::{LintOptions, Outcome, is_linted, lint_file, once_each};
 use cosec_core::report::{self, JsonFinding, JsonNotChecked, JsonPlace, Report};
 use cosec_core::rules::{self, Persona};
 use serde::{Deserialize, Serialize};
@@ -28,10 +28,14 @@ pub struct Workspace {
 /// What linting one file gave, and which files it asked for, those that are not there among them.
 struct Linted {
     outcome: Outcome,
+
     asked: BTreeSet<String>,
     asked_git: bool,
     report: Report,
     excerpts: Vec<Excerpt>,
+    /// Whether it is known what can be fixed, and which files that was asked of.
+    fixes_known: bool,
+    asked_for_fixes: BTreeSet<String>,
 }
 
 /// A finding's line with its values masked; the part that the finding is about, in UTF-16 units.
@@ -58,6 +62,8 @@ struct Answered<'a> {
     wanted: BTreeSet<&'a str>,
     /// Whether .gitignore files stood in for git.
     by_gitignore: bool,
+    /// Whether it is known of every finding if it can be fixed.
+    fixes_known: bool,
 }
 
 #[derive(Serialize)]
@@ -122,10 +128,11 @@ impl Workspace {
         }
     }
 
-    /// Lints all Compose and env files but those that .gitignore covers, as `cosec lint DIRECTORY` does.
+    /// Lints all Compose and env files but those that .gitignore covers, as `cosec lint DIRECTORY` does. Finding out
+    /// what can be fixed takes longer than the rest: without `fixes` it is left out where it is not known yet.
     /// Returns JSON: the type `Report` of the package.
-    pub fn lint(&mut self) -> Result<String, String> {
-        self.refresh();
+    pub fn lint(&mut self, fixes: bool) -> Result<String, String> {
+        self.refresh(fixes);
         let there: HashSet<&str> = self.files.paths().collect();
         // As core's `once_each`, on what is kept from the last time.
         let place = |finding: &JsonFinding| {
@@ -145,6 +152,7 @@ impl Workspace {
             read: BTreeSet::new(),
             wanted: BTreeSet::new(),
             by_gitignore: self.linted.values().any(|linted| linted.asked_git),
+            fixes_known: self.linted.values().all(|linted| linted.fixes_known),
         };
         for (path, linted) in &self.linted {
             for (finding, excerpt) in linted.report.findings.iter().zip(&linted.excerpts) {
@@ -171,6 +179,19 @@ impl Workspace {
         project::plan(&self.files, &join("", path)).to_string()
     }
 
+    /// The resolved project of a Compose file as `docker compose config` prints it; its values only if asked for.
+    /// Returns JSON: the type `Config`.
+    pub fn config(&self, path: &str, values: bool) -> String {
+        project::config(&self.files, &join("", path), values).to_string()
+    }
+
+    /// All files with what is safe to fix fixed. Returns JSON: the type `Fixed`.
+    pub fn fix_safe(&mut self) -> String {
+        self.refresh(false);
+        let paths: Vec<String> = self.linted.keys().cloned().collect();
+        project::fix_all(&self.files, &paths, &self.options()).to_string()
+    }
+
     /// What a file looks like fixed. `finding` is `{rule, line, column}` of a finding in it as JSON; without one it is
     /// all that can be fixed, with `include_unsafe` also by what changes how the stack runs. Returns JSON: the type
     /// `Fixed`. It holds secrets' values: those of the files that are made.
@@ -180,7 +201,7 @@ impl Workspace {
         finding: Option<String>,
         include_unsafe: bool,
     ) -> Result<String, String> {
-        self.refresh();
+        self.refresh(true);
         let path = join("", path);
         let wanted: Option<Wanted> = match finding {
             Some(finding) => Some(serde_json::from_str(&finding).map_err(|error| error.to_string())?),
@@ -206,7 +227,7 @@ impl Workspace {
 
     /// The report of all files: `json`, `sarif`, `markdown`.
     pub fn report(&mut self, format: &str) -> Result<String, String> {
-        self.refresh();
+        self.refresh(true);
         let mut outcomes: Vec<Outcome> = if format == "sarif" {
             let lint = |path: &String| fix::lint_file(&self.files, path, &self.options(), Detail::Changes);
             self.linted.keys().map(lint).collect()
@@ -228,7 +249,9 @@ impl Workspace {
         if file_name(path) == ".gitignore" {
             self.linted.clear();
         }
-        self.linted.retain(|linted, entry| linted != path && !entry.asked.contains(path));
+        self.linted.retain(|linted, entry| {
+            linted != path && !entry.asked.contains(path) && !entry.asked_for_fixes.contains(path)
+        });
     }
 
     fn is_ignored(&self, path: &str) -> bool {
@@ -239,7 +262,8 @@ impl Workspace {
         LintOptions { persona: self.persona, ..LintOptions::default() }
     }
 
-    fn refresh(&mut self) {
+    /// Lints what is new or changed; with `fixes` it also finds out what can be fixed where that is not known.
+    fn refresh(&mut self, fixes: bool) {
         let options = self.options();
         let ours = |path: &str| is_linted(path) && !self.is_ignored(path);
         let missing: Vec<String> = self
@@ -250,15 +274,35 @@ impl Workspace {
             .collect();
         for path in missing {
             let recorder = Recorder::new(&self.files);
-            let outcome = fix::lint_file(&recorder, &path, &options, Detail::Kind);
-            let linted = Linted {
-                report: Report::new(std::slice::from_ref(&outcome)),
-                excerpts: outcome.findings.iter().map(|finding| excerpt(&outcome, finding)).collect(),
-                outcome,
-                asked_git: recorder.asked_git.get(),
-                asked: recorder.asked.into_inner(),
-            };
+            let outcome = lint_file(&recorder, &path, &options);
+            let is_fixable = |finding: &rules::Finding| fix::kind_of(finding.rule).is_some();
+            let fixes_known = !outcome.findings.iter().any(is_fixable);
+            let linted = Linted::new(outcome, recorder, fixes_known);
             self.linted.insert(path, linted);
+        }
+        if !fixes {
+            return;
+        }
+        for (path, linted) in self.linted.iter_mut().filter(|(_, linted)| !linted.fixes_known) {
+            let recorder = Recorder::new(&self.files);
+            let outcome = fix::lint_file(&recorder, path, &options, Detail::Kind);
+            let asked = std::mem::take(&mut linted.asked);
+            *linted = Linted::new(outcome, recorder, true);
+            linted.asked_for_fixes = std::mem::replace(&mut linted.asked, asked);
+        }
+    }
+}
+
+impl Linted {
+    fn new(outcome: Outcome, recorder: Recorder<'_>, fixes_known: bool) -> Self {
+        Linted {
+            report: Report::new(std::slice::from_ref(&outcome)),
+            excerpts: outcome.findings.iter().map(|finding| excerpt(&outcome, finding)).collect(),
+            outcome,
+            asked_git: recorder.asked_git.get(),
+            asked: recorder.asked.into_inner(),
+            asked_for_fixes: BTreeSet::new(),
+            fixes_known,
         }
     }
 }
@@ -289,7 +333,8 @@ pub fn explain(rule: &str) -> String {
 pub fn rules() -> String {
     let rule = |rule: &&rules::Rule| {
         let needs = format!("{:?}", rule.needs).to_lowercase();
-        json!({"id": rule.id, "summary": rule.summary, "severity": rule.severity, "needs": needs})
+        let fix = fix::kind_of(rule.id);
+        json!({"id": rule.id, "summary": rule.summary, "severity": rule.severity, "needs": needs, "fix": fix})
     };
     Value::from(rules::ALL.iter().map(rule).collect::<Vec<_>>()).to_string()
 }
@@ -305,7 +350,7 @@ mod tests {
     use super::*;
 
     fn lint(workspace: &mut Workspace) -> Value {
-        serde_json::from_str(&workspace.lint().unwrap()).unwrap()
+        serde_json::from_str(&workspace.lint(true).unwrap()).unwrap()
     }
 
     fn found(report: &Value) -> Vec<(&str, &str)> {
@@ -420,6 +465,62 @@ mod tests {
         assert_eq!(safe["fixes"], json!([]));
         workspace.set("app/compose.yaml", "a: [".to_owned());
         assert!(workspace.fix("app/compose.yaml", None, true).is_err());
+    }
+
+    #[test]
+    fn marks_do_not_wait_for_the_fixes_and_these_ask_for_no_file() {
+        let mut workspace = Workspace::new();
+        let text =
+            "services:\n  db:\n    image: postgres:17\n    environment:\n      POSTGRES_PASSWORD: canary\n";
+        workspace.set("compose.yaml", text.to_owned());
+        let quick: Value = serde_json::from_str(&workspace.lint(false).unwrap()).unwrap();
+        let whole = lint(&mut workspace);
+        let fix = |report: &Value| (report["fixes_known"].clone(), report["findings"][0]["fix"].clone());
+        assert_eq!(fix(&quick), (json!(false), Value::Null));
+        assert_eq!(fix(&whole), (json!(true), json!("unsafe")));
+        assert_eq!(quick["wanted"], whole["wanted"]);
+    }
+
+    #[test]
+    fn what_is_safe_is_fixed_in_all_files_at_once() {
+        let mut workspace = Workspace::new();
+        workspace.set(".gitignore", "*.log\n".to_owned());
+        for name in ["a/compose.yaml", "b/compose.yaml"] {
+            let text = "services: {a: {image: x, secrets: [s]}}\nsecrets: {s: {file: ./s.txt}}\n";
+            workspace.set(name, text.to_owned());
+        }
+        let fixed: Value = serde_json::from_str(&workspace.fix_safe()).unwrap();
+        assert_eq!(fixed["fixes"].as_array().unwrap().len(), 2, "{fixed}");
+        for file in fixed["files"].as_array().unwrap() {
+            workspace.set(file["path"].as_str().unwrap(), file["text"].as_str().unwrap().to_owned());
+        }
+        assert_eq!(found(&lint(&mut workspace)), []);
+    }
+
+    #[test]
+    fn the_resolved_project_is_that_of_compose_and_its_values_are_shown_only_if_asked_for() {
+        let mut workspace = Workspace::new();
+        let text = "services:\n  db:\n    image: postgres:${TAG:-17}\n    ports: ['${PORT}:5432']\n    environment:\n      PASSWORD: canary\n      TOKEN: ${TOKEN}\n";
+        workspace.set("app/compose.yaml", text.to_owned());
+        workspace.set("app/.env", "PORT=5433\n".to_owned());
+        let config = |workspace: &Workspace, values| -> Value {
+            serde_json::from_str(&workspace.config("app/compose.yaml", values)).unwrap()
+        };
+        let all = config(&workspace, true);
+        let shown = all["text"].as_str().unwrap();
+        for part in ["name: app\n", "image: postgres:17\n", "PASSWORD: canary\n", "published: \"5433\"\n"] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+        assert_eq!(all["unset"], json!(["TOKEN"]));
+        let masked = config(&workspace, false);
+        let shown = masked["text"].as_str().unwrap();
+        assert!(shown.contains("PASSWORD: redacted") && shown.contains("published: "), "{shown}");
+        assert!(!shown.contains("canary"), "{shown}");
+        workspace.set("app/compose.yaml", text.replace("image:", "imgae:"));
+        let refused = config(&workspace, true);
+        let message = refused["error"]["message"].as_str().unwrap();
+        assert!(message.contains("knows no `imgae`"), "{message}");
+        assert_eq!(refused["error"]["place"]["line"], 3);
     }
 
     #[test]

@@ -5,10 +5,18 @@ import type { MenuItem } from "./dom";
 
 const REASON = "reason";
 
-export function findingActions(view: EditorView, finding: { from: number; rule: string }, explain: (rule: string) => void): MenuItem[] {
-  const items: MenuItem[] = [{ label: `Explain ${finding.rule}`, run: () => explain(finding.rule) }];
+export interface Deeds {
+  explain(rule: string): void;
+  /** What can be done about the finding, if something can. */
+  fix: MenuItem | undefined;
+  /** Why its fix, which others of its rule have, is not there. */
+  refusal: MenuItem | undefined;
+}
+
+export function findingActions(view: EditorView, finding: { from: number; rule: string }, { explain, fix, refusal }: Deeds): MenuItem[] {
+  const items: MenuItem[] = [...(fix ? [fix] : []), { label: `Explain ${finding.rule}`, run: () => explain(finding.rule) }];
   if (!insideText(view, finding.from)) items.push({ label: `Ignore ${finding.rule} here`, hint: "a comment", run: () => ignore(view, finding) });
-  return items;
+  return [...items, ...(refusal ? [refusal] : [])];
 }
 
 /** Whether a line above would not be a comment but part of a text over several lines. */

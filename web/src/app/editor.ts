@@ -1,13 +1,14 @@
 // CodeMirror over several files, each with its own undo. It stands in a shadow root: there it needs no inline
 // style sheets, so the page's policy allows none.
-import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
+import { defaultKeymap, history, historyKeymap, indentWithTab, isolateHistory } from "@codemirror/commands";
 import { bracketMatching, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
 import { type Diagnostic, forEachDiagnostic, lintGutter, setDiagnostics } from "@codemirror/lint";
 import { search, searchKeymap } from "@codemirror/search";
-import { Compartment, EditorState, type Text, Transaction } from "@codemirror/state";
+import { type ChangeSpec, Compartment, EditorState, type Text, Transaction } from "@codemirror/state";
 import {
-  drawSelection,
   EditorView,
+  gutter,
+  GutterMarker,
   highlightActiveLine,
   highlightActiveLineGutter,
   highlightSpecialChars,
@@ -16,6 +17,10 @@ import {
   placeholder,
 } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
+import type { Finding } from "../core/types";
+import { diff } from "./diff";
+import { icon } from "./dom";
+import { Held } from "./held";
 import { languageOf } from "./languages";
 
 const theme = EditorView.theme({
@@ -23,13 +28,10 @@ const theme = EditorView.theme({
   "&.cm-focused": { outline: "none" },
   ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.6" },
   ".cm-content": { caretColor: "var(--text)", paddingBlock: "10px" },
-  ".cm-cursor": { borderLeftColor: "var(--text)" },
   ".cm-gutters": { backgroundColor: "var(--paper)", color: "var(--faint)", border: "none" },
   ".cm-lineNumbers .cm-gutterElement": { paddingLeft: "12px" },
   ".cm-activeLine, .cm-activeLineGutter": { backgroundColor: "var(--line)" },
-  ".cm-selectionBackground, &.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground": {
-    backgroundColor: "var(--selection)",
-  },
+  ".cm-content ::selection": { backgroundColor: "var(--selection)" },
   ".cm-matchingBracket, &.cm-focused .cm-matchingBracket": { backgroundColor: "var(--selection)" },
   ".cm-searchMatch": { backgroundColor: "var(--selection)" },
   ".cm-placeholder": { color: "var(--faint)" },
@@ -56,6 +58,8 @@ const theme = EditorView.theme({
   ".cm-lintRange-info": { backgroundImage: "none", textDecoration: "underline dotted var(--info) 1px", textUnderlineOffset: "4px" },
   ".cm-lintRange-active": { backgroundColor: "var(--selection)" },
   ".cm-gutter-lint": { width: "14px" },
+  ".cm-bulb": { width: "20px", color: "var(--warning)", cursor: "pointer" },
+  ".cm-bulb .cm-gutterElement": { display: "grid", placeItems: "center" },
   ".cm-lint-marker": { content: "''", width: "8px", height: "8px", borderRadius: "50%", margin: "6px 3px" },
   ".cm-lint-marker-error": { content: "''", backgroundColor: "var(--error)" },
   ".cm-lint-marker-warning": { content: "''", backgroundColor: "var(--warning)", borderRadius: "2px" },
@@ -76,6 +80,42 @@ const ofName = (path: string) => [
   EditorView.contentAttributes.of({ "aria-label": path, tabindex: "0", spellcheck: "false", autocapitalize: "off", translate: "no" }),
 ];
 
+/** A mark in the text, and the finding that it is of. */
+export interface Mark extends Diagnostic {
+  finding?: Finding;
+}
+
+const lit = new (class extends GutterMarker {
+  override toDOM(): HTMLElement {
+    const mark = document.createElement("span");
+    mark.title = "What to do (Ctrl .)";
+    mark.append(icon("bulb"));
+    return mark;
+  }
+})();
+
+/** A mark in the cursor's line where something can be done about a finding. The keyboard has Ctrl-. for it. */
+const bulb = (act: () => void) =>
+  gutter({
+    class: "cm-bulb",
+    lineMarker: (view, line) => {
+      const head = view.state.selection.main.head;
+      if (head < line.from || head > line.to) return null;
+      let found = false;
+      forEachDiagnostic(view.state, (_, from, to) => (found ||= from <= line.to && to >= line.from));
+      return found ? lit : null;
+    },
+    lineMarkerChange: (update) => update.selectionSet || update.docChanged || update.transactions.some((transaction) => transaction.effects.length > 0),
+    domEventHandlers: {
+      mousedown: (view, line) => {
+        const head = view.state.selection.main.head;
+        if (head < line.from || head > line.to) return false;
+        act();
+        return true;
+      },
+    },
+  });
+
 export interface Handlers {
   /** The text is about to change by the user's hand. */
   changed(text: Text): void;
@@ -86,13 +126,14 @@ export interface Handlers {
 }
 
 export class Editor {
-  readonly view: EditorView;
+  readonly #view: EditorView;
   readonly #handlers: Handlers;
+  readonly #held = new Held();
   #path = "";
 
   constructor(parent: HTMLElement, root: ShadowRoot, handlers: Handlers) {
     this.#handlers = handlers;
-    this.view = new EditorView({
+    this.#view = new EditorView({
       parent,
       root,
       state: this.state("", ""),
@@ -103,6 +144,26 @@ export class Editor {
         view.update(transactions);
       },
     });
+  }
+
+  /** The view, with all that has been typed drawn. */
+  get view(): EditorView {
+    this.#draw();
+    return this.#view;
+  }
+
+  /** The text, drawn or not. */
+  get doc(): Text {
+    return this.#held.transaction?.newDoc ?? this.#view.state.doc;
+  }
+
+  #draw(): void {
+    const typed = this.#held.take();
+    if (!typed) return;
+    // Something of the editor's own, a parse that has come to its end, may have been first.
+    const { changes, selection, scrollIntoView } = typed;
+    const isNext = typed.startState === this.#view.state;
+    this.#view.update([isNext ? typed : this.#view.state.update({ changes, selection, scrollIntoView, userEvent: "input.type" })]);
   }
 
   /** A file's state, to be shown now or later. */
@@ -116,11 +177,11 @@ export class Editor {
       extensions: [
         lineNumbers(),
         lintGutter(),
+        bulb(() => this.#handlers.actions()),
         highlightActiveLine(),
         highlightActiveLineGutter(),
         // Direction marks and other characters that are there and not seen.
         highlightSpecialChars(),
-        drawSelection(),
         history(),
         indentOnInput(),
         bracketMatching(),
@@ -131,6 +192,7 @@ export class Editor {
         syntaxHighlighting(colours),
         placeholder("Paste a Compose file, or drop files or a folder here"),
         EditorView.lineWrapping,
+        this.#held.extension((typed) => this.#handlers.changed(typed.newDoc), () => this.#draw()),
         keymap.of([
           { key: "F8", run: run(() => this.#handlers.jump(1)) },
           { key: "Shift-F8", run: run(() => this.#handlers.jump(-1)) },
@@ -165,15 +227,57 @@ export class Editor {
     return this.#path;
   }
 
+  /** The step to another text, one for undo. Only what differs changes, so that the cursor and the marks stay. */
+  rewrite(state: EditorState, text: string): Transaction {
+    const changes: ChangeSpec[] = [];
+    let at = 0;
+    for (const { kind, lines } of diff(state.doc.toString(), text)) {
+      const part = lines.join("");
+      if (kind === "new") changes.push({ from: at, insert: part });
+      else if (kind === "gone") changes.push({ from: at, to: at + part.length });
+      if (kind !== "new") at += part.length;
+    }
+    return state.update({ changes, annotations: isolateHistory.of("full"), userEvent: "input.fix" });
+  }
+
   /** Marks places. The step is none of the user's, so undo does not know it. */
-  mark(diagnostics: Diagnostic[]): void {
-    this.view.dispatch(setDiagnostics(this.view.state, diagnostics), { annotations: Transaction.addToHistory.of(false) });
+  mark(diagnostics: Mark[]): void {
+    const typed = this.#held.transaction;
+    const state = typed?.startState === this.#view.state ? typed.state : this.view.state;
+    const isMarked = this.#isMarked(state, diagnostics);
+    const marked = state.update(setDiagnostics(state, diagnostics), { annotations: Transaction.addToHistory.of(false) });
+    const steps = [...(state === typed?.state ? [typed] : []), ...(isMarked ? [] : [marked])];
+    this.#held.take();
+    if (steps.length > 0) this.#view.update(steps);
+  }
+
+  /** Whether the marks that are there, moved by what was typed, are these: most keys change none. What they say then
+   * becomes what the newest finding says. */
+  #isMarked(state: EditorState, diagnostics: Mark[]): boolean {
+    const place = (mark: Mark, from: number, to: number) => `${from} ${to} ${mark.severity} ${mark.source} ${mark.message}`;
+    const open = new Map<string, Mark[]>();
+    for (const mark of diagnostics) {
+      const key = place(mark, mark.from, mark.to);
+      open.set(key, [...(open.get(key) ?? []), mark]);
+    }
+    let left = diagnostics.length;
+    let isSame = true;
+    const renewed: [Mark, Mark][] = [];
+    forEachDiagnostic(state, (mark: Mark, from, to) => {
+      const next = open.get(place(mark, from, to))?.shift();
+      if (next) renewed.push([mark, next]);
+      else isSame = false;
+      left--;
+    });
+    if (!isSame || left !== 0) return false;
+    for (const [mark, next] of renewed) Object.assign(mark, next, { from: mark.from, to: mark.to });
+    return true;
   }
 
   /** Where the marks stand now: edits since the last report have moved them. */
-  marks(): { from: number; to: number; rule: string }[] {
-    const found: { from: number; to: number; rule: string }[] = [];
-    forEachDiagnostic(this.view.state, (diagnostic, from, to) => found.push({ from, to, rule: diagnostic.source ?? "" }));
+  marks(): { from: number; to: number; rule: string; finding: Finding | undefined }[] {
+    const found: ReturnType<Editor["marks"]> = [];
+    forEachDiagnostic(this.view.state, (mark: Mark, from, to) => found.push({ from, to, rule: mark.source ?? "", finding: mark.finding }));
     return found.sort((left, right) => left.from - right.from);
   }
 

@@ -1,16 +1,17 @@
 // <cosec-linter>: files in tabs, the editor, and what the core says of them.
-import type { Diagnostic } from "@codemirror/lint";
 import type { EditorState } from "@codemirror/state";
 import { Linter } from "../core/linter";
 import LinterWorker from "../core/linter.worker?worker&inline";
-import type { Finding, Persona, Place, Report, ReportFormat, Rule, TextFile } from "../core/types";
+import type { Config, Finding, Fixed, Persona, Place, Report, ReportFormat, Rule, TextFile } from "../core/types";
 import { compile } from "../core/wasm";
-import { findingActions } from "./actions";
+import { type Deeds, findingActions } from "./actions";
+import { renderConfig } from "./config";
 import { download, h, icon, menu, type MenuItem, popup } from "./dom";
-import { Editor } from "./editor";
+import { Editor, type Mark } from "./editor";
 import styleText from "./element.css?inline";
 import { EXAMPLE } from "./example";
-import { type Filter, FindingsList, passes, renderUnchecked, SEVERITIES, summary } from "./findings";
+import { fixDialog } from "./fix_dialog";
+import { type Filter, FindingsList, fixButton, passes, renderUnchecked, SEVERITIES, summary, UNSAFE } from "./findings";
 import { type Candidate, fromDrop, fromHandle, fromList, type Intake, read } from "./intake";
 import { languageOf } from "./languages";
 import { render as renderMarkdown } from "./markdown";
@@ -30,8 +31,11 @@ style.replaceSync(styleText);
 const STORED = "cosec.files";
 const ANNOUNCE_AFTER_MS = 900;
 const STORE_AFTER_MS = 400;
+/** Typing has marks to wait for; the cursor's line and column come after them. */
+const PLACE_AFTER_MS = 30;
 
-type Panel = "findings" | "plan" | "rules";
+const PANELS = ["findings", "plan", "config", "rules"] as const;
+type Panel = (typeof PANELS)[number];
 
 interface Tab {
   /** The state while another tab is shown. */
@@ -56,10 +60,12 @@ export class CosecLinter extends HTMLElement {
   #filter: Filter = { hidden: new Set(), file: "", rule: "" };
   #panel: Panel = "findings";
   #project = "";
+  #config: Config | undefined;
   /** Whether the texts are the user's own by now. */
   #own = false;
   #loading = false;
   #renderTimer: ReturnType<typeof setTimeout> | undefined;
+  #placeTimer: ReturnType<typeof setTimeout> | undefined;
   #announceTimer: ReturnType<typeof setTimeout> | undefined;
   #storeTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -161,14 +167,13 @@ export class CosecLinter extends HTMLElement {
       box.setAttribute("aria-labelledby", `tab-${panel}`);
       return box;
     };
-    const tablist = h("div", { className: "panel-tabs" }, panelTab("findings", "Findings"), panelTab("plan", "Plan"), panelTab("rules", "Rules"));
+    const tablist = h("div", { className: "panel-tabs" }, panelTab("findings", "Findings"), panelTab("plan", "Plan"), panelTab("config", "Config"), panelTab("rules", "Rules"));
     tablist.setAttribute("role", "tablist");
     tablist.setAttribute("aria-label", "Results");
     tablist.addEventListener("keydown", (event) => {
-      const order: Panel[] = ["findings", "plan", "rules"];
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
       if (step === undefined) return;
-      this.#open(order[(order.indexOf(this.#panel) + step + order.length) % order.length] ?? "findings");
+      this.#open(PANELS[(PANELS.indexOf(this.#panel) + step + PANELS.length) % PANELS.length] ?? "findings");
       this.#pick(`#tab-${this.#panel}`).focus();
     });
 
@@ -204,22 +209,37 @@ export class CosecLinter extends HTMLElement {
     announcement.setAttribute("role", "status");
     const findings = h("ol", { id: "list" });
     const unchecked = h("details", { id: "unchecked", hidden: true }, h("summary"), h("ul"), h("p", {}, "On your machine, ", h("code", {}, "cosec lint"), " asks git and the disk as well."));
-    const project = h("select", { id: "project", aria: { label: "Project" }, hidden: true });
-    project.addEventListener("change", () => {
-      this.#project = project.value;
-      void this.#renderPlan();
+    const project = () => {
+      const select = h("select", { className: "project", aria: { label: "Project" }, hidden: true });
+      select.addEventListener("change", () => {
+        this.#project = select.value;
+        this.#renderProject();
+      });
+      return select;
+    };
+    const values = h("input", { type: "checkbox", id: "values" });
+    values.addEventListener("change", () => this.#renderProject());
+    const copy = h("button", { type: "button", className: "small", id: "copy-config" }, "Copy");
+    copy.addEventListener("click", () => {
+      navigator.clipboard.writeText(this.#config?.text ?? "").then(
+        () => this.#announce("Copied."),
+        () => this.#say("The browser does not let this page copy; select the text instead."),
+      );
     });
+    const fixSafe = h("button", { type: "button", className: "small fix", id: "fix-safe", hidden: true });
+    fixSafe.addEventListener("click", () => void this.#fixSafe());
     const right = h(
       "section",
       { className: "right", aria: { label: "Results" } },
       tablist,
       panelBox(
         "findings",
-        h("div", { className: "head" }, status, h("div", { className: "filters" }, ...chips, h("span", { className: "break" }), choice("file", "Of which file"), choice("rule", "Of which rule"), persona)),
+        h("div", { className: "head" }, h("div", { className: "summary" }, status, fixSafe), h("div", { className: "filters" }, ...chips, h("span", { className: "break" }), choice("file", "Of which file"), choice("rule", "Of which rule"), persona)),
         findings,
         unchecked,
       ),
-      panelBox("plan", project, h("div", { id: "plan" })),
+      panelBox("plan", project(), h("div", { id: "plan" })),
+      panelBox("config", h("div", { className: "head config" }, project(), h("label", {}, values, " show values"), copy), h("div", { id: "config" })),
       panelBox("rules", h("ul", { id: "rules" }), h("article", { id: "page", tabIndex: -1, hidden: true, aria: { label: "Rule" } })),
     );
 
@@ -244,7 +264,10 @@ export class CosecLinter extends HTMLElement {
 
     this.#editor = new Editor(editorBox, this.#root, {
       changed: (text) => this.#changed(text.toString()),
-      moved: () => this.#renderPlace(),
+      moved: () => {
+        clearTimeout(this.#placeTimer);
+        this.#placeTimer = setTimeout(() => this.#built && this.#renderPlace(), PLACE_AFTER_MS);
+      },
       jump: (direction) => this.#jump(direction),
       actions: () => this.#actions(),
     });
@@ -273,7 +296,7 @@ export class CosecLinter extends HTMLElement {
       (module) => this.#built && this.#linter.start(module),
       () => this.#fail("The linter could not be loaded. Reload the page; if it stays so, this browser may lack WebAssembly."),
     );
-    new ResizeObserver(() => this.#panel === "plan" && void this.#renderPlan()).observe(right);
+    new ResizeObserver(() => this.#panel === "plan" && this.#renderProject()).observe(right);
   }
 
   #begin(): void {
@@ -470,7 +493,7 @@ export class CosecLinter extends HTMLElement {
     clearTimeout(this.#renderTimer);
     this.#renderTimer = setTimeout(() => this.#render());
     clearTimeout(this.#announceTimer);
-    this.#announceTimer = setTimeout(() => (this.#pick("#announcement").textContent = summary(report)), ANNOUNCE_AFTER_MS);
+    this.#announceTimer = setTimeout(() => this.#announce(summary(report)), ANNOUNCE_AFTER_MS);
     void this.#fetchWanted(report);
   }
 
@@ -481,21 +504,25 @@ export class CosecLinter extends HTMLElement {
     this.#pick("#summary").textContent = "";
   }
 
-  #say(message: string): void {
+  #announce(message: string): void {
+    this.#pick("#announcement").textContent = message;
+  }
+
+  #say(message: string, ...more: HTMLButtonElement[]): void {
     const notice = this.#pick("#notice");
     notice.hidden = message === "";
     const close = h("button", { type: "button", className: "ghost", aria: { label: "Dismiss" } }, icon("close"));
     close.addEventListener("click", () => (notice.hidden = true));
-    notice.replaceChildren(h("span", {}, message), close);
+    notice.replaceChildren(h("span", {}, message), ...more, close);
   }
 
   #mark(): void {
-    const text = this.#editor.view.state.doc;
+    const text = this.#editor.doc;
     const path = this.#editor.path;
-    const found: Diagnostic[] = [];
+    const found: Mark[] = [];
     for (const finding of this.#report?.findings ?? []) {
       if (finding.file !== path) continue;
-      found.push({ ...range(text, finding), severity: finding.severity, source: finding.rule, message: finding.message, renderMessage: () => this.#hover(finding) });
+      found.push({ ...range(text, finding), severity: finding.severity, source: finding.rule, finding, message: finding.message, renderMessage: () => this.#hover(finding) });
     }
     for (const error of this.#report?.errors ?? []) {
       if (error.place?.file === path) found.push({ ...range(text, error.place), severity: "error", source: "", message: error.message });
@@ -509,13 +536,18 @@ export class CosecLinter extends HTMLElement {
     const rule = h("button", { type: "button", className: "rule" }, finding.rule);
     rule.addEventListener("click", () => void this.#explain(finding.rule));
     const summary = this.#rules.find((rule) => rule.id === finding.rule)?.summary;
-    return h("div", { className: "hover" }, message, h("p", {}, finding.help.replaceAll("`", "")), h("p", { className: "fine" }, rule, " ", summary));
+    const fix = finding.fix && h("p", {}, fixButton(finding, () => void this.#fix(finding)));
+    return h("div", { className: "hover" }, message, h("p", {}, finding.help.replaceAll("`", "")), fix ?? "", h("p", { className: "fine" }, rule, " ", summary));
   }
 
   #render(): void {
     const report = this.#report;
     if (!report) return;
     this.#pick("#summary").textContent = summary(report);
+    const safe = report.findings.filter((finding) => finding.fix === "safe").length;
+    const fixSafe = this.#pick("#fix-safe");
+    fixSafe.hidden = safe === 0;
+    fixSafe.textContent = safe === 1 ? "Fix 1 safely…" : `Fix ${safe} safely…`;
     const { hidden } = this.#filter;
     for (const chip of this.#root.querySelectorAll<HTMLButtonElement>(".chip")) {
       const severity = chip.dataset["severity"] as Finding["severity"];
@@ -538,7 +570,7 @@ export class CosecLinter extends HTMLElement {
     this.#pick("#tab-findings").textContent = report.findings.length === 0 ? "Findings" : `Findings ${report.findings.length}`;
     this.#renderTabs();
     this.#renderPlace();
-    if (this.#panel === "plan") void this.#renderPlan();
+    this.#renderProject();
   }
 
   #renderTabs(): void {
@@ -579,6 +611,7 @@ export class CosecLinter extends HTMLElement {
   #listActions() {
     return {
       show: (place: Place) => this.#reveal(place),
+      fix: (finding: Finding) => void this.#fix(finding),
       explain: (rule: string) => void this.#explain(rule),
       add: (path: string) => this.#add(path),
     };
@@ -616,9 +649,85 @@ export class CosecLinter extends HTMLElement {
     const at = onLine.filter(({ from, to }) => from <= head && to >= head);
     const findings = at.length > 0 ? at : onLine;
     if (findings.length === 0) return;
-    const items = findings.flatMap((finding) => findingActions(this.#editor.view, finding, (rule) => void this.#explain(rule)));
+    const items = findings.flatMap((mark) => {
+      const deeds: Deeds = { explain: (rule) => void this.#explain(rule), ...this.#fixItems(mark.finding) };
+      return findingActions(this.#editor.view, mark, deeds);
+    });
     const coordinates = this.#editor.view.coordsAtPos(head);
     popup(this.#pick(".app"), coordinates ?? { left: 0, bottom: 0 }, "What to do", items, () => this.#editor.view.focus());
+  }
+
+  #fixItems(finding: Finding | undefined): Pick<Deeds, "fix" | "refusal"> {
+    if (!finding) return { fix: undefined, refusal: undefined };
+    const run = () => void this.#fix(finding);
+    const isFixable = this.#report?.fixes_known && this.#rules.find((rule) => rule.id === finding.rule)?.fix;
+    return {
+      fix: finding.fix ? { label: `Fix ${finding.rule}…`, hint: finding.fix === "unsafe" ? UNSAFE : "safe", run } : undefined,
+      refusal: isFixable && !finding.fix ? { label: `Why ${finding.rule} is not fixed…`, run } : undefined,
+    };
+  }
+
+  async #fix(finding: Finding): Promise<void> {
+    const { file, rule, line, column } = finding;
+    await this.#preview(`Fix ${rule}`, () => this.#linter.ask("fix", { path: file, wanted: { rule, line, column } }));
+  }
+
+  async #fixSafe(): Promise<void> {
+    await this.#preview("Fix what is safe to fix", () => this.#linter.ask("fix", "safe"));
+  }
+
+  /** Shows what would be done, and does it. Focus goes back to where it was, or to the editor. */
+  async #preview(title: string, ask: () => Promise<Fixed>): Promise<void> {
+    const before = new Map(this.files.map(({ path, text }) => [path, text]));
+    const opener = this.#root.activeElement;
+    const fixed = await ask().catch(() => undefined);
+    const isStale = this.files.some(({ path, text }) => before.get(path) !== text);
+    if (!fixed || isStale || fixed.fixes.length + fixed.refused.length === 0) {
+      return this.#say("The files have changed meanwhile, or cannot be read: nothing was fixed. Try again.");
+    }
+    const isNew = (path: string) => !this.#tabs.has(path);
+    const goes = await fixDialog(this.#root, title, fixed, isNew, (place) => this.#reveal(place));
+    if (goes) this.#apply(fixed, before);
+    else if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
+  }
+
+  #apply(fixed: Fixed, before: Map<string, string>): void {
+    for (const { path, text } of fixed.files) this.#rewrite(path, text);
+    this.#own = true;
+    this.#store();
+    this.#renderTabs();
+    const made = fixed.files.map(({ path }) => path).filter((path) => !before.has(path));
+    const undo = h("button", { type: "button", className: "small", id: "undo-fix" }, "Undo");
+    undo.addEventListener("click", () => this.#undo(fixed, before));
+    const count = fixed.fixes.length;
+    this.#say(`${count === 1 ? "1 finding is" : `${count} findings are`} fixed${made.length > 0 ? `; new: ${made.join(", ")}` : ""}.`, undo);
+    this.#editor.view.focus();
+  }
+
+  /** All that a fix did, in all files; what has been changed since stays. */
+  #undo(fixed: Fixed, before: Map<string, string>): void {
+    const left: string[] = [];
+    for (const { path, text } of fixed.files) {
+      const tab = this.#tabs.get(path);
+      const old = before.get(path);
+      if (!tab) continue;
+      if (this.#state(path, tab).doc.toString() !== text) left.push(path);
+      else if (old !== undefined) this.#rewrite(path, old);
+      else this.#close(path);
+    }
+    this.#store();
+    this.#say(left.length > 0 ? `Changed since, so left as it is: ${left.join(", ")}` : "The fix is undone.");
+    this.#editor.view.focus();
+  }
+
+  /** Gives a file another text, as one step of its undo. */
+  #rewrite(path: string, text: string): void {
+    const tab = this.#tabs.get(path);
+    if (!tab) return this.#put({ path, text });
+    const transaction = this.#editor.rewrite(this.#state(path, tab), text);
+    if (path === this.#editor.path) return this.#editor.view.dispatch(transaction);
+    tab.state = transaction.state;
+    this.#linter.set(path, tab.state.doc.toString());
   }
 
   async #explain(rule: string): Promise<void> {
@@ -655,28 +764,44 @@ export class CosecLinter extends HTMLElement {
     );
   }
 
-  async #renderPlan(): Promise<void> {
+  /** The panel that is about one project, if it is open. */
+  #renderProject(): void {
+    if (this.#panel === "plan" || this.#panel === "config") void this.#renderProjectPanel(this.#panel);
+  }
+
+  async #renderProjectPanel(panel: "plan" | "config"): Promise<void> {
     const projects = (this.#report?.linted ?? []).filter((path) => /compose/i.test(path) && /\.ya?ml$/i.test(path) && !/\.override\./i.test(path));
-    const select = this.#pick<HTMLSelectElement>("#project");
+    const select = this.#pick<HTMLSelectElement>(`#panel-${panel} .project`);
     if (!projects.includes(this.#project)) this.#project = projects.includes(this.#editor.path) ? this.#editor.path : (projects[0] ?? "");
     select.hidden = projects.length < 2;
     select.replaceChildren(...projects.map((path) => h("option", { value: path }, path)));
     select.value = this.#project;
-    const box = this.#pick("#plan");
+    const box = this.#pick(`#${panel}`);
     if (this.#project === "") return box.replaceChildren(h("p", { className: "note" }, "No Compose file yet."));
-    const plan = await this.#linter.ask("plan", { path: this.#project }).catch(() => undefined);
-    if (plan) renderPlan(box, plan, (place) => this.#reveal(place));
+    const path = this.#project;
+    const show = (place: Place) => this.#reveal(place);
+    if (panel === "plan") {
+      const plan = await this.#linter.ask("plan", { path }).catch(() => undefined);
+      if (plan) renderPlan(box, plan, show);
+    } else {
+      const { checked } = this.#pick<HTMLInputElement>("#values");
+      const config = await this.#linter.ask("config", { path, values: checked }).catch(() => undefined);
+      if (!config || !this.#built) return;
+      this.#config = config;
+      this.#pick("#copy-config").hidden = config.text === null;
+      renderConfig(box, config, show);
+    }
   }
 
   #open(panel: Panel): void {
     this.#panel = panel;
-    for (const name of ["findings", "plan", "rules"] as const) {
+    for (const name of PANELS) {
       const tab = this.#pick<HTMLButtonElement>(`#tab-${name}`);
       tab.setAttribute("aria-selected", String(name === panel));
       tab.tabIndex = name === panel ? 0 : -1;
       this.#pick(`#panel-${name}`).hidden = name !== panel;
     }
-    if (panel === "plan") void this.#renderPlan();
+    this.#renderProject();
   }
 
   // ---------------------------------------------------------------- menus, drops, keys

@@ -21,6 +21,7 @@ export interface Filter {
 
 export interface Actions {
   show(place: Place): void;
+  fix(finding: Finding): void;
   explain(rule: string): void;
   add(path: string): void;
 }
@@ -113,8 +114,19 @@ export class FindingsList {
       link.addEventListener("click", () => this.#actions.show(other));
       return link;
     });
-    return h("li", { className: finding.severity }, jump, finding.help !== "" && help, ...related, rule);
+    const fix = finding.fix && fixButton(finding, () => this.#actions.fix(finding));
+    return h("li", { className: finding.severity }, jump, finding.help !== "" && help, ...related, h("div", { className: "deeds" }, rule, fix));
   }
+}
+
+export const UNSAFE = "changes how it runs";
+
+export function fixButton(finding: Finding, run: () => void): HTMLElement {
+  const isUnsafe = finding.fix === "unsafe";
+  const which = h("span", { className: "unseen" }, ` ${finding.rule} in line ${finding.line} of ${finding.file}: `);
+  const button = h("button", { type: "button", className: "small fix" }, "Fix…", which, isUnsafe && h("small", {}, UNSAFE));
+  button.addEventListener("click", run);
+  return button;
 }
 
 /** What the page cannot know. Where a file would help, there is a button that makes it. */

@@ -61,7 +61,14 @@ const LANGUAGES: [RegExp, () => Language][] = [
   [/\.toml$/i, () => ({ label: "TOML", extension: StreamLanguage.define(toml) })],
 ];
 
+/** Each is made once. */
+const made = new Map<() => Language, Language>();
+
 export function languageOf(path: string): Language {
   const own = path.slice(path.lastIndexOf("/") + 1);
-  return LANGUAGES.find(([pattern]) => pattern.test(own))?.[1]() ?? { label: "text", extension: [] };
+  const make = LANGUAGES.find(([pattern]) => pattern.test(own))?.[1];
+  if (!make) return { label: "text", extension: [] };
+  const known = made.get(make) ?? make();
+  made.set(make, known);
+  return known;
 }

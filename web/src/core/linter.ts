@@ -5,8 +5,13 @@ import type { Persona, Report, Rule } from "./types.js";
 /** A text that takes longer is not worth waiting for. */
 const PATIENCE_MS = 10_000;
 
+/** What can be fixed is tried out, so it is asked when nobody types, and of no more text than takes a second or so. */
+const FIXES_AFTER_MS = 150;
+const FIXES_OF_MOST = 300_000;
+
 export interface Listener {
   ready(version: string, rules: Rule[]): void;
+  /** The report of the newest texts; soon after it, once more, with what can be fixed. */
   report(report: Report): void;
   failed(message: string): void;
 }
@@ -19,6 +24,7 @@ export class Linter {
   #ready = false;
   #busy = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #fixes: ReturnType<typeof setTimeout> | undefined;
   /** All texts, and of which paths the worker has not heard yet. */
   readonly #texts = new Map<string, string>();
   readonly #changed = new Set<string>();
@@ -26,6 +32,7 @@ export class Linter {
   #revision = 0;
   #linted = 0;
   #number = 0;
+  readonly #waiting: ToWorker[] = [];
   readonly #open = new Map<number, { resolve(value: unknown): void; reject(reason: Error): void }>();
 
   constructor(makeWorker: () => Worker, listener: Listener) {
@@ -60,12 +67,16 @@ export class Linter {
     const id = ++this.#number;
     return new Promise((resolve, reject) => {
       this.#open.set(id, { resolve: resolve as (value: unknown) => void, reject });
-      this.#send({ kind: "ask", id, question, ask } as ToWorker);
+      const message = { kind: "ask", id, question, ask } as ToWorker;
+      // What has changed has to be there first.
+      if (this.#linted === this.#revision) this.#send(message);
+      else this.#waiting.push(message);
     });
   }
 
   stop(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#fixes);
     this.#worker?.terminate();
     this.#worker = undefined;
     this.#ready = false;
@@ -94,8 +105,21 @@ export class Linter {
     }
     this.#changed.clear();
     this.#linted = this.#revision;
+    clearTimeout(this.#fixes);
     this.#send({ kind: "lint", revision: this.#revision, set, removed, persona: this.#persona });
+    this.#watch();
+    for (const question of this.#waiting.splice(0)) this.#send(question);
+  }
+
+  #watch(): void {
     this.#timer = setTimeout(() => this.#fail("This text takes too long to check."), PATIENCE_MS);
+  }
+
+  #askForFixes(): void {
+    if (this.#busy || this.#linted !== this.#revision) return;
+    this.#busy = true;
+    this.#send({ kind: "fixes", revision: this.#revision });
+    this.#watch();
   }
 
   #restart(): void {
@@ -118,7 +142,12 @@ export class Linter {
         clearTimeout(this.#timer);
         this.#busy = false;
         // What was typed meanwhile makes this report an old one.
-        if (message.revision === this.#revision) this.#listener.report(message.report);
+        if (message.revision === this.#revision) {
+          let length = 0;
+          for (const text of this.#texts.values()) length += text.length;
+          if (!message.report.fixes_known && length <= FIXES_OF_MOST) this.#fixes = setTimeout(() => this.#askForFixes(), FIXES_AFTER_MS);
+          this.#listener.report(message.report);
+        }
         break;
       case "answer":
         this.#open.get(message.id)?.resolve(message.answer);
@@ -137,6 +166,7 @@ export class Linter {
     const failed = this.#revision;
     for (const { reject } of this.#open.values()) reject(new Error(message));
     this.#open.clear();
+    this.#waiting.length = 0;
     for (const path of this.#texts.keys()) this.#changed.add(path);
     this.#restart();
     this.#linted = failed;

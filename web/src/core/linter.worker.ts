@@ -11,6 +11,13 @@ function answer(message: ToWorker & { kind: "ask" }): unknown {
       return explain(message.ask.rule);
     case "plan":
       return JSON.parse(workspace.plan(message.ask.path));
+    case "config":
+      return JSON.parse(workspace.config(message.ask.path, message.ask.values));
+    case "fix": {
+      const { ask } = message;
+      if (ask === "safe") return JSON.parse(workspace.fix_safe());
+      return JSON.parse(workspace.fix(ask.path, JSON.stringify(ask.wanted), true));
+    }
     case "report":
       return workspace.report(message.ask.format);
     case "redact":
@@ -30,7 +37,10 @@ addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
         for (const path of data.removed) workspace.remove(path);
         for (const [path, text] of data.set) workspace.set(path, text);
         workspace.persona(data.persona);
-        say({ kind: "report", revision: data.revision, report: JSON.parse(workspace.lint()) });
+        say({ kind: "report", revision: data.revision, report: JSON.parse(workspace.lint(false)) });
+        break;
+      case "fixes":
+        say({ kind: "report", revision: data.revision, report: JSON.parse(workspace.lint(true)) });
         break;
       case "ask":
         say({ kind: "answer", id: data.id, answer: answer(data) });

@@ -30,7 +30,7 @@ export interface Finding extends Place {
   /** The place in the project: `services.db.environment.POSTGRES_PASSWORD`. */
   path: string;
   related: (Place & { message: string })[];
-  /** What a fix would change; null where there is none. */
+  /** What a fix would change; null where there is none, or where that is not known yet: `fixes_known`. */
   fix: "safe" | "unsafe" | null;
   /** The same wherever the finding's lines have moved. */
   fingerprint: string;
@@ -53,6 +53,8 @@ export interface Report {
   wanted: string[];
   /** Whether .gitignore files stood in for git, which alone knows what it tracks. */
   by_gitignore: boolean;
+  /** Whether it is known of every finding if it can be fixed. */
+  fixes_known: boolean;
 }
 
 export interface Rule {
@@ -61,6 +63,8 @@ export interface Rule {
   severity: Severity;
   /** What it must look at; without a disk the last two are answered in part, or said to be not checked. */
   needs: "text" | "files" | "git";
+  /** What a fix changes where there is one. */
+  fix: "safe" | "unsafe" | null;
 }
 
 export interface Delivery {
@@ -88,6 +92,16 @@ export interface ProjectPlan {
   error: { message: string; place: Place | null } | null;
 }
 
+/** What `docker compose config` makes of a project, or why it refuses. */
+export interface Config {
+  files: string[];
+  /** YAML; null where there is an error. */
+  text: string | null;
+  /** Variables without a value and a default here; a shell may have them. */
+  unset: string[];
+  error: { message: string; place: Place | null } | null;
+}
+
 /** Which finding of a file is to be fixed. */
 export type Wanted = Pick<Finding, "rule" | "line" | "column">;
 
@@ -96,8 +110,9 @@ export interface Fixed {
   fixes: { rule: string; place: Place; path: string; title: string; notes: string[]; kind: "safe" | "unsafe" }[];
   /** What was asked for and has to be done by hand, and why. */
   refused: { rule: string; place: Place; path: string; reason: string }[];
-  /** The new texts, those of new files among them; what is `secret` holds a secret's value alone. */
-  files: (TextFile & { secret: boolean })[];
+  /** The new texts, those of new files among them; what is `secret` holds a secret's value alone. `shown` is the text
+   * before and after with what may be a secret masked. */
+  files: (TextFile & { secret: boolean; shown: [before: string, after: string] })[];
 }
 
 export type ReportFormat = "json" | "sarif" | "markdown";

@@ -1,6 +1,6 @@
 // The core as functions on texts.
 import { explain, redact, rules, version, Workspace } from "../wasm/cosec.js";
-import type { Fixed, Persona, ProjectPlan, Report, ReportFormat, Rule, TextFile, Wanted } from "../core/types.js";
+import type { Config, Fixed, Persona, ProjectPlan, Report, ReportFormat, Rule, TextFile, Wanted } from "../core/types.js";
 
 export type * from "../core/types.js";
 
@@ -18,7 +18,7 @@ export class Cosec {
   /** Lints the Compose and env files among `files`, as `cosec lint DIRECTORY` does; the others are what these
    * may refer to. */
   lint(files: TextFile[], options: Options = {}): Report {
-    return this.#with(files, options, (workspace) => JSON.parse(workspace.lint()));
+    return this.#with(files, options, (workspace) => JSON.parse(workspace.lint(true)));
   }
 
   /** The same as a text for other programs or for people. */
@@ -29,6 +29,17 @@ export class Cosec {
   /** Who gets which secret in the project of the Compose file at `path`. */
   plan(files: TextFile[], path: string): ProjectPlan {
     return this.#with(files, {}, (workspace) => JSON.parse(workspace.plan(path)));
+  }
+
+  /** The resolved project of the Compose file at `path`, as `docker compose config` prints it, without its values
+   * unless asked for. */
+  config(files: TextFile[], path: string, values = false): Config {
+    return this.#with(files, {}, (workspace) => JSON.parse(workspace.config(path, values)));
+  }
+
+  /** What the files look like with all fixed that is safe to fix. */
+  fixSafe(files: TextFile[], options: Options = {}): Fixed {
+    return this.#with(files, options, (workspace) => JSON.parse(workspace.fix_safe()));
   }
 
   /** What the files look like fixed: one finding of the file at `path`, or all that can be fixed there; with `unsafe`

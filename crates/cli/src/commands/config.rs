@@ -61,7 +61,7 @@ fn names(resolved: &Resolved, args: &ConfigArgs) -> Option<Vec<String>> {
 }
 
 fn print_config(resolved: &Resolved, args: &ConfigArgs) -> Result<(), Failure> {
-    let mut config = if args.no_interpolate {
+    let config = if args.no_interpolate {
         resolved.model()
     } else {
         resolved.config(&args.services_named).map_err(|name| {
@@ -73,24 +73,12 @@ fn print_config(resolved: &Resolved, args: &ConfigArgs) -> Result<(), Failure> {
     }
     let text = match args.format {
         ConfigFormat::Json => json_text(&config)?,
-        ConfigFormat::Yaml => {
-            leave_out_unsaid(&mut config);
-            yaml::write(&config)
-        }
+        ConfigFormat::Yaml => compose::config_yaml(config),
     };
     // So that the output is a Compose file again.
     let text = if args.no_interpolate { text } else { text.replace('$', "$$") };
     print!("{text}");
     Ok(())
-}
-
-/// In YAML, a command that is not said is not printed.
-fn leave_out_unsaid(config: &mut Value) {
-    let Some(services) = config.get_mut("services").and_then(Value::as_object_mut) else { return };
-    for (_, service) in services {
-        let Some(service) = service.as_object_mut() else { continue };
-        service.retain(|key, value| !(matches!(key.as_str(), "command" | "entrypoint") && value.is_null()));
-    }
 }
 
 fn json_text(value: &Value) -> Result<String, Failure> {

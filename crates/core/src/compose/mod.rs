@@ -33,7 +33,7 @@ pub(crate) use merge::same;
 pub use project::{
     Build, EnvFile, EnvVar, External, Grant, Project, SecretDef, Service, VolumeMount, default_name,
 };
-pub use resolved::Resolved;
+pub use resolved::{Resolved, config_yaml};
 pub use swarm::{Stack, read_stack};
 pub use value::{Data, Map, MapEntry, Mark, Part, PartKind, Template, Text, Value};
 pub use variables::{Variable, variables};

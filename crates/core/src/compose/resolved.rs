@@ -16,6 +16,7 @@ use super::value::{Data, Value};
 use super::{normalize, resolve, typed};
 use crate::files::{FileSystem, ReadError};
 use crate::source::{FileId, Sources};
+use crate::yaml;
 
 /// A project as Compose would run it. It holds the values of variables, as Compose's own output does.
 pub struct Resolved {
@@ -226,6 +227,16 @@ impl Resolved {
         }
         needed
     }
+}
+
+/// The YAML that Compose prints for a model: a command that is not said is not in it.
+pub fn config_yaml(mut config: JsonValue) -> String {
+    let services = config.get_mut("services").and_then(JsonValue::as_object_mut);
+    for service in services.into_iter().flat_map(|services| services.values_mut()) {
+        let Some(service) = service.as_object_mut() else { continue };
+        service.retain(|key, value| !(matches!(key.as_str(), "command" | "entrypoint") && value.is_null()));
+    }
+    yaml::write(&config)
 }
 
 /// Content that came from a variable is not printed.

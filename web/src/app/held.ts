@@ -1,0 +1,60 @@
+// What a key types is drawn together with the marks that it changes, if the linter answers in a moment. Drawn at once,
+// the character alone would make a frame, and browsers draw that before they hear the linter's answer: the marks would
+// always be a frame late.
+import { Prec, type Transaction } from "@codemirror/state";
+import { EditorView } from "@codemirror/view";
+
+/** Nobody sees a character come so much later, nor do they if the linter takes long. */
+const MOMENT_MS = 4;
+
+export class Held {
+  #transaction: Transaction | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #key = "";
+
+  /** The typing that waits, for whoever draws it now. */
+  take(): Transaction | undefined {
+    clearTimeout(this.#timer);
+    const transaction = this.#transaction;
+    this.#transaction = undefined;
+    return transaction;
+  }
+
+  get transaction(): Transaction | undefined {
+    return this.#transaction;
+  }
+
+  /** `starts` is told before the wait, `draw` ends it. Only plain keys wait: what input methods, dead keys and screen
+   * keyboards write is theirs. */
+  extension(starts: (transaction: Transaction) => void, draw: () => void) {
+    const now = () => {
+      draw();
+      return false;
+    };
+    return Prec.highest(
+      EditorView.domEventHandlers({
+        keydown: (event) => {
+          draw();
+          this.#key = event.isComposing ? "" : event.key;
+          return false;
+        },
+        beforeinput: (event, view) => {
+          draw();
+          const isKey = event.inputType === "insertText" && event.data?.length === 1 && event.data === this.#key;
+          if (!isKey || !event.cancelable || event.isComposing || view.composing) return false;
+          this.#transaction = view.state.update(view.state.replaceSelection(this.#key), { userEvent: "input.type", scrollIntoView: true });
+          this.#timer = setTimeout(draw, MOMENT_MS);
+          starts(this.#transaction);
+          return true;
+        },
+        mousedown: now,
+        paste: now,
+        cut: now,
+        copy: now,
+        drop: now,
+        compositionstart: now,
+        blur: now,
+      }),
+    );
+  }
+}
