@@ -584,15 +584,11 @@ pub fn file_variant(image: &str, variable: &str) -> Option<String> {
     };
     let by_publisher = |name: &str| name.ends_with("/*") && is_named(repository, name);
     let is_publishers = IMAGES.iter().flat_map(|image| image.names).any(|name| by_publisher(name));
+    let is_of = |name: &&str| if is_publishers { by_publisher(name) } else { is_named(repository, name) };
     let found = IMAGES
         .iter()
-        .filter(|image| {
-            image
-                .names
-                .iter()
-                .any(|name| if is_publishers { by_publisher(name) } else { is_named(repository, name) })
-        })
-        .find(|image| image.variables.iter().any(is_known))?;
+        .filter(|image| image.variables.iter().any(is_known))
+        .find(|image| image.names.iter().any(is_of))?;
     Some(found.variant.of(variable))
 }
 

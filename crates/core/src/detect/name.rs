@@ -1,10 +1,17 @@
 //! Names that stand for a secret, judged by whole words.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
 /// Whether a variable's name says that its value is a secret: `POSTGRES_PASSWORD`, `apiToken`, `DBPASS`;
 /// not `PASSWORD_FILE`, `TOKEN_TTL` or `ALLOW_EMPTY_PASSWORD`.
 pub fn is_secret_name(name: &str) -> bool {
     if KNOWN.contains(&name) {
         return true;
+    }
+    if !mentions_secret(name) {
+        return false;
     }
     let words = words(name);
     let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -43,6 +50,17 @@ pub fn is_secret_name(name: &str) -> bool {
     }
 }
 
+/// Whether any word that a secret's name needs is in the name, whole or not: most names have none, and are not taken
+/// apart.
+fn mentions_secret(name: &str) -> bool {
+    static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+        let words = [SECRET_ANYWHERE, SECRET_ENDINGS, SECRET_LAST, &["key", "pass", "connection"]].concat();
+        AhoCorasick::builder().ascii_case_insensitive(true).build(words).ok()
+    });
+    // Outside of ASCII a letter may have its lower case in it.
+    !name.is_ascii() || WORDS.as_ref().is_none_or(|words| words.is_match(name))
+}
+
 /// Whether the name's last word is the secret's own: `DB_PASSWORD`, not `SECRET_SOMETHING`.
 pub(super) fn ends_as_secret(name: &str) -> bool {
     let words = words(name);
@@ -59,6 +77,9 @@ pub(super) fn ends_as_secret(name: &str) -> bool {
 
 /// Whether a variable's value is likely to hold a secret among other things: a DSN, a JAAS line, `user:password`.
 pub fn is_compound_name(name: &str) -> bool {
+    if !["jaas", "dsn", "info"].iter().any(|word| contains_ignoring_case(name, word)) {
+        return false;
+    }
     let words = words(name);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     words.contains(&"jaas") || words.contains(&"dsn") || words.ends_with(&["user", "info"])
@@ -66,6 +87,9 @@ pub fn is_compound_name(name: &str) -> bool {
 
 /// Whether a name is that of a key of some kind. Its value decides then: `SOME_KEY=title` is none.
 pub fn is_key_name(name: &str) -> bool {
+    if !contains_ignoring_case(name, "key") {
+        return false;
+    }
     let words = words(name);
     let harmless = [
         "public",
@@ -86,6 +110,10 @@ pub fn is_key_name(name: &str) -> bool {
 /// Whether a name says by its last word that its value is something else than a secret: `MINIO_ROOT_USER`.
 pub fn is_harmless_name(name: &str) -> bool {
     words(name).last().is_some_and(|last| HARMLESS_LAST.contains(&last.as_str()))
+}
+
+fn contains_ignoring_case(text: &str, word: &str) -> bool {
+    text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// Lower-case words of `SOME_NAME`, `some-name`, `someName`; numbers at the end of a word fall away.
