@@ -6,11 +6,12 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::Arc;
 
 use cosec_core::files::{Answer, Ending, FileFacts, FileKind, FileOwner, FileSystem, GitState, ReadError};
 use rustix::fs::OFlags;
 
-use crate::git;
+use crate::git::Git;
 
 /// Larger is no Compose file.
 const LARGEST: u64 = 64 << 20;
@@ -19,8 +20,15 @@ const LARGEST: u64 = 64 << 20;
 #[derive(Default)]
 pub(crate) struct Disk {
     input: OnceCell<Result<String, ReadError>>,
-    git: RefCell<HashMap<String, Answer<GitState>>>,
-    history: RefCell<HashMap<String, Answer<bool>>>,
+    git: Arc<Git>,
+    states: RefCell<HashMap<String, Answer<GitState>>>,
+}
+
+impl Disk {
+    /// The disk, for one of many who ask git in the same run.
+    pub(crate) fn asking(git: &Arc<Git>) -> Self {
+        Disk { git: Arc::clone(git), ..Disk::default() }
+    }
 }
 
 impl FileSystem for Disk {
@@ -41,7 +49,7 @@ impl FileSystem for Disk {
     }
 
     fn git(&self, path: &str) -> Answer<GitState> {
-        *self.git.borrow_mut().entry(path.to_owned()).or_insert_with(|| git::state(Path::new(path)))
+        *self.states.borrow_mut().entry(path.to_owned()).or_insert_with(|| self.git.state(Path::new(path)))
     }
 
     fn real_path(&self, path: &str) -> Option<String> {
@@ -58,7 +66,7 @@ impl FileSystem for Disk {
     }
 
     fn in_history(&self, path: &str) -> Answer<bool> {
-        *self.history.borrow_mut().entry(path.to_owned()).or_insert_with(|| git::in_history(Path::new(path)))
+        self.git.in_history(Path::new(path))
     }
 
     fn home(&self) -> Option<String> {

@@ -1,11 +1,11 @@
 //! `cosec lint`
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::{BufWriter, IsTerminal, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cosec_core::baseline::{self, Baseline};
@@ -21,6 +21,7 @@ use crate::atomic;
 use crate::config::{self, Config};
 use crate::disk::Disk;
 use crate::failure::Failure;
+use crate::git::Git;
 
 /// Where a baseline is written if nothing says otherwise.
 const BASELINE: &str = ".cosec-baseline.json";
@@ -28,6 +29,7 @@ const BASELINE: &str = ".cosec-baseline.json";
 pub(crate) fn run(args: &LintArgs) -> Result<ExitCode, Failure> {
     let mut outcomes = Vec::new();
     let mut first = None;
+    let git = Arc::new(Git::default());
     for path in &args.paths {
         let config = config::of(args.config.as_deref(), path)?;
         let options = LintOptions {
@@ -38,9 +40,9 @@ pub(crate) fn run(args: &LintArgs) -> Result<ExitCode, Failure> {
         if path.as_os_str() == "-" {
             outcomes.push(lint_stdin(&options)?);
         } else if path.is_dir() {
-            outcomes.extend(lint_directory(path, &options, &excluded(&config)?));
+            outcomes.extend(lint_directory(path, &options, &excluded(&config)?, &git));
         } else {
-            outcomes.push(lint_file(&Disk::default(), &shown(path), &options));
+            outcomes.push(lint_file(&Disk::asking(&git), &shown(path), &options));
         }
         first.get_or_insert(config);
     }
@@ -136,7 +138,12 @@ fn lint_stdin(options: &LintOptions) -> Result<Outcome, Failure> {
 }
 
 /// All Compose files below a directory, in parallel, what .gitignore and the settings name left out; in path order.
-fn lint_directory(directory: &Path, options: &LintOptions, excluded: &Gitignore) -> Vec<Outcome> {
+fn lint_directory(
+    directory: &Path,
+    options: &LintOptions,
+    excluded: &Gitignore,
+    git: &Arc<Git>,
+) -> Vec<Outcome> {
     let found = Mutex::new(Vec::new());
     let excluded = excluded.clone();
     let walk = WalkBuilder::new(directory)
@@ -159,7 +166,7 @@ fn lint_directory(directory: &Path, options: &LintOptions, excluded: &Gitignore)
                     && entry.file_type().is_some_and(|kind| kind.is_file())
                     && is_linted(&entry.file_name().to_string_lossy())
                 {
-                    let outcome = lint_file(&Disk::default(), &shown(entry.path()), options);
+                    let outcome = lint_file(&Disk::asking(git), &shown(entry.path()), options);
                     progress.files.fetch_add(1, Ordering::Relaxed);
                     progress.findings.fetch_add(outcome.findings.len(), Ordering::Relaxed);
                     if let Ok(mut found) = found.lock() {
@@ -250,7 +257,9 @@ fn write_out(text: &str) -> std::io::Result<()> {
 }
 
 fn write_json(outcomes: &[Outcome]) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
+    // What a terminal wants line by line, a pipe takes in large pieces.
+    let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
     serde_json::to_writer(&mut out, &Report::new(outcomes))?;
-    writeln!(out)
+    writeln!(out)?;
+    out.flush()
 }

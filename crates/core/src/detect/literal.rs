@@ -100,7 +100,8 @@ fn is_file_name(value: &str) -> bool {
     let bytes = value.as_bytes();
     bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-/%".contains(byte))
         && endings.iter().any(|ending| {
-            bytes.len() >= ending.len() && bytes[bytes.len() - ending.len()..].eq_ignore_ascii_case(ending.as_bytes())
+            bytes.len() >= ending.len()
+                && bytes[bytes.len() - ending.len()..].eq_ignore_ascii_case(ending.as_bytes())
         })
 }
 

@@ -167,7 +167,8 @@ pub fn tokens(text: &str) -> Vec<Token> {
         if at > 0 && is_word(bytes[at - 1]) {
             continue;
         }
-        let Some(Format(provider, _, alphabet, fewest, most)) = FORMATS.get(prefix.pattern().as_usize()) else {
+        let Some(Format(provider, _, alphabet, fewest, most)) = FORMATS.get(prefix.pattern().as_usize())
+        else {
             found.extend(web_token(text, at));
             continue;
         };

@@ -72,7 +72,8 @@ pub(super) fn file_variant(service: &Service, variable: &EnvVar) -> Option<Strin
         return None;
     }
     let found = images::file_variant(&service.image.as_ref()?.value, name)?;
-    let continued = |other: &EnvVar| other.name.value.strip_prefix(name).is_some_and(|rest| rest.starts_with('_'));
+    let continued =
+        |other: &EnvVar| other.name.value.strip_prefix(name).is_some_and(|rest| rest.starts_with('_'));
     (!service.environment.iter().any(continued)).then_some(found)
 }
 
