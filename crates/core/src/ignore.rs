@@ -57,6 +57,9 @@ pub(crate) fn apply(outcome: &mut Outcome) {
 
 fn read(file: FileId, text: &str) -> Vec<Ignore> {
     let mut ignores = Vec::new();
+    if !text.contains(MARK) {
+        return ignores;
+    }
     let mut start = 0;
     for (number, line) in (1..).zip(text.split_inclusive('\n')) {
         let content = line.trim_end();

@@ -13,8 +13,8 @@ pub fn is_secret_name(name: &str) -> bool {
     if !mentions_secret(name) {
         return false;
     }
-    let words = words(name);
-    let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let spaced = spaced(name);
+    let mut words = words(&spaced);
     // How it is written or which of several it is does not change what it is.
     while words.len() > 1 && words.last().is_some_and(|last| MANNER.contains(last)) {
         words.pop();
@@ -63,13 +63,13 @@ fn mentions_secret(name: &str) -> bool {
 
 /// Whether the name's last word is the secret's own: `DB_PASSWORD`, not `SECRET_SOMETHING`.
 pub(super) fn ends_as_secret(name: &str) -> bool {
-    let words = words(name);
-    let last = words.iter().rev().find(|word| !MANNER.contains(&word.as_str()));
+    let spaced = spaced(name);
+    let words = words(&spaced);
+    let last = words.iter().rev().find(|word| !MANNER.contains(word));
     last.is_some_and(|last| {
-        let last = last.as_str();
-        last == "key"
-            || SECRET_ANYWHERE.contains(&last)
-            || SECRET_LAST.contains(&last)
+        *last == "key"
+            || SECRET_ANYWHERE.contains(last)
+            || SECRET_LAST.contains(last)
             || last.ends_with("pass")
             || SECRET_ENDINGS.iter().any(|ending| last.ends_with(ending))
     })
@@ -80,8 +80,8 @@ pub fn is_compound_name(name: &str) -> bool {
     if !["jaas", "dsn", "info"].iter().any(|word| contains_ignoring_case(name, word)) {
         return false;
     }
-    let words = words(name);
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let spaced = spaced(name);
+    let words = words(&spaced);
     words.contains(&"jaas") || words.contains(&"dsn") || words.ends_with(&["user", "info"])
 }
 
@@ -90,7 +90,8 @@ pub fn is_key_name(name: &str) -> bool {
     if !contains_ignoring_case(name, "key") {
         return false;
     }
-    let words = words(name);
+    let spaced = spaced(name);
+    let words = words(&spaced);
     let harmless = [
         "public",
         "publishable",
@@ -103,23 +104,21 @@ pub fn is_key_name(name: &str) -> bool {
         "kms",
         "routing",
     ];
-    words.last().is_some_and(|last| last == "key")
-        && !words.iter().any(|word| harmless.contains(&word.as_str()))
+    words.last().is_some_and(|last| *last == "key") && !words.iter().any(|word| harmless.contains(word))
 }
 
 /// Whether a name says by its last word that its value is something else than a secret: `MINIO_ROOT_USER`.
 pub fn is_harmless_name(name: &str) -> bool {
-    words(name).last().is_some_and(|last| HARMLESS_LAST.contains(&last.as_str()))
+    words(&spaced(name)).last().is_some_and(|last| HARMLESS_LAST.contains(last))
 }
 
 fn contains_ignoring_case(text: &str, word: &str) -> bool {
     text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
 }
 
-/// Lower-case words of `SOME_NAME`, `some-name`, `someName`; numbers at the end of a word fall away.
-fn words(name: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    let mut word = String::new();
+/// `SOME_NAME`, `some-name`, `someName` as lower-case words with blanks between them, for [`words`].
+fn spaced(name: &str) -> String {
+    let mut spaced = String::with_capacity(name.len() + 8);
     let mut previous = ' ';
     let mut rest = name.chars().peekable();
     while let Some(character) = rest.next() {
@@ -127,17 +126,23 @@ fn words(name: &str) -> Vec<String> {
             && (previous.is_lowercase()
                 || (previous.is_uppercase() && rest.peek().is_some_and(|next| next.is_lowercase())));
         if !character.is_alphanumeric() || starts_word {
-            words.push(std::mem::take(&mut word));
+            spaced.push(' ');
         }
-        if character.is_alphanumeric() {
-            word.extend(character.to_lowercase());
+        if character.is_ascii() && character.is_alphanumeric() {
+            spaced.push(character.to_ascii_lowercase());
+        } else if character.is_alphanumeric() {
+            spaced.extend(character.to_lowercase());
         }
         previous = character;
     }
-    words.push(word);
-    words
-        .into_iter()
-        .map(|word| word.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned())
+    spaced
+}
+
+/// The words of a [`spaced`] name; numbers at the end of a word fall away.
+fn words(spaced: &str) -> Vec<&str> {
+    spaced
+        .split(' ')
+        .map(|word| word.trim_end_matches(|c: char| c.is_ascii_digit()))
         .filter(|word| !word.is_empty())
         .collect()
 }
