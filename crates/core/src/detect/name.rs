@@ -36,7 +36,10 @@ pub fn is_secret_name(name: &str) -> bool {
     {
         return true;
     }
-    if SECRET_LAST.contains(last) || (last.len() > 4 && last.ends_with("pass") && !NO_PASS.contains(last)) {
+    if SECRET_LAST.contains(last)
+        || (last.len() > 4 && last.ends_with("pass") && !NO_PASS.contains(last))
+        || (last.len() > 3 && last.ends_with("pw"))
+    {
         return true;
     }
     // `DB_PASS_REPLICA`; not `PASS_THROUGH`.
@@ -45,7 +48,7 @@ pub fn is_secret_name(name: &str) -> bool {
     }
     match (before.last(), *last) {
         (Some(before), "key" | "keys") => KEY_OF.contains(before),
-        (Some(&"connection"), "string") => true,
+        (Some(&"connection"), "string") | (Some(&("access" | "auth" | "pass")), "code") => true,
         _ => false,
     }
 }
@@ -54,7 +57,8 @@ pub fn is_secret_name(name: &str) -> bool {
 /// apart.
 fn mentions_secret(name: &str) -> bool {
     static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-        let words = [SECRET_ANYWHERE, SECRET_ENDINGS, SECRET_LAST, &["key", "pass", "connection"]].concat();
+        let words =
+            [SECRET_ANYWHERE, SECRET_ENDINGS, SECRET_LAST, &["key", "pass", "connection", "code"]].concat();
         AhoCorasick::builder().ascii_case_insensitive(true).build(words).ok()
     });
     // Outside of ASCII a letter may have its lower case in it.
@@ -71,6 +75,7 @@ pub(super) fn ends_as_secret(name: &str) -> bool {
             || SECRET_ANYWHERE.contains(last)
             || SECRET_LAST.contains(last)
             || last.ends_with("pass")
+            || last.ends_with("pw")
             || SECRET_ENDINGS.iter().any(|ending| last.ends_with(ending))
     })
 }
@@ -185,7 +190,11 @@ const SECRET_ANYWHERE: &[&str] = &[
     "passwords",
     "passwd",
     "passphrase",
+    "passcode",
     "pwd",
+    "psw",
+    "pswd",
+    "pword",
     "secret",
     "secrets",
     "token",
@@ -197,7 +206,8 @@ const SECRET_ANYWHERE: &[&str] = &[
 ];
 
 /// Words run together: `PGPASSWORD`, `CLIENTSECRET`.
-const SECRET_ENDINGS: &[&str] = &["password", "passwd", "secret", "apikey", "secretkey", "authtoken"];
+const SECRET_ENDINGS: &[&str] =
+    &["password", "passwd", "pwd", "psw", "secret", "apikey", "secretkey", "token"];
 
 const SECRET_LAST: &[&str] = &["pass", "pw", "psk", "salt", "auth", "jwt", "cred", "creds"];
 
@@ -490,6 +500,10 @@ mod tests {
             "REDIS_AUTH",
             "PASSWORD_SALT",
             "ADMIN_PASS",
+            "DB_ROOT_PSW",
+            "RCONPW",
+            "DUCKTOKEN",
+            "accessAuthCode",
         ] {
             assert!(is_secret_name(name), "{name}");
         }
@@ -520,6 +534,9 @@ mod tests {
             "AUTHOR",
             "MONKEY",
             "TOKEN_PROVIDER",
+            "COUNTRY_CODE",
+            "AUTH_CODE_TTL",
+            "PW_SMTP_FROM",
             "",
         ] {
             assert!(!is_secret_name(name), "{name}");
