@@ -476,6 +476,19 @@ fn a_config_made_of_a_secrets_variable_is_reported() {
 }
 
 #[test]
+fn a_part_of_a_project_may_leave_its_secrets_to_the_whole() {
+    let project = Project::new();
+    let text = "services: {a: {image: x, secrets: [s]}}\n";
+    project.write("parts/compose.prod.yaml", text);
+    project.write("whole/compose.yaml", text);
+    let found = findings(&project.cosec(&["lint", "--format", "json"]));
+    let undefined: Vec<_> = found.iter().filter(|(_, rule, _)| rule == "secret-undefined").collect();
+    let [(part, _, info), (whole, _, error)] = undefined.as_slice() else { panic!("{undefined:?}") };
+    assert_eq!((&**part, &**info), ("parts/compose.prod.yaml", "info"));
+    assert_eq!((&**whole, &**error), ("whole/compose.yaml", "error"));
+}
+
+#[test]
 fn swarms_limits_are_checked_when_swarm_is_the_target_and_only_then() {
     let project = Project::new();
     let name = "n".repeat(70);

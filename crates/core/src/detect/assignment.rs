@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::literal::{Literal, literal};
 use super::name::is_secret_name;
-use crate::compose::template::{self, Piece};
+use crate::compose::template::{self, Operator, Piece};
 
 /// A secret written out inside a text before interpolation.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,7 +37,38 @@ pub(super) fn without_variables(raw: &str, shell: bool) -> String {
 
 /// `name=value`, `name: value`, `"name": "value"` with the name of a secret and a value that is one.
 pub fn assignments(raw: &str, shell: bool) -> Vec<Assignment> {
-    assigned(raw, &without_variables(raw, shell), |value| is_written_out(value, shell))
+    let in_text =
+        |raw: &str| assigned(raw, &without_variables(raw, shell), |value| is_written_out(value, shell));
+    let mut found = in_text(raw);
+    for default in defaults(raw) {
+        let moved = |range: Range<usize>| range.start + default.start..range.end + default.start;
+        found.extend(
+            in_text(&raw[default.clone()])
+                .into_iter()
+                .map(|Assignment { name, value }| Assignment { name: moved(name), value: moved(value) }),
+        );
+    }
+    found
+}
+
+/// Where in a text the values stand that are used instead of its variables: `${NAME:-here}`, those inside of others
+/// too.
+pub(super) fn defaults(raw: &str) -> Vec<Range<usize>> {
+    fn collect(pieces: &[Piece], found: &mut Vec<Range<usize>>) {
+        for piece in pieces {
+            if let Piece::Variable { fallback: Some(fallback), .. } = piece
+                && fallback.operator != Operator::Required
+            {
+                found.push(fallback.range.clone());
+                collect(&fallback.pieces, found);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    if raw.contains("${") {
+        collect(&template::parse(raw).unwrap_or_default(), &mut found);
+    }
+    found
 }
 
 /// Assignments to the name of a secret whose value, as it stands in the shadow of the text, is wanted.
@@ -261,6 +292,7 @@ mod tests {
         assert_eq!(found("minio://h?accessKeyId=a&secretKey=hunter2"), ["hunter2"]);
         assert_eq!(found("gitlab_rails['smtp_password'] = 'hunter2'"), ["hunter2"]);
         assert_eq!(found("Authorization=Basic hunter2,x=y"), ["hunter2"]);
+        assert_eq!(found("${DB:-Server=db;Password=hunter2}"), ["hunter2"]);
         assert_eq!(found("PlainLoginModule required username=a user_bob=\"hunter2\";"), ["hunter2"]);
         for raw in [
             "password=${PW}",

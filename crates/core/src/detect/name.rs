@@ -207,7 +207,7 @@ const SECRET_ANYWHERE: &[&str] = &[
 
 /// Words run together: `PGPASSWORD`, `CLIENTSECRET`.
 const SECRET_ENDINGS: &[&str] =
-    &["password", "passwd", "pwd", "psw", "secret", "apikey", "secretkey", "token"];
+    &["password", "passwd", "pwd", "psw", "secret", "apikey", "secretkey", "authkey", "token"];
 
 const SECRET_LAST: &[&str] = &["pass", "pw", "psk", "salt", "auth", "jwt", "cred", "creds"];
 

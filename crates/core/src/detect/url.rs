@@ -3,11 +3,21 @@
 
 use std::ops::Range;
 
-use super::assignment::without_variables;
+use super::assignment::{defaults, without_variables};
 use super::literal::{Literal, literal};
 
-/// Byte ranges of the literal passwords in the URLs of a text before interpolation.
+/// Byte ranges of the literal passwords in the URLs of a text before interpolation, and in those of its variables'
+/// defaults: `${DB_URL:-postgres://user:password@db}`.
 pub fn url_passwords(raw: &str) -> Vec<Range<usize>> {
+    let mut found = in_text(raw);
+    for default in defaults(raw) {
+        let within = in_text(&raw[default.clone()]).into_iter();
+        found.extend(within.map(|range| range.start + default.start..range.end + default.start));
+    }
+    found
+}
+
+fn in_text(raw: &str) -> Vec<Range<usize>> {
     if !raw.contains("://") && !raw.contains("@tcp(") && !raw.contains("@unix(") && !raw.contains(ORACLE) {
         return Vec::new();
     }
@@ -79,6 +89,8 @@ mod tests {
         assert_eq!(passwords("postgres://u:${PW}@db/x"), Vec::<&str>::new());
         assert_eq!(passwords("postgres://u:${PW:-a/b}@db/x"), Vec::<&str>::new());
         assert_eq!(passwords("postgres://${U:-x}:lit@db/x"), ["lit"]);
+        assert_eq!(passwords("${URL:-redis://:lit@cache/1} ${A:-${B-amqp://u:pw@q}}"), ["lit", "pw"]);
+        assert_eq!(passwords("${URL:?redis://:lit@cache/1}"), Vec::<&str>::new());
         assert_eq!(passwords("http://host:8080/@x"), Vec::<&str>::new());
         assert_eq!(passwords("git://user@host"), Vec::<&str>::new());
         assert_eq!(passwords("root:pw@tcp(db:3306)/x?parse=true"), ["pw"]);
