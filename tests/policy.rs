@@ -234,7 +234,10 @@ const SEEDS: &[Seed] = &[
     Seed(
         "secret-file-mode",
         &[("compose.yaml", "services: {a: {image: x, secrets: [s]}}\n…"), ("secrets/s", "v")],
-        &[("compose.yaml", "services: {a: {image: x, user: \"0\", secrets: [s]}}\n…")],
+        &[(
+            "compose.yaml",
+            "services: {a: {image: x, user: \"0\", secrets: [s, t]}}\nsecrets: {s: {file: ./secrets/s}, t: {file: ./open/s}}\n",
+        )],
     ),
     Seed(
         "secret-file-not-ignored",
@@ -383,13 +386,18 @@ fn every_rule_finds_its_instance_and_leaves_its_look_alike_alone() {
     let known: BTreeSet<&str> = ALL.iter().map(|rule| rule.id).collect();
     assert_eq!(seeded, known, "every rule has its seed");
     let project = Project::new();
-    project.write(".gitignore", "secrets/\n");
+    project.write(".gitignore", "secrets/\nopen/\n");
     for Seed(rule, bad, good) in SEEDS {
         plant(&project, &format!("bad/{rule}"), bad);
         plant(&project, &format!("good/{rule}"), good);
     }
     let mode = std::os::unix::fs::PermissionsExt::from_mode;
     std::fs::set_permissions(project.path("bad/secret-file-mode/secrets/s"), mode(0o644)).unwrap();
+    // What others cannot enter is open to nobody.
+    std::fs::set_permissions(project.directory(), mode(0o755)).unwrap();
+    project.write("good/secret-file-mode/open/s", "Xk29sLqP");
+    std::fs::set_permissions(project.path("good/secret-file-mode/open/s"), mode(0o644)).unwrap();
+    std::fs::set_permissions(project.path("good/secret-file-mode/open"), mode(0o700)).unwrap();
     project.private("bad/secret-file-tracked/s");
     project.git(&["add", "bad/secret-file-tracked/s"]);
     let found = findings(&project.cosec(&["lint", "--persona", "auditor", "--format", "json", "."]));

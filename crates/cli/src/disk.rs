@@ -88,8 +88,20 @@ fn facts(path: &Path) -> std::io::Result<FileFacts> {
     }
     let ending = Ending::of(&last);
     last.fill(0);
-    let owner = FileOwner { uid: meta.uid(), gid: meta.gid(), mode: meta.mode() & 0o7777 };
+    let mode = meta.mode() & 0o7777;
+    let owner = FileOwner { uid: meta.uid(), gid: meta.gid(), mode, open: mode & !closed_above(path) };
     Ok(FileFacts { size: meta.len(), ending, owner: Some(owner) })
+}
+
+/// The permission bits that the directories above a file take away: who cannot enter one reaches nothing in it.
+fn closed_above(path: &Path) -> u32 {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut closed = 0;
+    for mode in path.ancestors().skip(1).filter_map(|directory| Some(directory.metadata().ok()?.mode())) {
+        closed |= if mode & 0o010 == 0 { 0o070 } else { 0 };
+        closed |= if mode & 0o001 == 0 { 0o007 } else { 0 };
+    }
+    closed
 }
 
 fn read(path: &Path) -> Result<String, ReadError> {

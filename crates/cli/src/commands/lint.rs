@@ -31,6 +31,9 @@ pub(crate) fn run(args: &LintArgs) -> Result<ExitCode, Failure> {
     let mut first = None;
     let git = Arc::new(Git::default());
     for path in &args.paths {
+        if path.as_os_str() != "-" && !path.exists() {
+            return Err(Failure::Cannot(format!("there is no {}", path.display())));
+        }
         let config = config::of(args.config.as_deref(), path)?;
         let options = LintOptions {
             persona: args.persona.map(Into::into).or(config.settings.persona).unwrap_or_default(),
@@ -64,7 +67,13 @@ pub(crate) fn run(args: &LintArgs) -> Result<ExitCode, Failure> {
             // It holds no value and is made to be committed.
             .and_then(|()| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)))
             .map_err(|error| Failure::Cannot(format!("cannot write {}: {error}", path.display())))?;
-        anstream::eprintln!("wrote {findings} findings to {}", path.display());
+        let shown = path.display();
+        anstream::eprintln!("wrote {findings} findings to {shown}");
+        if args.baseline.is_none() && config.baseline().is_none() {
+            anstream::eprintln!(
+                "to use it: --baseline {shown}, or in cosec.toml: [lint] baseline = \"{shown}\""
+            );
+        }
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(path) = baseline {

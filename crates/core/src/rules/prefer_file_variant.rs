@@ -37,7 +37,7 @@ rule! {
     ///   db_password:
     ///     environment: DB_PASSWORD
     /// ```
-    PREFER_FILE_VARIANT = "prefer-file-variant", "the image could read a secret from a file", Warning, Regular, needs Text, Project check
+    PREFER_FILE_VARIANT = "prefer-file-variant", "the image could read a secret from a file", Info, Regular, needs Text, Project check
 }
 
 fn check(context: &Context<'_>, findings: &mut Findings) {
