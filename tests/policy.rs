@@ -234,7 +234,10 @@ const SEEDS: &[Seed] = &[
     Seed(
         "secret-file-mode",
         &[("compose.yaml", "services: {a: {image: x, secrets: [s]}}\n…"), ("secrets/s", "v")],
-        &[("compose.yaml", "services: {a: {image: x, user: \"0\", secrets: [s]}}\n…")],
+        &[(
+            "compose.yaml",
+            "services: {a: {image: x, user: \"0\", secrets: [s, t]}}\nsecrets: {s: {file: ./secrets/s}, t: {file: ./open/s}}\n",
+        )],
     ),
     Seed(
         "secret-file-not-ignored",
@@ -383,13 +386,18 @@ fn every_rule_finds_its_instance_and_leaves_its_look_alike_alone() {
     let known: BTreeSet<&str> = ALL.iter().map(|rule| rule.id).collect();
     assert_eq!(seeded, known, "every rule has its seed");
     let project = Project::new();
-    project.write(".gitignore", "secrets/\n");
+    project.write(".gitignore", "secrets/\nopen/\n");
     for Seed(rule, bad, good) in SEEDS {
         plant(&project, &format!("bad/{rule}"), bad);
         plant(&project, &format!("good/{rule}"), good);
     }
     let mode = std::os::unix::fs::PermissionsExt::from_mode;
     std::fs::set_permissions(project.path("bad/secret-file-mode/secrets/s"), mode(0o644)).unwrap();
+    // What others cannot enter is open to nobody.
+    std::fs::set_permissions(project.directory(), mode(0o755)).unwrap();
+    project.write("good/secret-file-mode/open/s", "Xk29sLqP");
+    std::fs::set_permissions(project.path("good/secret-file-mode/open/s"), mode(0o644)).unwrap();
+    std::fs::set_permissions(project.path("good/secret-file-mode/open"), mode(0o700)).unwrap();
     project.private("bad/secret-file-tracked/s");
     project.git(&["add", "bad/secret-file-tracked/s"]);
     let found = findings(&project.cosec(&["lint", "--persona", "auditor", "--format", "json", "."]));
@@ -409,6 +417,83 @@ fn every_rule_finds_its_instance_and_leaves_its_look_alike_alone() {
             .collect();
         assert!(loud.is_empty(), "{rule}: its look-alike is reported: {loud:?}");
     }
+}
+
+/// What stands under a service, and the rule that finds the password in it.
+const FORMS: &[(&str, &str)] = &[
+    ("url-password", r#"environment: {DB: "jdbc:sqlserver://db;user=sa;password=Xk29sLq"}"#),
+    ("url-password", r#"environment: {DB: "jdbc:postgresql://db/x?user=a&password=Xk29sLq"}"#),
+    ("url-password", r#"environment: {DB: "jdbc:oracle:thin:scott/Xk29sLq@//db:1521/x"}"#),
+    ("url-password", r#"environment: {DB: "Server=db;User Id=sa;Pwd=Xk29sLq"}"#),
+    ("url-password", r#"environment: {DB: "host=db user=u password=Xk29sLq"}"#),
+    ("url-password", r#"environment: {DB: "u:Xk29sLq@tcp(db:3306)/x"}"#),
+    (
+        "url-password",
+        r#"environment: {DB: "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=Xk29sLq"}"#,
+    ),
+    ("url-password", r#"environment: {OTEL_HEADERS: "Authorization=Basic Xk29sLq"}"#),
+    ("url-password", r#"environment: {RUBY: "rails['smtp_password'] = 'Xk29sLq'"}"#),
+    ("url-password", r#"extra_hosts: ["u.example:http://u:Xk29sLq@h"]"#),
+    ("password-default", r#"environment: {DB_URL: "postgres://u:${X:-Xk29sLq}@db/x"}"#),
+    ("password-default", r#"environment: {DB_URL: "postgres://u:${DB_PASS-Xk29sLq}@db/x"}"#),
+    ("password-default", r#"environment: {DB_PASSWORD: "${A:-${B:-Xk29sLq}}"}"#),
+    ("password-default", r#"environment: ["DB_PASSWORD=${A:+Xk29sLq}"]"#),
+    ("password-default", r#"command: "app --password=${A:-Xk29sLq}""#),
+    ("password-default", r#"command: ["app", "--password", "${A:-Xk29sLq}"]"#),
+    ("secret-in-command", r#"command: ["curl", "-H", "Authorization: Bearer Xk29sLq", "http://x"]"#),
+    ("secret-in-command", r#"command: "app -Dspring.datasource.password=Xk29sLq""#),
+    ("secret-in-command", r#"entrypoint: ["sh", "-c", "export DB_PASSWORD=Xk29sLq; exec app"]"#),
+    ("secret-in-command", r#"command: "mc alias set m http://minio:9000 admin Xk29sLq""#),
+    ("secret-in-healthcheck", r#"healthcheck: {test: ["CMD", "curl", "-u", "elastic:Xk29sLq", "http://x"]}"#),
+    ("secret-in-healthcheck", r#"healthcheck: {test: "sqlcmd -S db -U sa -P Xk29sLq -Q 'select 1'"}"#),
+    ("secret-in-healthcheck", r#"healthcheck: {test: "curl -H 'X-Auth-Token: Xk29sLq' http://x"}"#),
+    ("secret-in-label", r#"labels: {x.customrequestheaders.Authorization: "Basic Xk29sLq"}"#),
+    ("secret-in-label", r#"annotations: {x.token: Xk29sLq}"#),
+    ("secret-in-label", r#"deploy: {labels: ["x.password=Xk29sLq"]}"#),
+    ("inline-password", r#"environment: {CONFIG: "a: b\npassword: Xk29sLq\n"}"#),
+    ("inline-password", r#"environment: {JAAS: "PlainLoginModule required\n user_bob=\"Xk29sLq\";"}"#),
+    ("inline-password", r#"environment: {spring.datasource.password: Xk29sLq}"#),
+    ("inline-password", r#"<<: {environment: {DB_PASSWORD: Xk29sLq}}"#),
+    ("secret-in-build-arg", r#"build: {context: ., args: ["NPM_TOKEN=Xk29sLq"]}"#),
+];
+
+#[test]
+fn passwords_are_found_in_every_form_and_shown_in_none() {
+    let project = Project::new();
+    for (at, (_, under)) in FORMS.iter().enumerate() {
+        project.write(&format!("{at}/compose.yaml"), format!("services:\n  a:\n    image: x\n    {under}\n"));
+    }
+    let found = findings(&project.cosec(&["lint", "--format", "json", "."]));
+    for (at, (rule, under)) in FORMS.iter().enumerate() {
+        let file = format!("{at}/compose.yaml");
+        let here: Vec<_> = found.iter().filter(|(found, ..)| *found == file).collect();
+        assert!(here.iter().any(|(_, found, _)| found == rule), "{under}: {here:?}");
+    }
+    let ran = project.cosec(&["lint", "."]);
+    assert!(!ran.stdout.contains("Xk29sLq") && !ran.stderr.contains("Xk29sLq"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_config_made_of_a_secrets_variable_is_reported() {
+    let project = Project::new();
+    let text = "services: {a: {image: x, configs: [c]}}\nconfigs: {c: {environment: NAME}}\n";
+    project.write("bad/compose.yaml", text.replace("NAME", "DB_PASSWORD"));
+    project.write("good/compose.yaml", text.replace("NAME", "DB_PASSWORD_POLICY"));
+    let found = findings(&project.cosec(&["lint", "--format", "json"]));
+    assert_eq!(found, [("bad/compose.yaml".into(), "secret-in-config".into(), "warning".into())]);
+}
+
+#[test]
+fn a_part_of_a_project_may_leave_its_secrets_to_the_whole() {
+    let project = Project::new();
+    let text = "services: {a: {image: x, secrets: [s]}}\n";
+    project.write("parts/compose.prod.yaml", text);
+    project.write("whole/compose.yaml", text);
+    let found = findings(&project.cosec(&["lint", "--format", "json"]));
+    let undefined: Vec<_> = found.iter().filter(|(_, rule, _)| rule == "secret-undefined").collect();
+    let [(part, _, info), (whole, _, error)] = undefined.as_slice() else { panic!("{undefined:?}") };
+    assert_eq!((&**part, &**info), ("parts/compose.prod.yaml", "info"));
+    assert_eq!((&**whole, &**error), ("whole/compose.yaml", "error"));
 }
 
 #[test]

@@ -86,10 +86,11 @@ def score(kind, arguments):
     return re.search(r'precision (\S+) recall (\S+)', out).groups()
 
 print(f'{len(compose)} Compose files; least of {a.runs} runs (dclint: one).\n')
-print('| Tool | Compose: precision | recall | env files: precision | recall | seconds | CPU seconds | peak MB |\n| --- | --- | --- | --- | --- | --- | --- | --- |')
+print('| Tool | Compose: precision | recall | env files: precision | recall | seconds | × cosec | CPU seconds | peak MB |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |')
+own = None
 for name in tool:
     if not tool[name] or not shutil.which(tool[name]):
-        print(f'| {name} | not to be had here | | | | | | |')
+        print(f'| {name} | not to be had here | | | | | | | |')
         continue
     if name == 'dclint':
         cells = ['no rule for secrets', '', '', '']
@@ -103,4 +104,5 @@ for name in tool:
         cells = [*score('compose', ['--findings', found]), *score('env', ['--findings', found])]
         if name == 'compose-lint': cells[2:] = ['does not read them', '']
     seconds, cpu, peak = timed(name)
-    print(f'| {name} | {" | ".join(cells)} | {seconds:.3f} | {cpu:.3f} | {peak:.0f} |', flush=True)
+    own = own or seconds
+    print(f'| {name} | {" | ".join(cells)} | {seconds:.3f} | {seconds / own:.1f} | {cpu:.3f} | {peak:.0f} |', flush=True)

@@ -6,11 +6,12 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cosec_core::files::{Answer, Ending, FileFacts, FileKind, FileOwner, FileSystem, GitState, ReadError};
 use rustix::fs::OFlags;
 
-use crate::git;
+use crate::git::Git;
 
 /// Larger is no Compose file.
 const LARGEST: u64 = 64 << 20;
@@ -19,8 +20,15 @@ const LARGEST: u64 = 64 << 20;
 #[derive(Default)]
 pub(crate) struct Disk {
     input: OnceCell<Result<String, ReadError>>,
-    git: RefCell<HashMap<String, Answer<GitState>>>,
-    history: RefCell<HashMap<String, Answer<bool>>>,
+    git: Arc<Git>,
+    states: RefCell<HashMap<String, Answer<GitState>>>,
+}
+
+impl Disk {
+    /// The disk, for one of many who ask git in the same run.
+    pub(crate) fn asking(git: &Arc<Git>) -> Self {
+        Disk { git: Arc::clone(git), ..Disk::default() }
+    }
 }
 
 impl FileSystem for Disk {
@@ -41,7 +49,7 @@ impl FileSystem for Disk {
     }
 
     fn git(&self, path: &str) -> Answer<GitState> {
-        *self.git.borrow_mut().entry(path.to_owned()).or_insert_with(|| git::state(Path::new(path)))
+        *self.states.borrow_mut().entry(path.to_owned()).or_insert_with(|| self.git.state(Path::new(path)))
     }
 
     fn real_path(&self, path: &str) -> Option<String> {
@@ -58,7 +66,7 @@ impl FileSystem for Disk {
     }
 
     fn in_history(&self, path: &str) -> Answer<bool> {
-        *self.history.borrow_mut().entry(path.to_owned()).or_insert_with(|| git::in_history(Path::new(path)))
+        self.git.in_history(Path::new(path))
     }
 
     fn home(&self) -> Option<String> {
@@ -80,8 +88,20 @@ fn facts(path: &Path) -> std::io::Result<FileFacts> {
     }
     let ending = Ending::of(&last);
     last.fill(0);
-    let owner = FileOwner { uid: meta.uid(), gid: meta.gid(), mode: meta.mode() & 0o7777 };
+    let mode = meta.mode() & 0o7777;
+    let owner = FileOwner { uid: meta.uid(), gid: meta.gid(), mode, open: mode & !closed_above(path) };
     Ok(FileFacts { size: meta.len(), ending, owner: Some(owner) })
+}
+
+/// The permission bits that the directories above a file take away: who cannot enter one reaches nothing in it.
+fn closed_above(path: &Path) -> u32 {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut closed = 0;
+    for mode in path.ancestors().skip(1).filter_map(|directory| Some(directory.metadata().ok()?.mode())) {
+        closed |= if mode & 0o010 == 0 { 0o070 } else { 0 };
+        closed |= if mode & 0o001 == 0 { 0o007 } else { 0 };
+    }
+    closed
 }
 
 fn read(path: &Path) -> Result<String, ReadError> {

@@ -69,6 +69,9 @@ pub struct FileOwner {
     pub gid: u32,
     /// Permission bits.
     pub mode: u32,
+    /// Those of them that count on this machine: where a directory above is closed to others, nothing in it is open to
+    /// them.
+    pub open: u32,
 }
 
 impl FileFacts {

@@ -1,7 +1,7 @@
 //! `# cosec: ignore[rule] reason`, on the line of a finding or alone on the line above it.
 
 use crate::lint::Outcome;
-use crate::rules::{Finding, IGNORE_UNUSED};
+use crate::rules::{self, Finding, IGNORE_UNUSED};
 use crate::source::{FileId, Span};
 
 /// A comment that ignores.
@@ -15,7 +15,8 @@ struct Ignore {
     used: bool,
 }
 
-const MARK: &str = "# cosec: ignore[";
+/// What a comment that is meant for cosec starts with, blanks left out.
+const MARK: &str = "cosec:ignore";
 
 /// Takes ignored findings out, and reports comments that ignore nothing.
 pub(crate) fn apply(outcome: &mut Outcome) {
@@ -44,11 +45,11 @@ pub(crate) fn apply(outcome: &mut Outcome) {
         return;
     }
     for ignore in ignores.into_iter().filter(|ignore| !ignore.used) {
-        let message = format!("nothing of {} is found here to ignore", ignore.rules.join(", "));
+        let (message, help) = complaint(&ignore.rules);
         outcome.findings.push(
             Finding::new(&IGNORE_UNUSED, ignore.span, String::new(), message)
                 .label("ignores nothing")
-                .help("remove the comment, or move it to the line of the finding")
+                .help(help)
                 .show(ignore.span),
         );
     }
@@ -57,18 +58,25 @@ pub(crate) fn apply(outcome: &mut Outcome) {
 
 fn read(file: FileId, text: &str) -> Vec<Ignore> {
     let mut ignores = Vec::new();
+    if !text.contains("cosec:") {
+        return ignores;
+    }
     let mut start = 0;
     for (number, line) in (1..).zip(text.split_inclusive('\n')) {
         let content = line.trim_end();
-        if let Some(at) = content.find(MARK)
-            && let Some((rules, reason)) = content[at + MARK.len()..].split_once(']')
-        {
+        if let Some((at, named)) = mark(content) {
+            let (rules, reason) =
+                content[named..].strip_prefix('[').and_then(|rest| rest.split_once(']')).unwrap_or_default();
+            let end = if rules.is_empty() { named } else { named + rules.len() + 2 };
             let alone = content[..at].trim().is_empty();
-            let end = at + MARK.len() + rules.len() + 1;
             ignores.push(Ignore {
                 span: Span { file, start: (start + at) as u32, end: (start + end) as u32 },
                 line: if alone { number + 1 } else { number },
-                rules: rules.split(',').map(|rule| rule.trim().to_owned()).collect(),
+                rules: rules
+                    .split(',')
+                    .map(|rule| rule.trim().to_owned())
+                    .filter(|rule| !rule.is_empty())
+                    .collect(),
                 reason: reason.trim().to_owned(),
                 used: false,
             });
@@ -76,4 +84,85 @@ fn read(file: FileId, text: &str) -> Vec<Ignore> {
         start += line.len();
     }
     ignores
+}
+
+/// Where a comment for cosec starts in a line, and where its list of rules does: `# cosec: ignore[`, with blanks or
+/// without.
+fn mark(line: &str) -> Option<(usize, usize)> {
+    line.match_indices('#').find_map(|(at, _)| {
+        let mut wanted = MARK.bytes();
+        let mut next = wanted.next();
+        for (offset, byte) in line.bytes().enumerate().skip(at + 1) {
+            match next {
+                None if byte != b' ' => return Some((at, offset)),
+                Some(wanted_byte) if byte == wanted_byte => next = wanted.next(),
+                _ if byte == b' ' => {}
+                _ => return None,
+            }
+        }
+        next.is_none().then_some((at, line.len()))
+    })
+}
+
+/// What is wrong with a comment that ignores nothing.
+fn complaint(rules: &[String]) -> (String, String) {
+    let help = "remove the comment, or move it to the line of the finding".to_owned();
+    if rules.is_empty() {
+        return (
+            "this comment names no rule to ignore".to_owned(),
+            "write # cosec: ignore[RULE] and the reason".to_owned(),
+        );
+    }
+    match rules.iter().find(|rule| rules::by_id(rule).is_none()) {
+        Some(unknown) => (
+            format!("there is no rule `{unknown}` to ignore"),
+            rules::nearest(unknown).map_or(help, |near| format!("did you mean `{near}`?")),
+        ),
+        None => (format!("nothing of {} is found here to ignore", rules.join(", ")), help),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::files::MemoryFiles;
+    use crate::lint::{LintOptions, lint_file};
+
+    fn messages(comment: &str) -> Vec<String> {
+        let mut files = MemoryFiles::default();
+        let text = format!(
+            "services:\n  a:\n    image: x\n    environment:\n      {comment}\n      DB_PASSWORD: Xk29sLq\n"
+        );
+        files.insert("compose.yaml", text);
+        let outcome = lint_file(&files, "compose.yaml", &LintOptions::default());
+        outcome.findings.into_iter().map(|found| format!("{} {}", found.message, found.help)).collect()
+    }
+
+    #[test]
+    fn a_comment_ignores_with_blanks_or_without() {
+        for comment in [
+            "# cosec: ignore[inline-password] why",
+            "#cosec:ignore[inline-password]",
+            "#  cosec: ignore [ inline-password , weak-password ] why",
+        ] {
+            assert_eq!(messages(comment), Vec::<String>::new(), "{comment}");
+        }
+        assert_eq!(messages("# cosec is great, ignore the rest").len(), 1);
+    }
+
+    #[test]
+    fn a_comment_that_cannot_work_says_why_instead_of_doing_nothing() {
+        for (comment, says) in [
+            ("# cosec: ignore", "names no rule to ignore write # cosec: ignore[RULE]"),
+            ("# cosec: ignore inline-password", "names no rule"),
+            ("# cosec: ignore[]", "names no rule"),
+            (
+                "# cosec: ignore[inline-pasword]",
+                "no rule `inline-pasword` to ignore did you mean `inline-password`?",
+            ),
+            ("# cosec: ignore[weak-password]", "nothing of weak-password is found here"),
+        ] {
+            let found = messages(comment);
+            assert!(found.len() == 2 && found[0].contains(says), "{comment}: {found:?}");
+        }
+    }
 }

@@ -1,5 +1,8 @@
 //! Images that read a secret from a file: which variables have a variant that names one.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use crate::detect::is_secret_name;
 
 /// What is known of an image.
@@ -598,19 +601,25 @@ pub fn file_variant(image: &str, variable: &str) -> Option<String> {
         Some(start) => variable.starts_with(start) && is_secret_name(variable),
         None => *known == variable,
     };
-    let by_publisher = |name: &str| name.ends_with("/*") && is_named(repository, name);
-    let is_publishers = IMAGES.iter().flat_map(|image| image.names).any(|name| by_publisher(name));
-    let found = IMAGES
-        .iter()
-        .filter(|image| {
-            image
-                .names
-                .iter()
-                .any(|name| if is_publishers { by_publisher(name) } else { is_named(repository, name) })
-        })
-        .find(|image| image.variables.iter().any(is_known))?;
+    let rows = |last: &str| BY_LAST_PART.get(last).into_iter().flatten();
+    let is_of = |image: &&&Image| image.names.iter().any(|name| is_named(repository, name));
+    // What is said of a publisher's images is all there is to say of them.
+    let of_publisher = rows("*").any(|image| is_of(&image));
+    let last = if of_publisher { "*" } else { repository.rsplit('/').next().unwrap_or_default() };
+    let found = rows(last).filter(is_of).find(|image| image.variables.iter().any(is_known))?;
     Some(found.variant.of(variable))
 }
+
+/// The rows by the last part of each name, in their order.
+static BY_LAST_PART: LazyLock<HashMap<&str, Vec<&Image>>> = LazyLock::new(|| {
+    let mut rows: HashMap<&str, Vec<&Image>> = HashMap::new();
+    for image in IMAGES {
+        for name in image.names {
+            rows.entry(name.rsplit('/').next().unwrap_or_default()).or_default().push(image);
+        }
+    }
+    rows
+});
 
 /// Whether `name` is the end of a repository's path; `publisher/*` is any repository of theirs.
 fn is_named(repository: &str, name: &str) -> bool {

@@ -1,10 +1,10 @@
 //! `cosec lint`
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::{BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cosec_core::baseline::{self, Baseline};
@@ -21,6 +21,7 @@ use crate::atomic;
 use crate::config::{self, Config};
 use crate::disk::Disk;
 use crate::failure::Failure;
+use crate::git::Git;
 use crate::project::shown_path;
 
 /// Where a baseline is written if nothing says otherwise.
@@ -29,7 +30,11 @@ const BASELINE: &str = ".cosec-baseline.json";
 pub(crate) fn run(args: &LintArgs) -> Result<ExitCode, Failure> {
     let mut outcomes = Vec::new();
     let mut first = None;
+    let git = Arc::new(Git::default());
     for path in &args.paths {
+        if path.as_os_str() != "-" && !path.exists() {
+            return Err(Failure::Cannot(format!("there is no {}", path.display())));
+        }
         let config = config::of(args.config.as_deref(), path)?;
         let own = config.lint_options();
         let options = LintOptions {
@@ -40,9 +45,9 @@ pub(crate) fn run(args: &LintArgs) -> Result<ExitCode, Failure> {
         if path.as_os_str() == "-" {
             outcomes.push(lint_stdin(&options)?);
         } else if path.is_dir() {
-            outcomes.extend(lint_directory(path, &options, args.format, &excluded(&config)?));
+            outcomes.extend(lint_directory(path, &options, args.format, &excluded(&config)?, &git));
         } else {
-            outcomes.push(lint_path(path, &options, args.format));
+            outcomes.push(lint_path(&Disk::asking(&git), path, &options, args.format));
         }
         first.get_or_insert(config);
     }
@@ -62,7 +67,13 @@ pub(crate) fn run(args: &LintArgs) -> Result<ExitCode, Failure> {
         let findings: usize = outcomes.iter().map(|outcome| outcome.findings.len()).sum();
         atomic::replace(&path, baseline::write(&outcomes).as_bytes(), atomic::SHARED)
             .map_err(|error| Failure::Cannot(format!("cannot write {}: {error}", path.display())))?;
-        anstream::eprintln!("wrote {findings} findings to {}", path.display());
+        let shown = path.display();
+        anstream::eprintln!("wrote {findings} findings to {shown}");
+        if args.baseline.is_none() && config.baseline().is_none() {
+            anstream::eprintln!(
+                "to use it: --baseline {shown}, or in cosec.toml: [lint] baseline = \"{shown}\""
+            );
+        }
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(path) = baseline {
@@ -126,13 +137,13 @@ fn exit_code(outcomes: &[Outcome], fail_on: Severity) -> ExitCode {
 }
 
 /// Lints a file; what can be fixed is looked for where the format says it.
-fn lint_path(path: &Path, options: &LintOptions, format: LintFormat) -> Outcome {
+fn lint_path(disk: &Disk, path: &Path, options: &LintOptions, format: LintFormat) -> Outcome {
     let detail = match format {
         LintFormat::Json => Detail::Kind,
         LintFormat::Sarif => Detail::Changes,
-        _ => return lint_file(&Disk::default(), &shown_path(path), options),
+        _ => return lint_file(disk, &shown_path(path), options),
     };
-    fix::lint_file(&Disk::default(), &shown_path(path), options, detail)
+    fix::lint_file(disk, &shown_path(path), options, detail)
 }
 
 fn lint_stdin(options: &LintOptions) -> Result<Outcome, Failure> {
@@ -151,6 +162,7 @@ fn lint_directory(
     options: &LintOptions,
     format: LintFormat,
     excluded: &Gitignore,
+    git: &Arc<Git>,
 ) -> Vec<Outcome> {
     let found = Mutex::new(Vec::new());
     let excluded = excluded.clone();
@@ -174,7 +186,7 @@ fn lint_directory(
                     && entry.file_type().is_some_and(|kind| kind.is_file())
                     && is_linted(&entry.file_name().to_string_lossy())
                 {
-                    let outcome = lint_path(entry.path(), options, format);
+                    let outcome = lint_path(&Disk::asking(git), entry.path(), options, format);
                     progress.files.fetch_add(1, Ordering::Relaxed);
                     progress.findings.fetch_add(outcome.findings.len(), Ordering::Relaxed);
                     if let Ok(mut found) = found.lock() {
@@ -260,7 +272,9 @@ fn write_out(text: &str) -> std::io::Result<()> {
 }
 
 fn write_json(outcomes: &[Outcome]) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
+    // What a terminal wants line by line, a pipe takes in large pieces.
+    let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
     serde_json::to_writer(&mut out, &Report::new(outcomes))?;
-    writeln!(out)
+    writeln!(out)?;
+    out.flush()
 }

@@ -15,7 +15,8 @@ pub enum Literal {
 
 /// Judges a value before interpolation.
 pub fn literal(raw: &str) -> Literal {
-    if let Ok(pieces) = template::parse(raw)
+    if raw.contains('$')
+        && let Ok(pieces) = template::parse(raw)
         && pieces.iter().any(|piece| matches!(piece, Piece::Variable { .. }))
     {
         return Literal::FromOutside;
@@ -39,6 +40,9 @@ pub fn looks_random(value: &str) -> bool {
 }
 
 fn is_nothing(value: &str) -> bool {
+    if value.len() > "requested".len() {
+        return false;
+    }
     let lower = value.to_ascii_lowercase();
     matches!(
         lower.as_str(),
@@ -91,11 +95,14 @@ fn is_path(value: &str) -> bool {
 
 /// `server.key`, `kafka_keystore_creds`: the name of what holds the secret.
 fn is_file_name(value: &str) -> bool {
-    let lower = value.to_ascii_lowercase();
-    let plain = lower.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/%".contains(&byte));
     let endings =
         [".pem", ".key", ".crt", ".cer", ".jks", ".p12", ".pfx", ".json", ".txt", "_creds", "-creds"];
-    plain && endings.iter().any(|ending| lower.ends_with(ending))
+    let bytes = value.as_bytes();
+    bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-/%".contains(byte))
+        && endings.iter().any(|ending| {
+            bytes.len() >= ending.len()
+                && bytes[bytes.len() - ending.len()..].eq_ignore_ascii_case(ending.as_bytes())
+        })
 }
 
 /// `<your token>`, `{{ vault }}`, `%(pw)s`, `***`, `xxxx`

@@ -8,7 +8,7 @@ mod name;
 mod token;
 mod url;
 
-pub use assignment::{Assignment, assignments, in_command};
+pub use assignment::{Assignment, assignments, in_command, variables_in_command};
 pub use literal::{Literal, literal, looks_random};
 pub use name::{is_compound_name, is_harmless_name, is_key_name, is_secret_name};
 pub use token::{Token, tokens};

@@ -1,13 +1,20 @@
 //! Names that stand for a secret, judged by whole words.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
 /// Whether a variable's name says that its value is a secret: `POSTGRES_PASSWORD`, `apiToken`, `DBPASS`;
 /// not `PASSWORD_FILE`, `TOKEN_TTL` or `ALLOW_EMPTY_PASSWORD`.
 pub fn is_secret_name(name: &str) -> bool {
     if KNOWN.contains(&name) {
         return true;
     }
-    let words = words(name);
-    let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if !mentions_secret(name) {
+        return false;
+    }
+    let spaced = spaced(name);
+    let mut words = words(&spaced);
     // How it is written or which of several it is does not change what it is.
     while words.len() > 1 && words.last().is_some_and(|last| MANNER.contains(last)) {
         words.pop();
@@ -29,7 +36,10 @@ pub fn is_secret_name(name: &str) -> bool {
     {
         return true;
     }
-    if SECRET_LAST.contains(last) || (last.len() > 4 && last.ends_with("pass") && !NO_PASS.contains(last)) {
+    if SECRET_LAST.contains(last)
+        || (last.len() > 4 && last.ends_with("pass") && !NO_PASS.contains(last))
+        || (last.len() > 3 && last.ends_with("pw"))
+    {
         return true;
     }
     // `DB_PASS_REPLICA`; not `PASS_THROUGH`.
@@ -38,35 +48,55 @@ pub fn is_secret_name(name: &str) -> bool {
     }
     match (before.last(), *last) {
         (Some(before), "key" | "keys") => KEY_OF.contains(before),
-        (Some(&"connection"), "string") => true,
+        (Some(&"connection"), "string") | (Some(&("access" | "auth" | "pass")), "code") => true,
         _ => false,
     }
 }
 
+/// Whether any word that a secret's name needs is in the name, whole or not: most names have none, and are not taken
+/// apart.
+fn mentions_secret(name: &str) -> bool {
+    static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+        let words =
+            [SECRET_ANYWHERE, SECRET_ENDINGS, SECRET_LAST, &["key", "pass", "connection", "code"]].concat();
+        AhoCorasick::builder().ascii_case_insensitive(true).build(words).ok()
+    });
+    // Outside of ASCII a letter may have its lower case in it.
+    !name.is_ascii() || WORDS.as_ref().is_none_or(|words| words.is_match(name))
+}
+
 /// Whether the name's last word is the secret's own: `DB_PASSWORD`, not `SECRET_SOMETHING`.
 pub(super) fn ends_as_secret(name: &str) -> bool {
-    let words = words(name);
-    let last = words.iter().rev().find(|word| !MANNER.contains(&word.as_str()));
+    let spaced = spaced(name);
+    let words = words(&spaced);
+    let last = words.iter().rev().find(|word| !MANNER.contains(word));
     last.is_some_and(|last| {
-        let last = last.as_str();
-        last == "key"
-            || SECRET_ANYWHERE.contains(&last)
-            || SECRET_LAST.contains(&last)
+        *last == "key"
+            || SECRET_ANYWHERE.contains(last)
+            || SECRET_LAST.contains(last)
             || last.ends_with("pass")
+            || last.ends_with("pw")
             || SECRET_ENDINGS.iter().any(|ending| last.ends_with(ending))
     })
 }
 
 /// Whether a variable's value is likely to hold a secret among other things: a DSN, a JAAS line, `user:password`.
 pub fn is_compound_name(name: &str) -> bool {
-    let words = words(name);
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if !["jaas", "dsn", "info"].iter().any(|word| contains_ignoring_case(name, word)) {
+        return false;
+    }
+    let spaced = spaced(name);
+    let words = words(&spaced);
     words.contains(&"jaas") || words.contains(&"dsn") || words.ends_with(&["user", "info"])
 }
 
 /// Whether a name is that of a key of some kind. Its value decides then: `SOME_KEY=title` is none.
 pub fn is_key_name(name: &str) -> bool {
-    let words = words(name);
+    if !contains_ignoring_case(name, "key") {
+        return false;
+    }
+    let spaced = spaced(name);
+    let words = words(&spaced);
     let harmless = [
         "public",
         "publishable",
@@ -79,19 +109,21 @@ pub fn is_key_name(name: &str) -> bool {
         "kms",
         "routing",
     ];
-    words.last().is_some_and(|last| last == "key")
-        && !words.iter().any(|word| harmless.contains(&word.as_str()))
+    words.last().is_some_and(|last| *last == "key") && !words.iter().any(|word| harmless.contains(word))
 }
 
 /// Whether a name says by its last word that its value is something else than a secret: `MINIO_ROOT_USER`.
 pub fn is_harmless_name(name: &str) -> bool {
-    words(name).last().is_some_and(|last| HARMLESS_LAST.contains(&last.as_str()))
+    words(&spaced(name)).last().is_some_and(|last| HARMLESS_LAST.contains(last))
 }
 
-/// Lower-case words of `SOME_NAME`, `some-name`, `someName`; numbers at the end of a word fall away.
-fn words(name: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    let mut word = String::new();
+fn contains_ignoring_case(text: &str, word: &str) -> bool {
+    text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// `SOME_NAME`, `some-name`, `someName` as lower-case words with blanks between them, for [`words`].
+fn spaced(name: &str) -> String {
+    let mut spaced = String::with_capacity(name.len() + 8);
     let mut previous = ' ';
     let mut rest = name.chars().peekable();
     while let Some(character) = rest.next() {
@@ -99,17 +131,23 @@ fn words(name: &str) -> Vec<String> {
             && (previous.is_lowercase()
                 || (previous.is_uppercase() && rest.peek().is_some_and(|next| next.is_lowercase())));
         if !character.is_alphanumeric() || starts_word {
-            words.push(std::mem::take(&mut word));
+            spaced.push(' ');
         }
-        if character.is_alphanumeric() {
-            word.extend(character.to_lowercase());
+        if character.is_ascii() && character.is_alphanumeric() {
+            spaced.push(character.to_ascii_lowercase());
+        } else if character.is_alphanumeric() {
+            spaced.extend(character.to_lowercase());
         }
         previous = character;
     }
-    words.push(word);
-    words
-        .into_iter()
-        .map(|word| word.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned())
+    spaced
+}
+
+/// The words of a [`spaced`] name; numbers at the end of a word fall away.
+fn words(spaced: &str) -> Vec<&str> {
+    spaced
+        .split(' ')
+        .map(|word| word.trim_end_matches(|c: char| c.is_ascii_digit()))
         .filter(|word| !word.is_empty())
         .collect()
 }
@@ -152,7 +190,11 @@ const SECRET_ANYWHERE: &[&str] = &[
     "passwords",
     "passwd",
     "passphrase",
+    "passcode",
     "pwd",
+    "psw",
+    "pswd",
+    "pword",
     "secret",
     "secrets",
     "token",
@@ -164,7 +206,8 @@ const SECRET_ANYWHERE: &[&str] = &[
 ];
 
 /// Words run together: `PGPASSWORD`, `CLIENTSECRET`.
-const SECRET_ENDINGS: &[&str] = &["password", "passwd", "secret", "apikey", "secretkey", "authtoken"];
+const SECRET_ENDINGS: &[&str] =
+    &["password", "passwd", "pwd", "psw", "secret", "apikey", "secretkey", "authkey", "token"];
 
 const SECRET_LAST: &[&str] = &["pass", "pw", "psk", "salt", "auth", "jwt", "cred", "creds"];
 
@@ -457,6 +500,10 @@ mod tests {
             "REDIS_AUTH",
             "PASSWORD_SALT",
             "ADMIN_PASS",
+            "DB_ROOT_PSW",
+            "RCONPW",
+            "DUCKTOKEN",
+            "accessAuthCode",
         ] {
             assert!(is_secret_name(name), "{name}");
         }
@@ -487,6 +534,9 @@ mod tests {
             "AUTHOR",
             "MONKEY",
             "TOKEN_PROVIDER",
+            "COUNTRY_CODE",
+            "AUTH_CODE_TTL",
+            "PW_SMTP_FROM",
             "",
         ] {
             assert!(!is_secret_name(name), "{name}");

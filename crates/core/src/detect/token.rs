@@ -1,6 +1,9 @@
 //! Tokens that show by their form whose they are: a prefix, then so many characters of an alphabet.
 
 use std::ops::Range;
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 /// The characters after a prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,28 +159,39 @@ pub fn tokens(text: &str) -> Vec<Token> {
     if text.len() < 20 {
         return Vec::new();
     }
+    let Some(prefixes) = &*PREFIXES else { return Vec::new() };
     let bytes = text.as_bytes();
     let mut found: Vec<Token> = Vec::new();
-    for Format(provider, prefix, alphabet, fewest, most) in FORMATS {
-        for (at, _) in text.match_indices(prefix) {
-            let body = at + prefix.len();
-            let length = bytes[body..].iter().take_while(|byte| alphabet.has(**byte)).count();
-            let starts = at == 0 || !is_word(bytes[at - 1]);
-            let token = &text[at..body + length];
-            if starts
-                && (*fewest..=*most).contains(&length)
-                && is_live(&token[prefix.len()..])
-                && (*provider != "GitHub" || github_checksum(token))
-            {
-                found.push(Token { provider, range: at..body + length });
-            }
+    for prefix in prefixes.find_overlapping_iter(text) {
+        let (at, body) = (prefix.start(), prefix.end());
+        if at > 0 && is_word(bytes[at - 1]) {
+            continue;
+        }
+        let Some(Format(provider, _, alphabet, fewest, most)) = FORMATS.get(prefix.pattern().as_usize())
+        else {
+            found.extend(web_token(text, at));
+            continue;
+        };
+        let length = bytes[body..].iter().take_while(|byte| alphabet.has(**byte)).count();
+        let token = &text[at..body + length];
+        if (*fewest..=*most).contains(&length)
+            && is_live(&text[body..body + length])
+            && (*provider != "GitHub" || github_checksum(token))
+        {
+            found.push(Token { provider, range: at..body + length });
         }
     }
-    found.extend(web_tokens(text));
     found.sort_by_key(|token| token.range.start);
     found.dedup_by_key(|token| token.range.start);
     found
 }
+
+/// Where a token can start, all formats in one pass; the one after the last of [`FORMATS`] is a web token's.
+static PREFIXES: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let prefixes = FORMATS.iter().map(|format| format.1).chain([WEB_TOKEN]);
+    // An automaton of few bytes: a run on one file must not wait for a large table.
+    AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(prefixes).ok()
+});
 
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
@@ -194,21 +208,19 @@ fn is_live(body: &str) -> bool {
 }
 
 /// `header.payload.signature`, the first two JSON objects in base64.
-fn web_tokens(text: &str) -> Vec<Token> {
+fn web_token(text: &str, at: usize) -> Option<Token> {
     let part = |text: &str| text.bytes().take_while(|byte| Url.has(*byte)).count();
-    text.match_indices("eyJ")
-        .filter_map(|(at, _)| {
-            let header = part(&text[at..]);
-            let payload = text[at + header..].strip_prefix('.').filter(|rest| rest.starts_with("eyJ"))?;
-            let payload = part(payload);
-            let signature = part(text[at + header + 1 + payload..].strip_prefix('.')?);
-            let starts = at == 0 || !is_word(text.as_bytes()[at - 1]);
-            let end = at + header + payload + signature + 2;
-            (starts && header > 15 && payload > 15 && signature > 20)
-                .then_some(Token { provider: "JSON Web Token", range: at..end })
-        })
-        .collect()
+    let header = part(&text[at..]);
+    let payload = text[at + header..].strip_prefix('.').filter(|rest| rest.starts_with(WEB_TOKEN))?;
+    let payload = part(payload);
+    let signature = part(text[at + header + 1 + payload..].strip_prefix('.')?);
+    let end = at + header + payload + signature + 2;
+    (header > 15 && payload > 15 && signature > 20)
+        .then_some(Token { provider: "JSON Web Token", range: at..end })
 }
+
+/// `{"` in base64.
+const WEB_TOKEN: &str = "eyJ";
 
 /// The last six characters of a classic GitHub token are the CRC32 of those before, in base 62.
 fn github_checksum(token: &str) -> bool {

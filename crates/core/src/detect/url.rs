@@ -1,17 +1,28 @@
-//! Passwords inside URLs: `scheme://user:password@host`.
+//! Passwords inside URLs: `scheme://user:password@host`; and in what some drivers have instead,
+//! `user:password@tcp(host)`, `jdbc:oracle:thin:user/password@host`.
 
 use std::ops::Range;
 
-use super::assignment::without_variables;
+use super::assignment::{defaults, without_variables};
 use super::literal::{Literal, literal};
 
-/// Byte ranges of the literal passwords in the URLs of a text before interpolation.
+/// Byte ranges of the literal passwords in the URLs of a text before interpolation, and in those of its variables'
+/// defaults: `${DB_URL:-postgres://user:password@db}`.
 pub fn url_passwords(raw: &str) -> Vec<Range<usize>> {
-    if !raw.contains("://") {
+    let mut found = in_text(raw);
+    for default in defaults(raw) {
+        let within = in_text(&raw[default.clone()]).into_iter();
+        found.extend(within.map(|range| range.start + default.start..range.end + default.start));
+    }
+    found
+}
+
+fn in_text(raw: &str) -> Vec<Range<usize>> {
+    if !raw.contains("://") && !raw.contains("@tcp(") && !raw.contains("@unix(") && !raw.contains(ORACLE) {
         return Vec::new();
     }
     let shadow = without_variables(raw, false);
-    let mut found = Vec::new();
+    let mut found = driver_passwords(&shadow);
     let mut from = 0;
     while let Some(at) = shadow[from..].find("://") {
         let start = from + at + 3;
@@ -21,14 +32,35 @@ pub fn url_passwords(raw: &str) -> Vec<Range<usize>> {
             && let Some(colon) = shadow[start..user_info_end].find(':').map(|at| start + at)
         {
             let password = colon + 1..user_info_end;
-            let written = &shadow[password.clone()];
-            if !written.contains(VARIABLE) && literal(written) == Literal::Secret {
+            if is_written_out(&shadow[password.clone()]) {
                 found.push(password);
             }
         }
         from = start;
     }
     found
+}
+
+const ORACLE: &str = "jdbc:oracle:";
+
+/// `user:password@tcp(…)` and `@unix(…)` of Go's MySQL driver, `jdbc:oracle:thin:user/password@…`.
+fn driver_passwords(shadow: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    for (end, _) in shadow.match_indices("@tcp(").chain(shadow.match_indices("@unix(")) {
+        let start = shadow[..end].rfind(ends_authority).map_or(0, |at| at + 1);
+        found.extend(shadow[start..end].find(':').map(|at| start + at + 1..end));
+    }
+    for (at, _) in shadow.match_indices(ORACLE) {
+        let end = at + shadow[at..].find(char::is_whitespace).unwrap_or(shadow.len() - at);
+        let Some(user_info_end) = shadow[at..end].find('@').map(|found| at + found) else { continue };
+        found.extend(shadow[at..user_info_end].find('/').map(|slash| at + slash + 1..user_info_end));
+    }
+    found.retain(|password| is_written_out(&shadow[password.clone()]));
+    found
+}
+
+fn is_written_out(password: &str) -> bool {
+    !password.contains(VARIABLE) && literal(password) == Literal::Secret
 }
 
 const VARIABLE: char = '\u{1}';
@@ -57,7 +89,14 @@ mod tests {
         assert_eq!(passwords("postgres://u:${PW}@db/x"), Vec::<&str>::new());
         assert_eq!(passwords("postgres://u:${PW:-a/b}@db/x"), Vec::<&str>::new());
         assert_eq!(passwords("postgres://${U:-x}:lit@db/x"), ["lit"]);
+        assert_eq!(passwords("${URL:-redis://:lit@cache/1} ${A:-${B-amqp://u:pw@q}}"), ["lit", "pw"]);
+        assert_eq!(passwords("${URL:?redis://:lit@cache/1}"), Vec::<&str>::new());
         assert_eq!(passwords("http://host:8080/@x"), Vec::<&str>::new());
         assert_eq!(passwords("git://user@host"), Vec::<&str>::new());
+        assert_eq!(passwords("root:pw@tcp(db:3306)/x?parse=true"), ["pw"]);
+        assert_eq!(passwords("root:${PW}@tcp(db:3306)/x"), Vec::<&str>::new());
+        assert_eq!(passwords("root@tcp(db:3306)/x"), Vec::<&str>::new());
+        assert_eq!(passwords("jdbc:oracle:thin:scott/pw@//db:1521/x"), ["pw"]);
+        assert_eq!(passwords("jdbc:oracle:thin:@//db:1521/x"), Vec::<&str>::new());
     }
 }

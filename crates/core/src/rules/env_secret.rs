@@ -112,14 +112,14 @@ fn check_variable(variable: &EnvVar, path: &str, findings: &mut Findings) -> Opt
     let lone = |raw: &str| {
         template::parse(raw).is_ok_and(|pieces| matches!(pieces.as_slice(), [Piece::Variable { .. }]))
     };
-    if is_harmless_name(name) && !is_compound_name(name) {
-        return variable.value.as_ref().filter(|value| lone(&value.raw)).map(|value| value.span);
-    }
     let span = match &variable.value {
         None => variable.name.span,
         Some(value) if literal(&value.raw) == Literal::FromOutside => value.span,
         Some(_) => return None,
     };
+    if is_harmless_name(name) && !is_compound_name(name) {
+        return variable.value.as_ref().filter(|value| lone(&value.raw)).map(|value| value.span);
+    }
     if !is_secret_name(name) && !is_compound_name(name) {
         return None;
     }

@@ -107,5 +107,10 @@ pub fn by_id(id: &str) -> Option<&'static Rule> {
     ALL.iter().copied().find(|rule| rule.id == id)
 }
 
+/// The id that was most likely meant.
+pub fn nearest(id: &str) -> Option<&'static str> {
+    crate::nearest::nearest(ALL.iter().map(|rule| rule.id), id)
+}
+
 #[cfg(test)]
 mod page_tests;

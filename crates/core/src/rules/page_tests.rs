@@ -48,7 +48,7 @@ impl FileSystem for Example<'_> {
         Answer::Known(FileFacts {
             size: if self.says(path, "empty") { 0 } else { 24 },
             ending: if self.says(path, "ends with a newline") { Ending::Newline } else { Ending::Plain },
-            owner: Some(FileOwner { uid: 1000, gid: 1000, mode }),
+            owner: Some(FileOwner { uid: 1000, gid: 1000, mode, open: mode }),
         })
     }
 

@@ -1,8 +1,11 @@
+use std::ops::Range;
+
 use super::rule::rule;
 use super::{Confidence, Context, Finding, Findings};
 use crate::compose::Value;
 use crate::compose::template::{self, Operator, Piece};
-use crate::detect::{Literal, is_harmless_name, is_secret_name, literal};
+use crate::detect::{Literal, is_harmless_name, is_secret_name, literal, variables_in_command};
+use crate::source::Span;
 
 rule! {
     /// # password-default
@@ -43,6 +46,44 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
         let slot = slot_name(path, &written.text);
         visit(context, path, slot, value, &written.text, &pieces, findings);
     });
+    // Behind a flag for a secret the variable's name does not matter.
+    context.command_lines(|path, _, line| {
+        for assignment in variables_in_command(&line.text) {
+            let given = &line.text[assignment.value.clone()];
+            let Ok(pieces) = template::parse(given) else { continue };
+            let [Piece::Variable { name, fallback: Some(fallback), .. }] = pieces.as_slice() else {
+                continue;
+            };
+            let written =
+                fallback.range.start + assignment.value.start..fallback.range.end + assignment.value.start;
+            let span = line.place(context.sources, written);
+            if fallback.operator == Operator::Default
+                && literal(&given[fallback.range.clone()]) == Literal::Secret
+                && !findings.found.iter().any(|known| known.span == span)
+            {
+                findings.push(finding(&given[name.clone()], "not set", span, path));
+            }
+        }
+    });
+}
+
+fn finding(name: &str, used: &str, span: Span, path: &str) -> Finding {
+    let message = format!(
+        "{name} has a default written in the file, which is used without a word where {name} is {used}"
+    );
+    Finding::new(&PASSWORD_DEFAULT, span, path, message)
+        .confidence(Confidence::High)
+        .label("a default for a secret")
+        .help(format!("write ${{{name}:?set {name}}} so that a missing value stops `up`"))
+}
+
+/// Whether a part of a text is the password of a URL: `scheme://user:HERE@host`.
+fn is_url_password(text: &str, part: &Range<usize>) -> bool {
+    text[part.end..].starts_with('@')
+        && text[..part.start]
+            .strip_suffix(':')
+            .and_then(|before| before.rfind("://").map(|at| &before[at + 3..]))
+            .is_some_and(|user| !user.contains(['/', '@', ' ']))
 }
 
 /// The name of the variable that the scalar as a whole goes into.
@@ -68,27 +109,32 @@ fn visit(
         let Piece::Variable { range, name, fallback: Some(fallback) } = piece else { continue };
         let name = &text[name.clone()];
         let default = &text[fallback.range.clone()];
-        // The slot that the value goes into says more than the variable: an access key for a user is a user.
+        // The slot that the value goes into as a whole says more than the variable: an access key for a user is a user.
+        let whole = slot.is_some_and(|slot| {
+            let start =
+                text.strip_prefix(slot).map_or(0, |rest| slot.len() + usize::from(rest.starts_with('=')));
+            range.start <= start && range.end == text.len()
+        });
         let secret = match slot {
             Some(slot) if is_secret_name(slot) => true,
-            Some(slot) if is_harmless_name(slot) => false,
-            _ => is_secret_name(name),
+            Some(slot) if whole && is_harmless_name(slot) => false,
+            _ => is_secret_name(name) || is_url_password(text, range),
         };
-        if secret && fallback.operator == Operator::Default && literal(default) == Literal::Secret {
+        let used = match fallback.operator {
+            Operator::Default => secret.then_some("not set"),
+            // `${PASSWORD:+--auth}` makes a flag of it: only what is the whole value is a secret.
+            Operator::Alternate => (whole && slot.is_some_and(is_secret_name)).then_some("set"),
+            Operator::Required => None,
+        };
+        if let Some(used) = used.filter(|_| literal(default) == Literal::Secret) {
             let span = context.sources.within(value.span, text, fallback.range.clone());
-            let message = format!(
-                "{name} has a default written in the file, which is used without a word where {name} is not set"
-            );
             let path = match slot {
                 Some(slot) if !path.ends_with(slot) => {
                     format!("{}.{slot}", path.rsplit_once('.').map_or("", |(parent, _)| parent))
                 }
                 _ => path.to_owned(),
             };
-            let mut finding = Finding::new(&PASSWORD_DEFAULT, span, path, message)
-                .confidence(Confidence::High)
-                .label("a default for a secret")
-                .help(format!("write ${{{name}:?set {name}}} so that a missing value stops `up`"));
+            let mut finding = finding(name, used, span, &path);
             // `${NAME:-` and no more: what stands around it may be another secret.
             let operator = context.sources.within(value.span, text, range.start..fallback.range.start);
             if operator.end == span.start {

@@ -37,7 +37,7 @@ rule! {
     ///   db_password:
     ///     environment: DB_PASSWORD
     /// ```
-    PREFER_FILE_VARIANT = "prefer-file-variant", "the image could read a secret from a file", Warning, Regular, needs Text fix Unsafe, Project check
+    PREFER_FILE_VARIANT = "prefer-file-variant", "the image could read a secret from a file", Info, Regular, needs Text fix Unsafe, Project check
 }
 
 fn check(context: &Context<'_>, findings: &mut Findings) {
@@ -68,12 +68,13 @@ pub(super) fn file_variant(service: &Service, variable: &EnvVar) -> Option<Strin
         .as_ref()
         .is_none_or(|value| literal(&value.raw) == Literal::FromOutside && !has_default(&value.raw));
     let name = &*variable.name.value;
-    if !from_outside
-        || service.environment.iter().any(|other| other.name.value.starts_with(&format!("{name}_")))
-    {
+    if !from_outside {
         return None;
     }
-    images::file_variant(&service.image.as_ref()?.value, name)
+    let found = images::file_variant(&service.image.as_ref()?.value, name)?;
+    let continued =
+        |other: &EnvVar| other.name.value.strip_prefix(name).is_some_and(|rest| rest.starts_with('_'));
+    (!service.environment.iter().any(continued)).then_some(found)
 }
 
 /// `${X:-written out}`: password-default's to report.

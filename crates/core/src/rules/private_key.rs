@@ -58,14 +58,19 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
 }
 
 /// Where a private key begins in a text, to the end of its first line.
+const AGE: &str = "AGE-SECRET-KEY-1";
+const PUTTY: &str = "PuTTY-User-Key-File-";
+
 fn private_key(text: &str) -> Option<std::ops::Range<usize>> {
+    if !["-----BEGIN ", AGE, PUTTY].iter().any(|start| text.contains(start)) {
+        return None;
+    }
     let pem = text.match_indices("-----BEGIN ").find_map(|(at, begin)| {
         let rest = &text[at + begin.len()..];
         let kind = &rest[..rest.find("-----")?];
         kind.ends_with("PRIVATE KEY").then_some(at)
     });
-    let start =
-        pem.or_else(|| text.find("AGE-SECRET-KEY-1")).or_else(|| text.find("PuTTY-User-Key-File-"))?;
+    let start = pem.or_else(|| text.find(AGE)).or_else(|| text.find(PUTTY))?;
     let end = text[start..].find('\n').map_or(text.len(), |at| start + at);
     Some(start..end)
 }

@@ -40,7 +40,8 @@ rule! {
     ///     file: ./secrets/db_password # .gitignore
     /// ```
     ///
-    /// A file that git tracks is secret-file-tracked's to report.
+    /// A file below a directory that others cannot enter, as most home directories are, is open to nobody, whatever
+    /// its own mode. A file that git tracks is secret-file-tracked's to report.
     SECRET_FILE_MODE = "secret-file-mode", "a secret's file is open to others, or closed to its service", Warning, Regular, needs Files, Project check
 }
 
@@ -69,8 +70,8 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
         };
         let mode = owner.mode & 0o777;
         let closed_to = context.users_of(name).find(|service| !can_read(service, owner));
-        if mode & 0o004 != 0 || (mode & 0o040 != 0 && owner.gid != owner.uid) {
-            let who = if mode & 0o004 != 0 { "every user of this machine" } else { "its whole group" };
+        if owner.open & 0o004 != 0 || (owner.open & 0o040 != 0 && owner.gid != owner.uid) {
+            let who = if owner.open & 0o004 != 0 { "every user of this machine" } else { "its whole group" };
             let message = format!("the file of the secret `{name}` has mode 0{mode:o}: {who} can read it");
             let help = format!(
                 "run: chmod 600 {}; where a service runs as another user, `cosec up` serves it to that user alone",

@@ -1,12 +1,12 @@
 use super::rule::rule;
-use super::{Confidence, Context, Finding, Findings};
+use super::{Confidence, Context, Finding, Findings, Severity};
 use crate::compose::Value;
-use crate::detect::assignments;
+use crate::detect::{assignments, is_secret_name};
 
 rule! {
     /// # secret-in-config
     ///
-    /// A config's `content:` holds a secret.
+    /// A config's `content:` holds a secret, or its `environment:` names a secret's variable.
     ///
     /// ## Why is this bad
     ///
@@ -50,6 +50,26 @@ rule! {
 fn check(context: &Context<'_>, findings: &mut Findings) {
     let configs = context.root.get("configs").and_then(Value::as_map);
     for (name, entry) in configs.into_iter().flatten() {
+        if let Some(variable) = entry.value.get("environment").and_then(Value::to_text)
+            && is_secret_name(&variable.value)
+        {
+            let message = format!(
+                "the config `{name}` is made of {}; configs are for what everyone may read",
+                variable.value
+            );
+            let mut finding = Finding::new(
+                &SECRET_IN_CONFIG,
+                variable.span,
+                format!("configs.{name}.environment"),
+                message,
+            )
+            .label("named like a secret")
+            .help("make it a secret: the top-level `secrets:` have `environment:` too")
+            .show(variable.span);
+            // What is shared is not written here.
+            finding.severity = Severity::Warning;
+            findings.push(finding);
+        }
         let Some(text) = entry.value.get("content").and_then(Value::to_text) else { continue };
         for assignment in assignments(&text.raw, false) {
             let span = context.sources.within(text.span, &text.raw, assignment.value);

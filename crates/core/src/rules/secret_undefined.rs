@@ -1,6 +1,7 @@
 use super::rule::rule;
-use super::{Context, Finding, Findings};
+use super::{Context, Finding, Findings, Severity};
 use crate::compose::{Grant, SecretDef};
+use crate::files::{FILE_NAMES, OVERRIDE_NAMES, file_name};
 
 rule! {
     /// # secret-undefined
@@ -34,6 +35,9 @@ rule! {
     ///   db_password:
     ///     file: ./secrets/db_password # .gitignore
     /// ```
+    ///
+    /// In a file that Compose does not read by itself, as `common.yaml`, and that defines no secrets at all, it is
+    /// mere information: the file that it goes with may define them.
     SECRET_UNDEFINED = "secret-undefined", "a service is granted a secret that is not defined", Error, Regular, needs Text, Project check
 }
 
@@ -47,6 +51,16 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
             check_grant(context, grant, path, findings);
         }
     }
+}
+
+/// Whether the file may be a part of a project only: by its name Compose does not read it by itself, and it defines no
+/// secret. The file that it goes with may.
+fn is_fragment(context: &Context<'_>) -> bool {
+    let name = file_name(context.path);
+    let read_by_itself = FILE_NAMES.iter().chain(&OVERRIDE_NAMES).any(|known| *known == name);
+    // Standard input has no name.
+    let is_named = name.ends_with(".yaml") || name.ends_with(".yml");
+    context.project.secrets.is_empty() && is_named && !read_by_itself
 }
 
 fn check_grant(context: &Context<'_>, grant: &Grant, path: String, findings: &mut Findings) {
@@ -65,6 +79,9 @@ fn check_grant(context: &Context<'_>, grant: &Grant, path: String, findings: &mu
         .label("not defined")
         .help(help)
         .show(grant.source.span);
+    if is_fragment(context) {
+        finding.severity = Severity::Info;
+    }
     if let Some(secret) = near {
         finding = finding.related(secret.name_span, "a secret with a similar name").show(secret.name_span);
     }

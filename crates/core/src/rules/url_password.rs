@@ -61,14 +61,15 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
         let Some(text) = value.to_text() else { return };
         for range in url_passwords(&text.raw) {
             let password = range.start;
-            let scheme = text.raw[..password].rfind("://").map_or(password, |at| at + 3);
+            let scheme = text.raw[..password].rfind("://").map(|at| at + 3);
             let span = context.sources.within(value.span, &text.raw, range);
             // A plain word before the password is a user's name; anything else may be a token.
-            let user = text.raw.get(scheme..password - 1).unwrap_or_default();
+            let user = scheme.and_then(|scheme| text.raw.get(scheme..password - 1)).unwrap_or_default();
             let plain = user.len() <= 16
                 && user.bytes().all(|byte| byte.is_ascii_alphabetic() || b"_-".contains(&byte));
-            let before =
-                context.sources.within(value.span, &text.raw, 0..if plain { password } else { scheme });
+            let before = scheme.map(|scheme| {
+                context.sources.within(value.span, &text.raw, 0..if plain { password } else { scheme })
+            });
             let finding = Finding::new(
                 &URL_PASSWORD,
                 span,
@@ -78,8 +79,12 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
             .confidence(Confidence::High)
             .label("the password in the URL")
             .help("take the password from a variable, or from a secret that the application reads");
-            let shown = before.end <= span.start && !text.raw[..scheme.saturating_sub(3)].contains("://");
-            findings.push(if shown { finding.show(before) } else { finding });
+            // Before a second URL of the same text stands the first one's password.
+            let lone = text.raw[..password].matches("://").count() == 1;
+            findings.push(match before {
+                Some(before) if lone && before.end <= span.start => finding.show(before),
+                _ => finding,
+            });
         }
     });
 }
