@@ -3,7 +3,7 @@
 //! `extends.go`)
 
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::decode::{DecodeError, Keys, decode};
@@ -212,14 +212,15 @@ pub fn load(
         interpolation: request.interpolation,
         ways: Ways::default(),
         parsed: HashMap::new(),
+        decoded: HashMap::new(),
         bases: HashMap::new(),
         left_out: Vec::new(),
     };
-    let mut files = Vec::new();
+    let mut named = Vec::new();
     for (index, path) in request.files.iter().enumerate() {
-        files.push(loader.parse(path, Way::Named(index))?);
+        named.push(loader.parse(path, Way::Named(index))?);
     }
-    let name = loader.name(&files, request)?;
+    let name = loader.name(&named, request)?;
     // Without interpolation Compose looks no variable up.
     let mut environment = match request.interpolation {
         Interpolation::None => Environment::default(),
@@ -232,15 +233,13 @@ pub fn load(
         resolve_against: request.directory,
         environment: &environment,
     };
-    let root = loader.model(&files, &location, &[])?;
+    let root = loader.model(&named, &location, &[])?;
+    let (ways, left_out) = loader.told();
     let profiles = with_profiles_of(&root, request);
     let resolved = match request.interpolation {
         Interpolation::Lenient => None,
-        _ => {
-            Some(Resolved::new(loader.files, loader.sources, &root, &name, &environment, &profiles, request)?)
-        }
+        _ => Some(Resolved::new(files, sources, &root, &name, &environment, &profiles, request)?),
     };
-    let (left_out, ways) = (std::mem::take(&mut loader.left_out), std::mem::take(&mut loader.ways));
     let project = Project::read(sources, &root, request, name, &profiles)?;
     Ok(Loaded { root, project, resolved, ways, left_out })
 }
@@ -276,17 +275,24 @@ struct Loader<'a> {
     documents: &'a mut Vec<Document>,
     interpolation: Interpolation,
     ways: Ways,
-    /// The documents of the files that have been read, by path.
-    parsed: HashMap<String, Rc<Vec<Value>>>,
+    /// The files that have been read, by path.
+    parsed: HashMap<String, Parsed>,
+    /// Their documents until someone takes them. Who comes later has them decoded again: few files are read
+    /// twice, and a project in memory is many times its text.
+    decoded: HashMap<String, Vec<Value>>,
     /// The services of files that are extended, by path and by what their paths are resolved against.
-    bases: HashMap<(String, String), Rc<Map>>,
+    bases: HashMap<(String, String), Map>,
     left_out: Vec<String>,
 }
 
-/// A file and its documents, not yet interpolated.
+/// A file that has been read.
+#[derive(Clone)]
 struct Parsed {
     path: String,
-    documents: Rc<Vec<Value>>,
+    /// Its documents among those of the loader.
+    documents: Range<usize>,
+    /// What its documents say under `name:`, and where.
+    names: Vec<(Arc<str>, Span)>,
 }
 
 /// Where a part of the project is.
@@ -305,10 +311,15 @@ struct Location<'e> {
 type Extending = Vec<(String, Arc<str>)>;
 
 impl Loader<'_> {
-    /// The documents of a file, not yet interpolated.
+    /// What is left to tell when all is loaded.
+    fn told(self) -> (Ways, Vec<String>) {
+        (self.ways, self.left_out)
+    }
+
+    /// Reads a file.
     fn parse(&mut self, path: &str, way: Way) -> Result<Parsed, LoadError> {
-        if let Some(documents) = self.parsed.get(path) {
-            return Ok(Parsed { path: path.to_owned(), documents: documents.clone() });
+        if let Some(parsed) = self.parsed.get(path) {
+            return Ok(parsed.clone());
         }
         let text = self.files.read(path).map_err(|error| LoadError::unreadable(path, &error))?;
         let file = self.sources.add(path, text);
@@ -324,18 +335,38 @@ impl Loader<'_> {
         }
         let first = self.documents.len();
         self.documents.extend(crate::yaml::parse(file, self.sources.file(file).text())?);
+        let documents = first..self.documents.len();
+        let values = self.decode(documents.clone())?;
+        if values.is_empty() {
+            return Err(LoadError::new(
+                "the file is empty; a Compose file needs at least `services:`",
+                start,
+            ));
+        }
+        let names = values
+            .iter()
+            .filter_map(|document| document.get("name"))
+            .filter_map(|name| Some((name.to_text()?.value, name.span)))
+            .filter(|(name, _)| !name.is_empty())
+            .collect();
+        let parsed = Parsed { path: path.to_owned(), documents, names };
+        self.parsed.insert(path.to_owned(), parsed.clone());
+        self.decoded.insert(path.to_owned(), values);
+        Ok(parsed)
+    }
+
+    /// The values of documents, not yet interpolated.
+    fn decode(&self, documents: Range<usize>) -> Result<Vec<Value>, LoadError> {
+        let several = documents.len() > 1;
         let keys = match self.interpolation {
             Interpolation::Lenient => Keys::Scalars,
             Interpolation::Strict | Interpolation::None => Keys::Text,
         };
         let mut values = Vec::new();
-        for document in &self.documents[first..] {
+        for document in &self.documents[documents] {
             let value = decode(document, keys)?;
             // `---` without anything after it, which Compose refuses.
-            if self.interpolation == Interpolation::Lenient
-                && value.is_null()
-                && self.documents.len() > first + 1
-            {
+            if self.interpolation == Interpolation::Lenient && value.is_null() && several {
                 continue;
             }
             if !matches!(value.data, Data::Map(_)) {
@@ -347,20 +378,15 @@ impl Loader<'_> {
             }
             values.push(value);
         }
-        if values.is_empty() {
-            return Err(LoadError::new(
-                "the file is empty; a Compose file needs at least `services:`",
-                start,
-            ));
-        }
-        let documents = Rc::new(values);
-        self.parsed.insert(path.to_owned(), documents.clone());
-        Ok(Parsed { path: path.to_owned(), documents })
+        Ok(values)
     }
 
     /// The documents of a file with their variables replaced.
-    fn interpolated(&self, file: &Parsed, environment: &Environment) -> Result<Vec<Value>, LoadError> {
-        let mut documents = file.documents.to_vec();
+    fn interpolated(&mut self, file: &Parsed, environment: &Environment) -> Result<Vec<Value>, LoadError> {
+        let mut documents = match self.decoded.remove(&file.path) {
+            Some(documents) => documents,
+            None => self.decode(file.documents.clone())?,
+        };
         if self.interpolation != Interpolation::None {
             for document in &mut documents {
                 interpolate::interpolate(document, environment, self.interpolation)?;
@@ -404,14 +430,7 @@ impl Loader<'_> {
             }
             return Ok(name.to_owned());
         }
-        let named: Vec<_> = files
-            .iter()
-            .flat_map(|file| file.documents.iter())
-            .filter_map(|document| document.get("name"))
-            .filter_map(|name| Some((name.to_text()?.value, name.span)))
-            .filter(|(name, _)| !name.is_empty())
-            .collect();
-        if let Some((name, span)) = named.last() {
+        if let Some((name, span)) = files.iter().flat_map(|file| &file.names).next_back() {
             let name = match self.interpolation {
                 Interpolation::None => name.to_string(),
                 mode => match template::evaluate(name, request.environment, mode.missing()) {
@@ -561,7 +580,7 @@ impl Loader<'_> {
         }
         way.push(step);
         let base =
-            self.extended(base_services.as_deref().unwrap_or(services), &base_name, base_own, extender, way)?;
+            self.extended(base_services.as_ref().unwrap_or(services), &base_name, base_own, extender, way)?;
         way.pop();
         let Some(base) = base else { return Ok(Some(entry.value.clone())) };
         let merged = merge::merge_service(self.sources, base, without_extends(entry.value.clone()))?;
@@ -577,7 +596,7 @@ impl Loader<'_> {
         file: &str,
         location: &Location<'_>,
         span: Span,
-    ) -> Result<Rc<Map>, LoadError> {
+    ) -> Result<Map, LoadError> {
         if resolve::is_remote_text(file) {
             return Err(LoadError::new(
                 format!("{file} is not on this disk, and cosec fetches nothing"),
@@ -601,7 +620,7 @@ impl Loader<'_> {
         let mut model = model.unwrap_or_else(|| merge::empty(span));
         resolve::resolve_paths(self.files, &mut model, directory);
         let services = match model.as_map_mut().and_then(|top| top.shift_remove("services")) {
-            Some(MapEntry { value: Value { data: Data::Map(services), .. }, .. }) => Rc::new(services),
+            Some(MapEntry { value: Value { data: Data::Map(services), .. }, .. }) => services,
             _ => {
                 return Err(LoadError::new(format!("{file} has no `services:` to extend"), span));
             }

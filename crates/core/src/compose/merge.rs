@@ -21,6 +21,9 @@ pub(super) fn merge_service(sources: &Sources, base: Value, over: Value) -> Resu
 
 /// Takes away what `!reset` marks, and the marks.
 pub(super) fn without_resets(mut value: Value) -> Option<Value> {
+    if !is_marked(&value) {
+        return Some(value);
+    }
     if value.mark == Mark::Reset {
         return None;
     }
@@ -38,6 +41,16 @@ pub(super) fn without_resets(mut value: Value) -> Option<Value> {
         data => data,
     };
     Some(value)
+}
+
+/// Whether there is a mark on it or in it.
+fn is_marked(value: &Value) -> bool {
+    value.mark != Mark::None
+        || match &value.data {
+            Data::Map(map) => map.values().any(|entry| is_marked(&entry.value)),
+            Data::Seq(items) => items.iter().any(is_marked),
+            _ => false,
+        }
 }
 
 struct Merger<'a> {
