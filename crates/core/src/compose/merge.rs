@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::canonical;
 use super::load::LoadError;
 use super::value::{Data, Map, MapEntry, Mark, Template, Value};
 use crate::source::{Sources, Span};
@@ -81,8 +82,8 @@ impl Merger<'_> {
                 }
             }
             Form::Variables => (self.variables(base)?, self.variables(over)?),
-            Form::Dependencies => (names(base, true), names(over, true)),
-            Form::Names => (names(base, false), names(over, false)),
+            Form::Dependencies => (dependencies(base), dependencies(over)),
+            Form::Names => (names(base), names(over)),
             Form::List => (list(base), list(over)),
             Form::Hosts => {
                 let (base, mut over) = (lines(base), lines(over));
@@ -262,29 +263,26 @@ fn form(path: &[Arc<str>]) -> Form {
     }
 }
 
-/// `[a, b]` as `{a:, b:}`, or with what the short form of a dependency means.
-fn names(value: Value, dependencies: bool) -> Value {
-    let Data::Seq(items) = value.data else { return value };
-    let entries = items.into_iter().filter_map(|item| {
-        let (name, span) = (item.to_text()?.value, item.span);
-        let value = if dependencies {
-            let started = Value::text("service_started", span);
-            Value::map([("condition", started), ("required", Value::truth(true, span))], span)
-        } else {
-            Value::new(Data::Null, span)
-        };
-        Some((name, MapEntry { key_span: span, value }))
-    });
-    Value { mark: value.mark, ..Value::new(Data::Map(entries.collect()), value.span) }
+/// `[a, b]` as what the short form of a dependency means.
+fn dependencies(mut value: Value) -> Value {
+    if matches!(value.data, Data::Seq(_)) {
+        canonical::depends_on(&mut value);
+    }
+    value
+}
+
+/// `[a, b]` as `{a:, b:}`
+fn names(mut value: Value) -> Value {
+    canonical::named(&mut value);
+    value
 }
 
 /// `a` as `[a]`
-fn list(value: Value) -> Value {
-    if matches!(value.data, Data::Seq(_) | Data::Null) {
-        return value;
+fn list(mut value: Value) -> Value {
+    if !matches!(value.data, Data::Seq(_) | Data::Null) {
+        canonical::wrap_in_list(&mut value);
     }
-    let (span, mark) = (value.span, value.mark);
-    Value { mark, ..Value::new(Data::Seq(vec![Value { mark: Mark::None, ..value }]), span) }
+    value
 }
 
 /// `{a: b}` as `[a=b]`, sorted.
@@ -310,13 +308,11 @@ fn strings(value: &Value) -> Vec<String> {
 }
 
 /// `dir` as `{context: dir}`
-fn build(value: Value) -> Value {
-    if !matches!(value.data, Data::Str(_)) {
-        return value;
+fn build(mut value: Value) -> Value {
+    if matches!(value.data, Data::Str(_)) {
+        canonical::wrap(&mut value, "context");
     }
-    let (span, mark) = (value.span, value.mark);
-    let context = Value { mark: Mark::None, ..value };
-    Value { mark, ..Value::map([("context", context)], span) }
+    value
 }
 
 /// Whether two values say the same, wherever they are written.

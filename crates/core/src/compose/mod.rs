@@ -31,7 +31,7 @@ pub use environment::{Binding, BindingOrigin, Environment, Lookup};
 pub use load::{Interpolation, LoadError, LoadRequest, Loaded, Way, Ways, add_env_files, load};
 pub(crate) use merge::same;
 pub use project::{
-    Build, EnvFile, EnvVar, External, Grant, Project, SecretDef, Service, VolumeMount, default_name,
+    Build, EnvFile, EnvVar, External, Grant, Project, SecretDef, Service, VolumeMount, default_image, default_name,
 };
 pub use resolved::Resolved;
 pub use swarm::{Stack, read_stack};

@@ -10,7 +10,7 @@ use super::consistency::{Consistency, list};
 use super::dotenv::{self, Entry};
 use super::environment::{Binding, BindingOrigin, Environment, Lookup};
 use super::load::{Interpolation, LoadError, LoadRequest};
-use super::project::is_enabled;
+use super::project::{default_image, is_enabled};
 use super::template::Missing;
 use super::value::{Data, Value};
 use super::{normalize, resolve, typed};
@@ -150,7 +150,7 @@ impl Resolved {
     pub fn images(&self) -> Vec<String> {
         let image = |name: &String| {
             let own = self.service(name).and_then(|service| service.get("image")?.as_str());
-            own.map_or_else(|| format!("{}-{name}", self.name), str::to_owned)
+            own.map_or_else(|| default_image(&self.name, name), str::to_owned)
         };
         self.enabled.iter().map(image).collect()
     }
