@@ -31,9 +31,8 @@ pub fn check(input: &str) -> Result<Cost, String> {
     let allowed = allowed + 4 * longest * text.matches('$').count();
     for lazy in [false, true] {
         let environment = set.clone().lazily(lazy);
-        let (strict, one) = bounded("a template", allowed, || {
-            template::evaluate(text, &environment, Missing::Refuse)
-        })?;
+        let (strict, one) =
+            bounded("a template", allowed, || template::evaluate(text, &environment, Missing::Refuse))?;
         cost.add(one);
         let allowing = template::evaluate(text, &environment, Missing::Allow);
         match (&strict, &allowing) {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::decode::{DecodeError, Keys, decode};
 use super::environment::{Binding, BindingOrigin, Environment};
+use super::merge::Removed;
 use super::project::{Project, default_name};
 use super::resolved::Resolved;
 use super::value::{Data, Map, MapEntry, Value};
@@ -75,6 +76,8 @@ pub struct Loaded {
     pub resolved: Option<Resolved>,
     /// Why each file was read, in the order in which they were.
     pub ways: Ways,
+    /// What `!reset` and `!override` took away, in the order in which they did.
+    pub removed: Vec<Removed>,
     /// What lenient loading had to leave out.
     pub left_out: Vec<String>,
 }
@@ -96,12 +99,19 @@ pub enum Way {
 #[derive(Clone, Debug, Default)]
 pub struct Ways {
     ways: HashMap<FileId, Way>,
+    outside: HashMap<FileId, String>,
 }
 
 impl Ways {
     /// Why a file was read; `None` for one that the loader did not read.
     pub fn of(&self, file: FileId) -> Option<Way> {
         self.ways.get(&file).copied()
+    }
+
+    /// Where a file really is, if a symbolic link on its path leads out of the project's directory. Compose
+    /// follows such links, and so does cosec; whoever trusts the directory should know.
+    pub fn outside(&self, file: FileId) -> Option<&str> {
+        self.outside.get(&file).map(String::as_str)
     }
 
     /// The `include:` and `extends:` entries that lead to a file, the nearest first.
@@ -214,7 +224,10 @@ pub fn load(
         parsed: HashMap::new(),
         decoded: HashMap::new(),
         bases: HashMap::new(),
+        removed: Vec::new(),
         left_out: Vec::new(),
+        real_directory: real(files, &join(request.working_directory, request.directory)),
+        working_directory: request.working_directory,
     };
     let mut named = Vec::new();
     for (index, path) in request.files.iter().enumerate() {
@@ -234,14 +247,14 @@ pub fn load(
         environment: &environment,
     };
     let root = loader.model(&named, &location, &[])?;
-    let (ways, left_out) = loader.told();
+    let (ways, removed, left_out) = loader.told();
     let profiles = with_profiles_of(&root, request);
     let resolved = match request.interpolation {
         Interpolation::Lenient => None,
         _ => Some(Resolved::new(files, sources, &root, &name, &environment, &profiles, request)?),
     };
     let project = Project::read(sources, &root, request, name, &profiles)?;
-    Ok(Loaded { root, project, resolved, ways, left_out })
+    Ok(Loaded { root, project, resolved, ways, removed, left_out })
 }
 
 /// Naming a service enables its profiles, for all services that have them.
@@ -282,7 +295,11 @@ struct Loader<'a> {
     decoded: HashMap<String, Vec<Value>>,
     /// The services of files that are extended, by path and by what their paths are resolved against.
     bases: HashMap<(String, String), Map>,
+    removed: Vec<Removed>,
     left_out: Vec<String>,
+    /// Where the project is on disk, links followed.
+    real_directory: String,
+    working_directory: &'a str,
 }
 
 /// A file that has been read.
@@ -312,8 +329,20 @@ type Extending = Vec<(String, Arc<str>)>;
 
 impl Loader<'_> {
     /// What is left to tell when all is loaded.
-    fn told(self) -> (Ways, Vec<String>) {
-        (self.ways, self.left_out)
+    fn told(self) -> (Ways, Vec<Removed>, Vec<String>) {
+        (self.ways, self.removed, self.left_out)
+    }
+
+    /// Takes a text in, with what led to it.
+    fn add(&mut self, path: &str, text: String, way: Way) -> FileId {
+        let file = self.sources.add(path, text);
+        self.ways.ways.insert(file, way);
+        let seen = join(self.working_directory, path);
+        let real = real(self.files, &seen);
+        if real != seen && !is_below(&real, &self.real_directory) {
+            self.ways.outside.insert(file, real);
+        }
+        file
     }
 
     /// Reads a file.
@@ -322,8 +351,7 @@ impl Loader<'_> {
             return Ok(parsed.clone());
         }
         let text = self.files.read(path).map_err(|error| LoadError::unreadable(path, &error))?;
-        let file = self.sources.add(path, text);
-        self.ways.ways.insert(file, way);
+        let file = self.add(path, text, way);
         let start = crate::source::file_start(file);
         if self.interpolation != Interpolation::Lenient
             && let Some(version) = yaml_version(self.sources.file(file).text())
@@ -401,9 +429,9 @@ impl Loader<'_> {
     }
 
     /// A document over what there is. Writing short forms out can show two entries to be the same.
-    fn over(&self, base: Option<Value>, document: Value, validate: bool) -> Result<Value, LoadError> {
+    fn over(&mut self, base: Option<Value>, document: Value, validate: bool) -> Result<Value, LoadError> {
         let base = base.unwrap_or_else(|| merge::empty(document.span));
-        let mut merged = merge::merge(self.sources, base, document)?;
+        let mut merged = merge::merge(self.sources, base, document, &mut self.removed)?;
         unicity::enforce(&mut merged, self.interpolation)?;
         if self.is_exact() {
             if validate {
@@ -583,7 +611,8 @@ impl Loader<'_> {
             self.extended(base_services.as_ref().unwrap_or(services), &base_name, base_own, extender, way)?;
         way.pop();
         let Some(base) = base else { return Ok(Some(entry.value.clone())) };
-        let merged = merge::merge_service(self.sources, base, without_extends(entry.value.clone()))?;
+        let over = without_extends(entry.value.clone());
+        let merged = merge::merge_service(self.sources, name, base, over, &mut self.removed)?;
         if own {
             extender.done.insert(name.clone(), merged.clone());
         }
@@ -591,12 +620,7 @@ impl Loader<'_> {
     }
 
     /// The services of another file, their paths resolved as far as to the file that extends them.
-    fn base_services(
-        &mut self,
-        file: &str,
-        location: &Location<'_>,
-        span: Span,
-    ) -> Result<Map, LoadError> {
+    fn base_services(&mut self, file: &str, location: &Location<'_>, span: Span) -> Result<Map, LoadError> {
         if resolve::is_remote_text(file) {
             return Err(LoadError::new(
                 format!("{file} is not on this disk, and cosec fetches nothing"),
@@ -706,9 +730,7 @@ impl Loader<'_> {
 
     fn env_file(&mut self, path: &str) -> Result<FileId, LoadError> {
         let text = self.files.read(path).map_err(|error| LoadError::unreadable(path, &error))?;
-        let file = self.sources.add(path, text);
-        self.ways.ways.insert(file, Way::EnvFile);
-        Ok(file)
+        Ok(self.add(path, text, Way::EnvFile))
     }
 
     /// An error, unless loading is lenient: then a note.
@@ -719,6 +741,27 @@ impl Loader<'_> {
         self.left_out.push(error.message);
         Ok(())
     }
+}
+
+/// More links than a system follows.
+const MOST_LINKS: usize = 40;
+
+/// A path with all its symbolic links followed, as far as the file system tells.
+fn real(files: &dyn FileSystem, path: &str) -> String {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match files.real_path(&path) {
+            Some(next) => path = next,
+            None => break,
+        }
+    }
+    path
+}
+
+/// Whether a clean path is the directory or below it.
+fn is_below(path: &str, directory: &str) -> bool {
+    path.strip_prefix(directory.trim_end_matches('/'))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// What following `extends:` of one file's services needs.
@@ -809,4 +852,96 @@ fn import(document: &mut Value, included: Value) -> Result<(), LoadError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compose::Mark;
+    use crate::files::{Answer, FileKind, GitState, MemoryFiles};
+
+    /// Files in memory of which some are links.
+    struct Linked {
+        files: MemoryFiles,
+        links: Vec<(&'static str, &'static str)>,
+    }
+
+    impl FileSystem for Linked {
+        fn read(&self, path: &str) -> Result<String, ReadError> {
+            self.files.read(path)
+        }
+
+        fn kind(&self, path: &str) -> Answer<FileKind> {
+            self.files.kind(path)
+        }
+
+        fn git(&self, path: &str) -> Answer<GitState> {
+            self.files.git(path)
+        }
+
+        fn real_path(&self, path: &str) -> Option<String> {
+            let (link, target) = self.links.iter().find(|(link, _)| is_below(path, link))?;
+            Some(format!("{target}{}", &path[link.len()..]))
+        }
+    }
+
+    fn loaded(files: &dyn FileSystem, names: &[&str]) -> (Loaded, Sources) {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let environment = Environment::default();
+        let request = LoadRequest {
+            working_directory: "/home/ann/shop",
+            interpolation: Interpolation::Strict,
+            ..LoadRequest::lenient(&names, "", &environment)
+        };
+        let (mut sources, mut documents) = (Sources::default(), Vec::new());
+        (load(files, &mut sources, &mut documents, &request).unwrap(), sources)
+    }
+
+    #[test]
+    fn a_link_out_of_the_project_is_told_and_one_within_it_is_not() {
+        let mut files = MemoryFiles::default();
+        files.insert("compose.yaml", "include: [out/a.yaml, in/b.yaml]\nservices: {c: {image: x}}\n");
+        files.insert("out/a.yaml", "services: {a: {image: x}}\n");
+        files.insert("in/b.yaml", "services: {b: {image: x}}\n");
+        let links = vec![
+            // The project itself is seen through a link, which leads nobody out of it.
+            ("/home", "/data"),
+            ("/data/ann/shop/out", "/srv/shared"),
+            ("/data/ann/shop/in", "/data/ann/shop/parts"),
+        ];
+        let (loaded, sources) = loaded(&Linked { files, links }, &["compose.yaml"]);
+        let outside: Vec<_> = sources
+            .iter()
+            .filter_map(|(id, file)| Some((file.path().to_owned(), loaded.ways.outside(id)?)))
+            .collect();
+        assert_eq!(outside, [("out/a.yaml".to_owned(), "/srv/shared/a.yaml")]);
+    }
+
+    #[test]
+    fn what_a_tag_took_away_can_still_be_found() {
+        let mut files = MemoryFiles::default();
+        let base = "services: {db: {image: x, environment: {PASSWORD: canary, A: b}, command: [run]}}\n";
+        files.insert("compose.yaml", base);
+        files.insert(
+            "prod.yaml",
+            "services: {db: {environment: {PASSWORD: !reset null}, command: !override [go]}}\n",
+        );
+        let (loaded, sources) = loaded(&files, &["compose.yaml", "prod.yaml"]);
+        let told: Vec<_> = loaded
+            .removed
+            .iter()
+            .map(|gone| {
+                let by = sources.file(gone.by.file).path();
+                (gone.path.as_str(), sources.slice(gone.span), gone.mark, by)
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("services.db.environment.PASSWORD", "canary", Mark::Reset, "prod.yaml"),
+                ("services.db.command", "[run]", Mark::Override, "prod.yaml"),
+            ]
+        );
+        assert!(!format!("{:?}", loaded.removed).contains("canary"));
+    }
 }

@@ -10,14 +10,38 @@ use super::load::LoadError;
 use super::value::{Data, Map, MapEntry, Mark, Template, Value};
 use crate::source::{Sources, Span};
 
-/// Merges `over` into `base` at the top of a project.
-pub(super) fn merge(sources: &Sources, base: Value, over: Value) -> Result<Value, LoadError> {
-    Merger { sources }.merge(base, over, &mut Vec::new())
+/// What `!reset` or `!override` took away. The project has no trace of it, its file still has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// Where it stood: `services.db.environment.PASSWORD`.
+    pub path: String,
+    /// What is gone: its value, in its file.
+    pub span: Span,
+    /// The value with the tag that took it away.
+    pub by: Span,
+    /// Which of the two.
+    pub mark: Mark,
 }
 
-/// Merges `over` into `base`, both services.
-pub(super) fn merge_service(sources: &Sources, base: Value, over: Value) -> Result<Value, LoadError> {
-    Merger { sources }.merge(base, over, &mut vec!["services".into(), "".into()])
+/// Merges `over` into `base` at the top of a project; tells in `removed` what is gone.
+pub(super) fn merge(
+    sources: &Sources,
+    base: Value,
+    over: Value,
+    removed: &mut Vec<Removed>,
+) -> Result<Value, LoadError> {
+    Merger { sources, removed }.merge(base, over, &mut Vec::new())
+}
+
+/// Merges `over` into `base`, both services of this name.
+pub(super) fn merge_service(
+    sources: &Sources,
+    name: &Arc<str>,
+    base: Value,
+    over: Value,
+    removed: &mut Vec<Removed>,
+) -> Result<Value, LoadError> {
+    Merger { sources, removed }.merge(base, over, &mut vec!["services".into(), name.clone()])
 }
 
 /// Takes away what `!reset` marks, and the marks.
@@ -56,6 +80,7 @@ fn is_marked(value: &Value) -> bool {
 
 struct Merger<'a> {
     sources: &'a Sources,
+    removed: &'a mut Vec<Removed>,
 }
 
 /// Where two values stand: `services`, the service's name, the attribute, …
@@ -64,8 +89,9 @@ type Path = Vec<Arc<str>>;
 type Merged = Result<Value, LoadError>;
 
 impl Merger<'_> {
-    fn merge(&self, base: Value, over: Value, path: &mut Path) -> Merged {
+    fn merge(&mut self, base: Value, over: Value, path: &mut Path) -> Merged {
         if over.mark == Mark::Override {
+            self.removes(&base, &over, path);
             let value = Value { mark: Mark::None, ..over };
             return Ok(without_resets(value).unwrap_or(base));
         }
@@ -122,14 +148,20 @@ impl Merger<'_> {
         }
     }
 
-    fn merge_maps(&self, mut base: Map, over: Map, path: &mut Path) -> Result<Map, LoadError> {
+    fn removes(&mut self, gone: &Value, by: &Value, path: &Path) {
+        if !gone.is_null() {
+            self.removed.push(Removed { path: path.join("."), span: gone.span, by: by.span, mark: by.mark });
+        }
+    }
+
+    fn merge_maps(&mut self, mut base: Map, over: Map, path: &mut Path) -> Result<Map, LoadError> {
         for (key, entry) in over {
-            if entry.value.mark == Mark::Reset {
-                base.shift_remove(&key);
-                continue;
-            }
             path.push(key.clone());
-            if let Some(earlier) = base.get_mut(&key) {
+            if entry.value.mark == Mark::Reset {
+                if let Some(gone) = base.shift_remove(&key) {
+                    self.removes(&gone.value, &entry.value, path);
+                }
+            } else if let Some(earlier) = base.get_mut(&key) {
                 let null = Value::new(Data::Null, earlier.value.span);
                 let value = std::mem::replace(&mut earlier.value, null);
                 earlier.value = self.merge(value, entry.value, path)?;
@@ -142,7 +174,7 @@ impl Merger<'_> {
     }
 
     /// Address pools are the same thing if their subnet is.
-    fn pools(&self, base: &Value, over: &Value, path: &mut Path) -> Merged {
+    fn pools(&mut self, base: &Value, over: &Value, path: &mut Path) -> Merged {
         let name = path.join(".");
         let wrong =
             |value: &Value| LoadError::new(format!("`{name}` must be a list of address pools"), value.span);

@@ -44,8 +44,12 @@ impl Resolved {
         let mut model = root.clone();
         resolve::resolve_paths(files, &mut model, request.working_directory);
         normalize::normalize(&mut model, name, environment);
-        let mut resolved =
-            Resolved { name: name.to_owned(), template: None, project: Json::new(), enabled: BTreeSet::new() };
+        let mut resolved = Resolved {
+            name: name.to_owned(),
+            template: None,
+            project: Json::new(),
+            enabled: BTreeSet::new(),
+        };
         if request.interpolation == Interpolation::None {
             resolved.template = Some(model);
             return Ok(resolved);

@@ -75,9 +75,9 @@ enum Type {
 }
 
 use Type::{
-    Always, Bool, Bytes, Command, Count, DeviceCount, Dropped, Float, HealthTest, Hosts, Int, List,
-    MapOf, Mapping, Mode, MultiOptions, Options, Raw, Said, SaidDuration, SaidInt, Scalars, Ssh, Struct,
-    Text, TextMap, TextOrTexts, Texts, Ulimits, Variables,
+    Always, Bool, Bytes, Command, Count, DeviceCount, Dropped, Float, HealthTest, Hosts, Int, List, MapOf,
+    Mapping, Mode, MultiOptions, Options, Raw, Said, SaidDuration, SaidInt, Scalars, Ssh, Struct, Text,
+    TextMap, TextOrTexts, Texts, Ulimits, Variables,
 };
 
 const HOOK: &[Field] = &[

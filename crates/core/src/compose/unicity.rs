@@ -138,9 +138,7 @@ impl Key {
             (Key::Volume | Key::Device, Data::Map(_)) => {
                 member("target").map(Cow::Owned).ok_or("has no `target:`, the place in the container")
             }
-            (Key::Volume, Data::Str(text)) => {
-                Ok(Cow::Owned(volume::parse(text)?.target.unwrap_or_default()))
-            }
+            (Key::Volume, Data::Str(text)) => Ok(Cow::Owned(volume::parse(text)?.target.unwrap_or_default())),
             (Key::Device, Data::Str(text)) => {
                 let mut parts = text.split(':');
                 let first = parts.next().unwrap_or_default();
