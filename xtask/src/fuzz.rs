@@ -1,12 +1,10 @@
-//! `cargo xtask fuzz loader …` loads projects: see `fuzz/loader.rs`. `cargo xtask fuzz seeds …` is for the targets that
-//! see coverage: see `fuzz/seeds.rs`.
+//! `cargo xtask fuzz loader …` loads projects: see `fuzz/loader.rs`.
 //!
 //! `cargo xtask fuzz [MINUTES [DIRECTORY…]]`: mutates what the rules' pages and real files say, lints it, and holds the
 //! linter to its promises, which are those of [`xtask::promises`] and that no input takes longer than [`SLOWEST`].
 //! Neither a nightly compiler nor a sanitizer is needed, so it can run anywhere; it is blind to coverage.
 
 mod loader;
-mod seeds;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -111,9 +109,6 @@ impl Random {
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     if let Some((&"loader", rest)) = arguments.split_first() {
         return loader::run(rest);
-    }
-    if let Some((&"seeds", rest)) = arguments.split_first() {
-        return seeds::run(rest);
     }
     let minutes: f64 = arguments.first().unwrap_or(&"1").parse().context("MINUTES must be a number")?;
     let mut seeds = page_examples();

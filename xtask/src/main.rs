@@ -24,7 +24,6 @@ usage: cargo xtask COMMAND
   web     builds the browser page into web/dist and the npm package into web/package
   docs    writes docs/rules and docs/cosec.schema.json
   fuzz    [loader] [MINUTES [DIRECTORY…]] mutates files and lints them, or loads them
-          seeds [DIRECTORY…] writes what the targets in fuzz/ start from
   conformance PATH… [--no-interpolate] [--stack]
           compares cosec's reading of real files with docker's";
 

@@ -3,7 +3,6 @@
 //! Of all: nothing panics, every place lies in its text, and memory stays below [`FACTOR`] times the input and
 //! [`CONSTANT`]. Time is for the caller to judge, who knows how the program was built: see [`Cost::took`].
 
-pub mod interpolating;
 pub mod linting;
 pub mod loading;
 

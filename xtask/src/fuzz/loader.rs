@@ -99,7 +99,7 @@ fn save(project: &Project) -> Result<PathBuf> {
 }
 
 /// The cases of all books; how they are written is said in `tests/compose.rs`.
-pub(super) fn books() -> Result<Vec<String>> {
+fn books() -> Result<Vec<String>> {
     let mut seeds = Vec::new();
     for entry in std::fs::read_dir(shell::root().join("tests/compose"))? {
         let path = entry?.path();
