@@ -201,6 +201,12 @@ fn compose() -> Option<(PathBuf, Vec<&'static str>)> {
 }
 
 #[track_caller]
+fn assert_none(differences: &[String], cases: &[(String, Case)]) {
+    let (count, all) = (differences.len(), cases.len());
+    assert!(differences.is_empty(), "{count} of {all} differ\n{}", differences.join("\n"));
+}
+
+#[track_caller]
 fn assert_alike(cases: &[(String, Case)], theirs: &[Value], ours: &[Value], who: &str) {
     let mut differences = Vec::new();
     for (((book, case), theirs), ours) in cases.iter().zip(theirs).zip(ours) {
@@ -208,13 +214,7 @@ fn assert_alike(cases: &[(String, Case)], theirs: &[Value], ours: &[Value], who:
             differences.push(format!("{book} / {}:\n  recorded {theirs}\n  {who} {ours}", case.name));
         }
     }
-    assert!(
-        differences.is_empty(),
-        "{} of {} differ\n{}",
-        differences.len(),
-        cases.len(),
-        differences.join("\n")
-    );
+    assert_none(&differences, cases);
 }
 
 #[test]
@@ -311,12 +311,6 @@ fn for_swarm_cosec_accepts_what_docker_stack_accepts() {
         .filter(|(case, ours)| recorded.contains(name(case).as_str()) != *ours)
         .map(|(case, ours)| format!("{} (cosec {})", name(case), if ours { "accepts" } else { "refuses" }))
         .collect();
-    assert!(
-        differences.is_empty(),
-        "{} of {} differ\n{}",
-        differences.len(),
-        cases.len(),
-        differences.join("\n")
-    );
+    assert_none(&differences, &cases);
     assert!(cases.len() > 600 && recorded.len() > 200, "{} of {}", recorded.len(), cases.len());
 }

@@ -1,5 +1,5 @@
-//! `cargo xtask conformance DIR… [--no-interpolate] [--stack]`: asks `docker compose config` and cosec about every
-//! YAML file below the directories, siblings in place, and says where they disagree.
+//! `cargo xtask conformance PATH… [--no-interpolate] [--stack]`: asks `docker compose config` and cosec about each file
+//! and every YAML file below each directory, siblings in place, and says where they disagree.
 //!
 //! With `--stack` it is `docker stack config` against `cosec config --target swarm`; what is compared is whether
 //! the file is accepted.
@@ -36,19 +36,23 @@ enum Answer {
 }
 
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
-    let (flags, directories): (Vec<&str>, Vec<&str>) =
+    let (flags, paths): (Vec<&str>, Vec<&str>) =
         arguments.iter().partition(|argument| argument.starts_with("--"));
     if let Some(flag) = flags.iter().find(|flag| !["--no-interpolate", "--stack"].contains(flag)) {
         bail!("{flag} is not known; there are --no-interpolate and --stack");
     }
-    if directories.is_empty() {
-        bail!("name the directories whose files are to be compared");
+    if paths.is_empty() {
+        bail!("name the files to be compared, or their directories");
     }
     let stack = flags.contains(&"--stack");
     let mut files = Vec::new();
-    for directory in directories {
-        let directory = std::path::absolute(directory)?;
-        collect(&directory, &mut files)?;
+    for path in paths {
+        let path = std::path::absolute(path)?;
+        if path.is_file() {
+            files.push(path);
+        } else {
+            collect(&path, &mut files)?;
+        }
     }
     files.sort();
     let cosec = shell::root().join("target/release/cosec");

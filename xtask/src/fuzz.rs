@@ -1,24 +1,18 @@
 //! `cargo xtask fuzz loader …` loads projects: see `fuzz/loader.rs`.
 //!
 //! `cargo xtask fuzz [MINUTES [DIRECTORY…]]`: mutates what the rules' pages and real files say, lints it, and holds the
-//! linter to its promises. A nightly compiler is not needed, so it can run anywhere; it is blind to coverage.
-//!
-//! Promises: nothing panics, each place lies in its text, no input takes a second, the same text gives the same
-//! findings, and a comment above them all moves no fingerprint.
+//! linter to its promises, which are those of [`xtask::promises`] and that no input takes longer than [`SLOWEST`].
+//! Neither a nightly compiler nor a sanitizer is needed, so it can run anywhere; it is blind to coverage.
 
 mod loader;
 
-use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use cosec_core::files::MemoryFiles;
-use cosec_core::lint::{LintOptions, Outcome, Target, is_env_file, lint_file};
-use cosec_core::report::{self, Colour, Report};
-use cosec_core::rules::{ALL, Persona, Severity};
-use cosec_core::source::Span;
+use cosec_core::lint::is_env_file;
+use cosec_core::rules::ALL;
+use xtask::promises::{Cost, linting};
 
 /// No input may take longer, in an unoptimised build on a busy machine.
 const SLOWEST: Duration = Duration::from_secs(2);
@@ -131,21 +125,16 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     while Instant::now() < end {
         let (path, text) = random.pick(&seeds).clone();
         let text = mutated(&text, &seeds, &mut random);
-        let began = Instant::now();
-        match check(&path, &text, runs.is_multiple_of(16)) {
-            Ok(findings) => found += findings as u64,
+        match within_time(linting::check(&path, &text, runs.is_multiple_of(16))) {
+            Ok(cost) => {
+                found += cost.results;
+                slowest = slowest.max(cost.took);
+            }
             Err(broken) => {
                 let file = std::env::temp_dir().join(format!("cosec-fuzz-{}-{path}", std::process::id()));
                 std::fs::write(&file, &text)?;
                 bail!("after {runs} inputs: {broken}; the input is {}", file.display());
             }
-        }
-        let took = began.elapsed();
-        slowest = slowest.max(took);
-        if took > SLOWEST {
-            let file = std::env::temp_dir().join(format!("cosec-fuzz-{}-{path}", std::process::id()));
-            std::fs::write(&file, &text)?;
-            bail!("an input took {took:?}; it is {}", file.display());
         }
         runs += 1;
     }
@@ -156,6 +145,14 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         slowest.as_millis()
     );
     Ok(())
+}
+
+/// Taking too long breaks a promise, too.
+fn within_time(outcome: Result<Cost, String>) -> Result<Cost, String> {
+    match outcome {
+        Ok(cost) if cost.took > SLOWEST => Err(format!("it takes {:?}", cost.took)),
+        outcome => outcome,
+    }
 }
 
 /// The examples of all pages, each under the name that makes it what it is.
@@ -230,85 +227,4 @@ fn mutated(text: &str, seeds: &[(String, String)], random: &mut Random) -> Strin
         }
     }
     text.into_iter().collect()
-}
-
-/// The broken promise in words, or how much was found.
-fn check(path: &str, text: &str, thoroughly: bool) -> Result<usize, String> {
-    let lint = |text: &str| {
-        catch_unwind(AssertUnwindSafe(|| {
-            let mut files = MemoryFiles::default();
-            files.insert(path, text);
-            if path == "compose.yaml" {
-                files.insert(
-                    "Dockerfile",
-                    "FROM x\nRUN --mount=type=secret,id=s cp /run/secrets/s /x\nCOPY . .\n",
-                );
-            }
-            let options =
-                LintOptions { persona: Persona::Auditor, target: Target::Compose, ..LintOptions::default() };
-            lint_file(&files, path, &options)
-        }))
-        .map_err(|_| "linting panics".to_owned())
-    };
-    let outcome = lint(text)?;
-    if let Some(failed) = outcome.not_checked.iter().find(|entry| entry.reason.contains("the rule failed")) {
-        return Err(format!("the rule {} panics", failed.rule));
-    }
-    for finding in &outcome.findings {
-        let spans = finding.shown.iter().chain(finding.related.iter().map(|related| &related.span));
-        for span in spans.chain([&finding.span]) {
-            if !is_place(&outcome, *span) {
-                return Err(format!("{} points outside of the text", finding.rule));
-            }
-        }
-    }
-    let json =
-        catch_unwind(AssertUnwindSafe(|| reports(&outcome))).map_err(|_| "a report panics".to_owned())?;
-    if thoroughly {
-        if reports(&lint(text)?) != json {
-            return Err("the same text gives other findings".to_owned());
-        }
-        // A byte order mark and Dockerfile directives only count at the very top.
-        if path != "Dockerfile"
-            && !text.starts_with('\u{feff}')
-            && !text.starts_with('%')
-            && outcome.error.is_none()
-        {
-            let moved = lint(&format!("# moved\n{text}"))?;
-            if fingerprints(&moved) != fingerprints(&outcome) {
-                return Err("a comment above all moves fingerprints".to_owned());
-            }
-        }
-    }
-    Ok(outcome.findings.len())
-}
-
-fn is_place(outcome: &Outcome, span: Span) -> bool {
-    let text = outcome.sources.file(span.file).text();
-    span.start <= span.end && text.get(span.start as usize..span.end as usize).is_some()
-}
-
-/// All formats; JSON is what is compared.
-fn reports(outcome: &Outcome) -> String {
-    for finding in &outcome.findings {
-        report::render_finding(outcome, finding, Colour::Yes);
-    }
-    report::render_notes(outcome);
-    if let Some(error) = &outcome.error {
-        report::render_error(outcome, error, Colour::No);
-    }
-    let outcomes = std::slice::from_ref(outcome);
-    report::sarif(outcomes);
-    report::github(outcomes);
-    report::gitlab(outcomes);
-    report::junit(outcomes, Severity::Info);
-    serde_json::to_string(&Report::new(outcomes)).unwrap_or_default()
-}
-
-fn fingerprints(outcome: &Outcome) -> BTreeSet<String> {
-    Report::new(std::slice::from_ref(outcome))
-        .findings
-        .into_iter()
-        .map(|finding| finding.fingerprint)
-        .collect()
 }

@@ -5,7 +5,6 @@ mod bench;
 mod conformance;
 mod demo;
 mod fuzz;
-mod memory;
 mod setup;
 mod shell;
 mod test;
@@ -25,7 +24,7 @@ usage: cargo xtask COMMAND
   web     builds the browser page into web/dist and the npm package into web/package
   docs    writes docs/rules and docs/cosec.schema.json
   fuzz    [loader] [MINUTES [DIRECTORY…]] mutates files and lints them, or loads them
-  conformance DIRECTORY… [--no-interpolate] [--stack]
+  conformance PATH… [--no-interpolate] [--stack]
           compares cosec's reading of real files with docker's";
 
 fn main() -> ExitCode {

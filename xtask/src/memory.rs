@@ -29,13 +29,13 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 /// Forgets the peak; the bytes that are held now.
-pub(crate) fn start() -> usize {
+pub fn start() -> usize {
     let held = HELD.load(Relaxed);
     PEAK.store(held, Relaxed);
     held
 }
 
 /// The most bytes that were held since [`start`].
-pub(crate) fn peak() -> usize {
+pub fn peak() -> usize {
     PEAK.load(Relaxed)
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 
+use cosec_core::compose::default_image;
 use cosec_core::images;
 use cosec_core::plan::{Delivery, ServiceUser};
 
@@ -92,7 +93,7 @@ impl<'a> Owners<'a> {
             .iter()
             .find(|entry| &*entry.name == service)
             .and_then(|entry| entry.image.as_ref());
-        image.map_or_else(|| format!("{}-{service}", project.name), |image| image.value.to_string())
+        image.map_or_else(|| default_image(&project.name, service), |image| image.value.to_string())
     }
 
     /// The image is needed before `up` would fetch it.

@@ -288,23 +288,33 @@ pub(super) fn default(map: &mut Map, key: &str, value: impl FnOnce() -> Value, k
     }
 }
 
-/// `x` as `{key: x}`; the text keeps its place and template.
-fn wrap(value: &mut Value, key: &str) {
-    let span = value.span;
-    let inner = std::mem::replace(value, Value::new(Data::Null, span));
-    *value = Value::map([(key, inner)], span);
+/// `x` as `{key: x}`; the text keeps its place and template, a mark stays outside.
+pub(super) fn wrap(value: &mut Value, key: &str) {
+    let inner = taken(value);
+    value.data = Value::map([(key, inner)], value.span).data;
 }
 
-/// `x` as `[x]`
+/// `x` as `[x]`, the same way.
+pub(super) fn wrap_in_list(value: &mut Value) {
+    let inner = taken(value);
+    value.data = Data::Seq(vec![inner]);
+}
+
+/// What is in a value, without its mark, which stays.
+fn taken(value: &mut Value) -> Value {
+    let mark = std::mem::take(&mut value.mark);
+    let nothing = Value { mark, ..Value::new(Data::Null, value.span) };
+    std::mem::replace(value, nothing)
+}
+
+/// A text as a list of one.
 fn listed(value: &mut Value) {
     if matches!(value.data, Data::Str(_)) {
-        let span = value.span;
-        let inner = std::mem::replace(value, Value::new(Data::Null, span));
-        value.data = Data::Seq(vec![inner]);
+        wrap_in_list(value);
     }
 }
 
-fn depends_on(value: &mut Value) {
+pub(super) fn depends_on(value: &mut Value) {
     named(value);
     for (_, entry) in value.as_map_mut().into_iter().flatten() {
         let span = entry.value.span;
@@ -319,7 +329,7 @@ fn depends_on(value: &mut Value) {
 }
 
 /// `[a, b]` as `{a:, b:}`
-fn named(value: &mut Value) {
+pub(super) fn named(value: &mut Value) {
     let Data::Seq(items) = &value.data else { return };
     let entries = items.iter().filter_map(|item| {
         let name = item.to_text()?.value;

@@ -46,7 +46,7 @@ fn device_counts(devices: &mut Value) {
 }
 
 /// Checks a canonical model.
-pub(super) fn check(model: &Value) -> Result<(), LoadError> {
+pub(super) fn check<'m>(model: &'m Value) -> Result<(), LoadError> {
     let section = |name: &str| model.get(name).and_then(Value::as_map).into_iter().flatten();
     for (name, entry) in section("volumes") {
         let is_external =
@@ -79,7 +79,7 @@ pub(super) fn check(model: &Value) -> Result<(), LoadError> {
     }
     for (name, entry) in section("services") {
         let service = &entry.value;
-        let items = |value: Option<&'_ Value>| value.and_then(Value::as_seq).unwrap_or_default().to_vec();
+        let items = |value: Option<&'m Value>| value.and_then(Value::as_seq).unwrap_or_default();
         for port in items(service.get("ports")) {
             if let Some(address) = port.get("host_ip")
                 && address.as_str().is_none_or(|text| text.parse::<IpAddr>().is_err())
@@ -105,7 +105,7 @@ pub(super) fn check(model: &Value) -> Result<(), LoadError> {
             .and_then(|deploy| deploy.get("resources"))
             .and_then(|resources| resources.get("reservations"))
             .and_then(|reservations| reservations.get("devices"));
-        for device in items(service.get("gpus")).iter().chain(&items(reserved)) {
+        for device in items(service.get("gpus")).iter().chain(items(reserved)) {
             if device.get("count").is_some() && device.get("device_ids").is_some() {
                 let message =
                     format!("a device of service `{name}` has both `count:` and `device_ids:`; keep one");

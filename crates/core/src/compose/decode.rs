@@ -1,6 +1,7 @@
 //! From the YAML tree to values: aliases expanded, `<<` applied, scalars resolved, within go-yaml's
 //! budget against alias bombs.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::value::{Data, Map, MapEntry, Mark, Value};
@@ -51,7 +52,8 @@ pub enum Keys {
 
 /// Expands a document into a value tree.
 pub fn decode(document: &Document, keys: Keys) -> Result<Value, DecodeError> {
-    let mut decoder = Decoder { document, keys, decoded: 0, from_aliases: 0, inside_alias: 0 };
+    let names = HashMap::default();
+    let mut decoder = Decoder { document, keys, names, decoded: 0, from_aliases: 0, inside_alias: 0 };
     decoder.value(document.root(), 0)
 }
 
@@ -61,12 +63,14 @@ const DEEPEST: usize = 1000;
 struct Decoder<'a> {
     document: &'a Document,
     keys: Keys,
+    /// The keys so far: a thousand services have the same ones.
+    names: HashMap<&'a str, Arc<str>, foldhash::fast::RandomState>,
     decoded: u64,
     from_aliases: u64,
     inside_alias: u32,
 }
 
-impl Decoder<'_> {
+impl<'a> Decoder<'a> {
     fn value(&mut self, id: NodeId, depth: usize) -> Result<Value, DecodeError> {
         let document = self.document;
         let node = document.node(id);
@@ -83,7 +87,11 @@ impl Decoder<'_> {
             }
             Kind::Scalar { value, style } => scalar_data(value, *style, node.tag.as_deref()),
             Kind::Sequence { items, .. } => {
-                Data::Seq(items.iter().map(|item| self.value(*item, depth + 1)).collect::<Result<_, _>>()?)
+                let mut values = Vec::with_capacity(items.len());
+                for item in items {
+                    values.push(self.value(*item, depth + 1)?);
+                }
+                Data::Seq(values)
             }
             Kind::Mapping { entries, .. } => Data::Map(self.mapping(entries, depth)?),
         };
@@ -115,7 +123,7 @@ impl Decoder<'_> {
         Ok(())
     }
 
-    fn mapping(&mut self, entries: &[(NodeId, NodeId)], depth: usize) -> Result<Map, DecodeError> {
+    fn mapping(&mut self, entries: &'a [(NodeId, NodeId)], depth: usize) -> Result<Map, DecodeError> {
         let mut map = Map::with_capacity(entries.len());
         let mut merge: Option<(NodeId, Span)> = None;
         for (key_id, value_id) in entries {
@@ -132,9 +140,9 @@ impl Decoder<'_> {
                     merge = Some((*value_id, key_span));
                     continue;
                 }
-                Scalar::Text => text.as_ref().into(),
+                Scalar::Text => self.name(text),
                 _ if self.keys == Keys::Text => return Err(error(DecodeErrorKind::KeyNotText, key_span)),
-                _ => text.as_ref().into(),
+                _ => self.name(text),
             };
             let value = self.value(*value_id, depth + 1)?;
             if let Some(earlier) = map.get(&name) {
@@ -168,7 +176,11 @@ impl Decoder<'_> {
         Ok(())
     }
 
-    fn resolve(&self, id: NodeId) -> &Node {
+    fn name(&mut self, text: &'a str) -> Arc<str> {
+        self.names.entry(text).or_insert_with(|| text.into()).clone()
+    }
+
+    fn resolve(&self, id: NodeId) -> &'a Node {
         let node = self.document.node(id);
         match node.kind {
             Kind::Alias(target) => self.document.node(target),

@@ -12,7 +12,40 @@ pub(super) fn interpolate(
     environment: &Environment,
     interpolation: Interpolation,
 ) -> Result<(), LoadError> {
-    Interpolator { environment, interpolation }.value(document, &mut Vec::new())
+    let interpolator = Interpolator { environment, interpolation };
+    each_text(document, &mut Vec::new(), &|value, path| interpolator.text(value, path))
+}
+
+/// Where a value stands; an item of a list is `[]`.
+type Path<'v> = Vec<&'v str>;
+
+/// Calls `change` with each text below a value, and where it stands.
+pub(super) fn each_text<'v>(
+    value: &'v mut Value,
+    path: &mut Path<'v>,
+    change: &impl Fn(&mut Value, &[&str]) -> Result<(), LoadError>,
+) -> Result<(), LoadError> {
+    if matches!(value.data, Data::Str(_)) {
+        return change(value, path);
+    }
+    match &mut value.data {
+        Data::Seq(items) => {
+            path.push("[]");
+            for item in items {
+                each_text(item, path, change)?;
+            }
+            path.pop();
+        }
+        Data::Map(map) => {
+            for (key, entry) in map {
+                path.push(key);
+                each_text(&mut entry.value, path, change)?;
+                path.pop();
+            }
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 struct Interpolator<'e> {
@@ -20,34 +53,7 @@ struct Interpolator<'e> {
     interpolation: Interpolation,
 }
 
-/// Where a value stands; an item of a list is `[]`.
-type Path<'v> = Vec<&'v str>;
-
 impl Interpolator<'_> {
-    fn value<'v>(&self, value: &'v mut Value, path: &mut Path<'v>) -> Result<(), LoadError> {
-        if matches!(value.data, Data::Str(_)) {
-            return self.text(value, path);
-        }
-        match &mut value.data {
-            Data::Seq(items) => {
-                path.push("[]");
-                for item in items {
-                    self.value(item, path)?;
-                }
-                path.pop();
-            }
-            Data::Map(map) => {
-                for (key, entry) in map {
-                    path.push(key);
-                    self.value(&mut entry.value, path)?;
-                    path.pop();
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
     fn text(&self, value: &mut Value, path: &[&str]) -> Result<(), LoadError> {
         let Data::Str(text) = &value.data else { return Ok(()) };
         let mut text = text.clone();
@@ -66,13 +72,10 @@ impl Interpolator<'_> {
         if self.interpolation == Interpolation::Lenient {
             return Ok(());
         }
-        match cast(&text, path) {
-            Ok(Some(data)) => value.data = data,
-            Ok(None) => {}
-            Err(wanted) => {
-                let message = format!("`{}` must be {wanted}", path.join("."));
-                return Err(LoadError::new(message, value.span));
-            }
+        if let Some(cast) = wanted(path) {
+            value.data = cast.read(&text).map_err(|wanted| {
+                LoadError::new(format!("`{}` must be {wanted}", path.join(".")), value.span)
+            })?;
         }
         Ok(())
     }
@@ -99,8 +102,9 @@ fn sentence(error: &TemplateError, path: &[&str]) -> String {
     }
 }
 
+/// The type that a text becomes.
 #[derive(Clone, Copy)]
-enum Cast {
+pub(super) enum Cast {
     Int,
     Float,
     /// Kept in single precision.
@@ -108,16 +112,17 @@ enum Cast {
     Bool,
 }
 
-/// What a text becomes at its place, or what it should have been.
-fn cast(text: &str, path: &[&str]) -> Result<Option<Data>, &'static str> {
-    let Some(cast) = wanted(path) else { return Ok(None) };
-    let data = match cast {
-        Cast::Int => integer(text).map(Data::Int).ok_or("a whole number")?,
-        Cast::Float => float(text).map(Data::Float).ok_or("a number")?,
-        Cast::Float32 => float(text).map(|number| Data::Float(f64::from(number as f32))).ok_or("a number")?,
-        Cast::Bool => Data::Bool(boolean(text).ok_or("true or false")?),
-    };
-    Ok(Some(data))
+impl Cast {
+    /// What a text becomes, or what it should have been.
+    pub(super) fn read(self, text: &str) -> Result<Data, &'static str> {
+        let single = |number: f64| f64::from(number as f32);
+        match self {
+            Cast::Int => integer(text).map(Data::Int).ok_or("a whole number"),
+            Cast::Float => float(text).map(Data::Float).ok_or("a number"),
+            Cast::Float32 => float(text).map(single).map(Data::Float).ok_or("a number"),
+            Cast::Bool => boolean(text).map(Data::Bool).ok_or("true or false"),
+        }
+    }
 }
 
 /// go's `strconv.ParseInt(…, 10, 64)`.

@@ -3,11 +3,12 @@
 //! `extends.go`)
 
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::decode::{DecodeError, Keys, decode};
 use super::environment::{Binding, BindingOrigin, Environment};
+use super::merge::Removed;
 use super::project::{Project, default_name};
 use super::resolved::Resolved;
 use super::value::{Data, Map, MapEntry, Value};
@@ -75,6 +76,8 @@ pub struct Loaded {
     pub resolved: Option<Resolved>,
     /// Why each file was read, in the order in which they were.
     pub ways: Ways,
+    /// What `!reset` and `!override` took away, in the order in which they did.
+    pub removed: Vec<Removed>,
     /// What lenient loading had to leave out.
     pub left_out: Vec<String>,
 }
@@ -96,12 +99,19 @@ pub enum Way {
 #[derive(Clone, Debug, Default)]
 pub struct Ways {
     ways: HashMap<FileId, Way>,
+    outside: HashMap<FileId, String>,
 }
 
 impl Ways {
     /// Why a file was read; `None` for one that the loader did not read.
     pub fn of(&self, file: FileId) -> Option<Way> {
         self.ways.get(&file).copied()
+    }
+
+    /// Where a file really is, if a symbolic link on its path leads out of the project's directory. Compose
+    /// follows such links, and so does cosec; whoever trusts the directory should know.
+    pub fn outside(&self, file: FileId) -> Option<&str> {
+        self.outside.get(&file).map(String::as_str)
     }
 
     /// The `include:` and `extends:` entries that lead to a file, the nearest first.
@@ -212,14 +222,18 @@ pub fn load(
         interpolation: request.interpolation,
         ways: Ways::default(),
         parsed: HashMap::new(),
+        decoded: HashMap::new(),
         bases: HashMap::new(),
+        removed: Vec::new(),
         left_out: Vec::new(),
+        real_directory: real(files, &join(request.working_directory, request.directory)),
+        working_directory: request.working_directory,
     };
-    let mut files = Vec::new();
+    let mut named = Vec::new();
     for (index, path) in request.files.iter().enumerate() {
-        files.push(loader.parse(path, Way::Named(index))?);
+        named.push(loader.parse(path, Way::Named(index))?);
     }
-    let name = loader.name(&files, request)?;
+    let name = loader.name(&named, request)?;
     // Without interpolation Compose looks no variable up.
     let mut environment = match request.interpolation {
         Interpolation::None => Environment::default(),
@@ -232,17 +246,15 @@ pub fn load(
         resolve_against: request.directory,
         environment: &environment,
     };
-    let root = loader.model(&files, &location, &[])?;
+    let root = loader.model(&named, &location, &[])?;
+    let (ways, removed, left_out) = loader.told();
     let profiles = with_profiles_of(&root, request);
     let resolved = match request.interpolation {
         Interpolation::Lenient => None,
-        _ => {
-            Some(Resolved::new(loader.files, loader.sources, &root, &name, &environment, &profiles, request)?)
-        }
+        _ => Some(Resolved::new(files, sources, &root, &name, &environment, &profiles, request)?),
     };
-    let (left_out, ways) = (std::mem::take(&mut loader.left_out), std::mem::take(&mut loader.ways));
     let project = Project::read(sources, &root, request, name, &profiles)?;
-    Ok(Loaded { root, project, resolved, ways, left_out })
+    Ok(Loaded { root, project, resolved, ways, removed, left_out })
 }
 
 /// Naming a service enables its profiles, for all services that have them.
@@ -276,17 +288,28 @@ struct Loader<'a> {
     documents: &'a mut Vec<Document>,
     interpolation: Interpolation,
     ways: Ways,
-    /// The documents of the files that have been read, by path.
-    parsed: HashMap<String, Rc<Vec<Value>>>,
+    /// The files that have been read, by path.
+    parsed: HashMap<String, Parsed>,
+    /// Their documents until someone takes them. Who comes later has them decoded again: few files are read
+    /// twice, and a project in memory is many times its text.
+    decoded: HashMap<String, Vec<Value>>,
     /// The services of files that are extended, by path and by what their paths are resolved against.
-    bases: HashMap<(String, String), Rc<Map>>,
+    bases: HashMap<(String, String), Map>,
+    removed: Vec<Removed>,
     left_out: Vec<String>,
+    /// Where the project is on disk, links followed.
+    real_directory: String,
+    working_directory: &'a str,
 }
 
-/// A file and its documents, not yet interpolated.
+/// A file that has been read.
+#[derive(Clone)]
 struct Parsed {
     path: String,
-    documents: Rc<Vec<Value>>,
+    /// Its documents among those of the loader.
+    documents: Range<usize>,
+    /// What its documents say under `name:`, and where.
+    names: Vec<(Arc<str>, Span)>,
 }
 
 /// Where a part of the project is.
@@ -305,14 +328,30 @@ struct Location<'e> {
 type Extending = Vec<(String, Arc<str>)>;
 
 impl Loader<'_> {
-    /// The documents of a file, not yet interpolated.
-    fn parse(&mut self, path: &str, way: Way) -> Result<Parsed, LoadError> {
-        if let Some(documents) = self.parsed.get(path) {
-            return Ok(Parsed { path: path.to_owned(), documents: documents.clone() });
-        }
-        let text = self.files.read(path).map_err(|error| LoadError::unreadable(path, &error))?;
+    /// What is left to tell when all is loaded.
+    fn told(self) -> (Ways, Vec<Removed>, Vec<String>) {
+        (self.ways, self.removed, self.left_out)
+    }
+
+    /// Takes a text in, with what led to it.
+    fn add(&mut self, path: &str, text: String, way: Way) -> FileId {
         let file = self.sources.add(path, text);
         self.ways.ways.insert(file, way);
+        let seen = join(self.working_directory, path);
+        let real = real(self.files, &seen);
+        if real != seen && !is_below(&real, &self.real_directory) {
+            self.ways.outside.insert(file, real);
+        }
+        file
+    }
+
+    /// Reads a file.
+    fn parse(&mut self, path: &str, way: Way) -> Result<Parsed, LoadError> {
+        if let Some(parsed) = self.parsed.get(path) {
+            return Ok(parsed.clone());
+        }
+        let text = self.files.read(path).map_err(|error| LoadError::unreadable(path, &error))?;
+        let file = self.add(path, text, way);
         let start = crate::source::file_start(file);
         if self.interpolation != Interpolation::Lenient
             && let Some(version) = yaml_version(self.sources.file(file).text())
@@ -324,18 +363,38 @@ impl Loader<'_> {
         }
         let first = self.documents.len();
         self.documents.extend(crate::yaml::parse(file, self.sources.file(file).text())?);
+        let documents = first..self.documents.len();
+        let values = self.decode(documents.clone())?;
+        if values.is_empty() {
+            return Err(LoadError::new(
+                "the file is empty; a Compose file needs at least `services:`",
+                start,
+            ));
+        }
+        let names = values
+            .iter()
+            .filter_map(|document| document.get("name"))
+            .filter_map(|name| Some((name.to_text()?.value, name.span)))
+            .filter(|(name, _)| !name.is_empty())
+            .collect();
+        let parsed = Parsed { path: path.to_owned(), documents, names };
+        self.parsed.insert(path.to_owned(), parsed.clone());
+        self.decoded.insert(path.to_owned(), values);
+        Ok(parsed)
+    }
+
+    /// The values of documents, not yet interpolated.
+    fn decode(&self, documents: Range<usize>) -> Result<Vec<Value>, LoadError> {
+        let several = documents.len() > 1;
         let keys = match self.interpolation {
             Interpolation::Lenient => Keys::Scalars,
             Interpolation::Strict | Interpolation::None => Keys::Text,
         };
         let mut values = Vec::new();
-        for document in &self.documents[first..] {
+        for document in &self.documents[documents] {
             let value = decode(document, keys)?;
             // `---` without anything after it, which Compose refuses.
-            if self.interpolation == Interpolation::Lenient
-                && value.is_null()
-                && self.documents.len() > first + 1
-            {
+            if self.interpolation == Interpolation::Lenient && value.is_null() && several {
                 continue;
             }
             if !matches!(value.data, Data::Map(_)) {
@@ -347,20 +406,15 @@ impl Loader<'_> {
             }
             values.push(value);
         }
-        if values.is_empty() {
-            return Err(LoadError::new(
-                "the file is empty; a Compose file needs at least `services:`",
-                start,
-            ));
-        }
-        let documents = Rc::new(values);
-        self.parsed.insert(path.to_owned(), documents.clone());
-        Ok(Parsed { path: path.to_owned(), documents })
+        Ok(values)
     }
 
     /// The documents of a file with their variables replaced.
-    fn interpolated(&self, file: &Parsed, environment: &Environment) -> Result<Vec<Value>, LoadError> {
-        let mut documents = file.documents.to_vec();
+    fn interpolated(&mut self, file: &Parsed, environment: &Environment) -> Result<Vec<Value>, LoadError> {
+        let mut documents = match self.decoded.remove(&file.path) {
+            Some(documents) => documents,
+            None => self.decode(file.documents.clone())?,
+        };
         if self.interpolation != Interpolation::None {
             for document in &mut documents {
                 interpolate::interpolate(document, environment, self.interpolation)?;
@@ -375,9 +429,9 @@ impl Loader<'_> {
     }
 
     /// A document over what there is. Writing short forms out can show two entries to be the same.
-    fn over(&self, base: Option<Value>, document: Value, validate: bool) -> Result<Value, LoadError> {
+    fn over(&mut self, base: Option<Value>, document: Value, validate: bool) -> Result<Value, LoadError> {
         let base = base.unwrap_or_else(|| merge::empty(document.span));
-        let mut merged = merge::merge(self.sources, base, document)?;
+        let mut merged = merge::merge(self.sources, base, document, &mut self.removed)?;
         unicity::enforce(&mut merged, self.interpolation)?;
         if self.is_exact() {
             if validate {
@@ -404,14 +458,7 @@ impl Loader<'_> {
             }
             return Ok(name.to_owned());
         }
-        let named: Vec<_> = files
-            .iter()
-            .flat_map(|file| file.documents.iter())
-            .filter_map(|document| document.get("name"))
-            .filter_map(|name| Some((name.to_text()?.value, name.span)))
-            .filter(|(name, _)| !name.is_empty())
-            .collect();
-        if let Some((name, span)) = named.last() {
+        if let Some((name, span)) = files.iter().flat_map(|file| &file.names).next_back() {
             let name = match self.interpolation {
                 Interpolation::None => name.to_string(),
                 mode => match template::evaluate(name, request.environment, mode.missing()) {
@@ -561,10 +608,11 @@ impl Loader<'_> {
         }
         way.push(step);
         let base =
-            self.extended(base_services.as_deref().unwrap_or(services), &base_name, base_own, extender, way)?;
+            self.extended(base_services.as_ref().unwrap_or(services), &base_name, base_own, extender, way)?;
         way.pop();
         let Some(base) = base else { return Ok(Some(entry.value.clone())) };
-        let merged = merge::merge_service(self.sources, base, without_extends(entry.value.clone()))?;
+        let over = without_extends(entry.value.clone());
+        let merged = merge::merge_service(self.sources, name, base, over, &mut self.removed)?;
         if own {
             extender.done.insert(name.clone(), merged.clone());
         }
@@ -572,12 +620,7 @@ impl Loader<'_> {
     }
 
     /// The services of another file, their paths resolved as far as to the file that extends them.
-    fn base_services(
-        &mut self,
-        file: &str,
-        location: &Location<'_>,
-        span: Span,
-    ) -> Result<Rc<Map>, LoadError> {
+    fn base_services(&mut self, file: &str, location: &Location<'_>, span: Span) -> Result<Map, LoadError> {
         if resolve::is_remote_text(file) {
             return Err(LoadError::new(
                 format!("{file} is not on this disk, and cosec fetches nothing"),
@@ -601,7 +644,7 @@ impl Loader<'_> {
         let mut model = model.unwrap_or_else(|| merge::empty(span));
         resolve::resolve_paths(self.files, &mut model, directory);
         let services = match model.as_map_mut().and_then(|top| top.shift_remove("services")) {
-            Some(MapEntry { value: Value { data: Data::Map(services), .. }, .. }) => Rc::new(services),
+            Some(MapEntry { value: Value { data: Data::Map(services), .. }, .. }) => services,
             _ => {
                 return Err(LoadError::new(format!("{file} has no `services:` to extend"), span));
             }
@@ -687,9 +730,7 @@ impl Loader<'_> {
 
     fn env_file(&mut self, path: &str) -> Result<FileId, LoadError> {
         let text = self.files.read(path).map_err(|error| LoadError::unreadable(path, &error))?;
-        let file = self.sources.add(path, text);
-        self.ways.ways.insert(file, Way::EnvFile);
-        Ok(file)
+        Ok(self.add(path, text, Way::EnvFile))
     }
 
     /// An error, unless loading is lenient: then a note.
@@ -700,6 +741,27 @@ impl Loader<'_> {
         self.left_out.push(error.message);
         Ok(())
     }
+}
+
+/// More links than a system follows.
+const MOST_LINKS: usize = 40;
+
+/// A path with all its symbolic links followed, as far as the file system tells.
+fn real(files: &dyn FileSystem, path: &str) -> String {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match files.real_path(&path) {
+            Some(next) => path = next,
+            None => break,
+        }
+    }
+    path
+}
+
+/// Whether a clean path is the directory or below it.
+fn is_below(path: &str, directory: &str) -> bool {
+    path.strip_prefix(directory.trim_end_matches('/'))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// What following `extends:` of one file's services needs.
@@ -790,4 +852,96 @@ fn import(document: &mut Value, included: Value) -> Result<(), LoadError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compose::Mark;
+    use crate::files::{Answer, FileKind, GitState, MemoryFiles};
+
+    /// Files in memory of which some are links.
+    struct Linked {
+        files: MemoryFiles,
+        links: Vec<(&'static str, &'static str)>,
+    }
+
+    impl FileSystem for Linked {
+        fn read(&self, path: &str) -> Result<String, ReadError> {
+            self.files.read(path)
+        }
+
+        fn kind(&self, path: &str) -> Answer<FileKind> {
+            self.files.kind(path)
+        }
+
+        fn git(&self, path: &str) -> Answer<GitState> {
+            self.files.git(path)
+        }
+
+        fn real_path(&self, path: &str) -> Option<String> {
+            let (link, target) = self.links.iter().find(|(link, _)| is_below(path, link))?;
+            Some(format!("{target}{}", &path[link.len()..]))
+        }
+    }
+
+    fn loaded(files: &dyn FileSystem, names: &[&str]) -> (Loaded, Sources) {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let environment = Environment::default();
+        let request = LoadRequest {
+            working_directory: "/home/ann/shop",
+            interpolation: Interpolation::Strict,
+            ..LoadRequest::lenient(&names, "", &environment)
+        };
+        let (mut sources, mut documents) = (Sources::default(), Vec::new());
+        (load(files, &mut sources, &mut documents, &request).unwrap(), sources)
+    }
+
+    #[test]
+    fn a_link_out_of_the_project_is_told_and_one_within_it_is_not() {
+        let mut files = MemoryFiles::default();
+        files.insert("compose.yaml", "include: [out/a.yaml, in/b.yaml]\nservices: {c: {image: x}}\n");
+        files.insert("out/a.yaml", "services: {a: {image: x}}\n");
+        files.insert("in/b.yaml", "services: {b: {image: x}}\n");
+        let links = vec![
+            // The project itself is seen through a link, which leads nobody out of it.
+            ("/home", "/data"),
+            ("/data/ann/shop/out", "/srv/shared"),
+            ("/data/ann/shop/in", "/data/ann/shop/parts"),
+        ];
+        let (loaded, sources) = loaded(&Linked { files, links }, &["compose.yaml"]);
+        let outside: Vec<_> = sources
+            .iter()
+            .filter_map(|(id, file)| Some((file.path().to_owned(), loaded.ways.outside(id)?)))
+            .collect();
+        assert_eq!(outside, [("out/a.yaml".to_owned(), "/srv/shared/a.yaml")]);
+    }
+
+    #[test]
+    fn what_a_tag_took_away_can_still_be_found() {
+        let mut files = MemoryFiles::default();
+        let base = "services: {db: {image: x, environment: {PASSWORD: canary, A: b}, command: [run]}}\n";
+        files.insert("compose.yaml", base);
+        files.insert(
+            "prod.yaml",
+            "services: {db: {environment: {PASSWORD: !reset null}, command: !override [go]}}\n",
+        );
+        let (loaded, sources) = loaded(&files, &["compose.yaml", "prod.yaml"]);
+        let told: Vec<_> = loaded
+            .removed
+            .iter()
+            .map(|gone| {
+                let by = sources.file(gone.by.file).path();
+                (gone.path.as_str(), sources.slice(gone.span), gone.mark, by)
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("services.db.environment.PASSWORD", "canary", Mark::Reset, "prod.yaml"),
+                ("services.db.command", "[run]", Mark::Override, "prod.yaml"),
+            ]
+        );
+        assert!(!format!("{:?}", loaded.removed).contains("canary"));
+    }
 }

@@ -5,22 +5,50 @@
 
 use std::sync::Arc;
 
+use super::canonical;
 use super::load::LoadError;
 use super::value::{Data, Map, MapEntry, Mark, Template, Value};
 use crate::source::{Sources, Span};
 
-/// Merges `over` into `base` at the top of a project.
-pub(super) fn merge(sources: &Sources, base: Value, over: Value) -> Result<Value, LoadError> {
-    Merger { sources }.merge(base, over, &mut Vec::new())
+/// What `!reset` or `!override` took away. The project has no trace of it, its file still has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// Where it stood: `services.db.environment.PASSWORD`.
+    pub path: String,
+    /// What is gone: its value, in its file.
+    pub span: Span,
+    /// The value with the tag that took it away.
+    pub by: Span,
+    /// Which of the two.
+    pub mark: Mark,
 }
 
-/// Merges `over` into `base`, both services.
-pub(super) fn merge_service(sources: &Sources, base: Value, over: Value) -> Result<Value, LoadError> {
-    Merger { sources }.merge(base, over, &mut vec!["services".into(), "".into()])
+/// Merges `over` into `base` at the top of a project; tells in `removed` what is gone.
+pub(super) fn merge(
+    sources: &Sources,
+    base: Value,
+    over: Value,
+    removed: &mut Vec<Removed>,
+) -> Result<Value, LoadError> {
+    Merger { sources, removed }.merge(base, over, &mut Vec::new())
+}
+
+/// Merges `over` into `base`, both services of this name.
+pub(super) fn merge_service(
+    sources: &Sources,
+    name: &Arc<str>,
+    base: Value,
+    over: Value,
+    removed: &mut Vec<Removed>,
+) -> Result<Value, LoadError> {
+    Merger { sources, removed }.merge(base, over, &mut vec!["services".into(), name.clone()])
 }
 
 /// Takes away what `!reset` marks, and the marks.
 pub(super) fn without_resets(mut value: Value) -> Option<Value> {
+    if !is_marked(&value) {
+        return Some(value);
+    }
     if value.mark == Mark::Reset {
         return None;
     }
@@ -40,8 +68,19 @@ pub(super) fn without_resets(mut value: Value) -> Option<Value> {
     Some(value)
 }
 
+/// Whether there is a mark on it or in it.
+fn is_marked(value: &Value) -> bool {
+    value.mark != Mark::None
+        || match &value.data {
+            Data::Map(map) => map.values().any(|entry| is_marked(&entry.value)),
+            Data::Seq(items) => items.iter().any(is_marked),
+            _ => false,
+        }
+}
+
 struct Merger<'a> {
     sources: &'a Sources,
+    removed: &'a mut Vec<Removed>,
 }
 
 /// Where two values stand: `services`, the service's name, the attribute, …
@@ -50,8 +89,9 @@ type Path = Vec<Arc<str>>;
 type Merged = Result<Value, LoadError>;
 
 impl Merger<'_> {
-    fn merge(&self, base: Value, over: Value, path: &mut Path) -> Merged {
+    fn merge(&mut self, base: Value, over: Value, path: &mut Path) -> Merged {
         if over.mark == Mark::Override {
+            self.removes(&base, &over, path);
             let value = Value { mark: Mark::None, ..over };
             return Ok(without_resets(value).unwrap_or(base));
         }
@@ -68,8 +108,8 @@ impl Merger<'_> {
                 }
             }
             Form::Variables => (self.variables(base)?, self.variables(over)?),
-            Form::Dependencies => (names(base, true), names(over, true)),
-            Form::Names => (names(base, false), names(over, false)),
+            Form::Dependencies => (dependencies(base), dependencies(over)),
+            Form::Names => (names(base), names(over)),
             Form::List => (list(base), list(over)),
             Form::Hosts => {
                 let (base, mut over) = (lines(base), lines(over));
@@ -108,14 +148,20 @@ impl Merger<'_> {
         }
     }
 
-    fn merge_maps(&self, mut base: Map, over: Map, path: &mut Path) -> Result<Map, LoadError> {
+    fn removes(&mut self, gone: &Value, by: &Value, path: &Path) {
+        if !gone.is_null() {
+            self.removed.push(Removed { path: path.join("."), span: gone.span, by: by.span, mark: by.mark });
+        }
+    }
+
+    fn merge_maps(&mut self, mut base: Map, over: Map, path: &mut Path) -> Result<Map, LoadError> {
         for (key, entry) in over {
-            if entry.value.mark == Mark::Reset {
-                base.shift_remove(&key);
-                continue;
-            }
             path.push(key.clone());
-            if let Some(earlier) = base.get_mut(&key) {
+            if entry.value.mark == Mark::Reset {
+                if let Some(gone) = base.shift_remove(&key) {
+                    self.removes(&gone.value, &entry.value, path);
+                }
+            } else if let Some(earlier) = base.get_mut(&key) {
                 let null = Value::new(Data::Null, earlier.value.span);
                 let value = std::mem::replace(&mut earlier.value, null);
                 earlier.value = self.merge(value, entry.value, path)?;
@@ -128,7 +174,7 @@ impl Merger<'_> {
     }
 
     /// Address pools are the same thing if their subnet is.
-    fn pools(&self, base: &Value, over: &Value, path: &mut Path) -> Merged {
+    fn pools(&mut self, base: &Value, over: &Value, path: &mut Path) -> Merged {
         let name = path.join(".");
         let wrong =
             |value: &Value| LoadError::new(format!("`{name}` must be a list of address pools"), value.span);
@@ -249,29 +295,26 @@ fn form(path: &[Arc<str>]) -> Form {
     }
 }
 
-/// `[a, b]` as `{a:, b:}`, or with what the short form of a dependency means.
-fn names(value: Value, dependencies: bool) -> Value {
-    let Data::Seq(items) = value.data else { return value };
-    let entries = items.into_iter().filter_map(|item| {
-        let (name, span) = (item.to_text()?.value, item.span);
-        let value = if dependencies {
-            let started = Value::text("service_started", span);
-            Value::map([("condition", started), ("required", Value::truth(true, span))], span)
-        } else {
-            Value::new(Data::Null, span)
-        };
-        Some((name, MapEntry { key_span: span, value }))
-    });
-    Value { mark: value.mark, ..Value::new(Data::Map(entries.collect()), value.span) }
+/// `[a, b]` as what the short form of a dependency means.
+fn dependencies(mut value: Value) -> Value {
+    if matches!(value.data, Data::Seq(_)) {
+        canonical::depends_on(&mut value);
+    }
+    value
+}
+
+/// `[a, b]` as `{a:, b:}`
+fn names(mut value: Value) -> Value {
+    canonical::named(&mut value);
+    value
 }
 
 /// `a` as `[a]`
-fn list(value: Value) -> Value {
-    if matches!(value.data, Data::Seq(_) | Data::Null) {
-        return value;
+fn list(mut value: Value) -> Value {
+    if !matches!(value.data, Data::Seq(_) | Data::Null) {
+        canonical::wrap_in_list(&mut value);
     }
-    let (span, mark) = (value.span, value.mark);
-    Value { mark, ..Value::new(Data::Seq(vec![Value { mark: Mark::None, ..value }]), span) }
+    value
 }
 
 /// `{a: b}` as `[a=b]`, sorted.
@@ -297,13 +340,11 @@ fn strings(value: &Value) -> Vec<String> {
 }
 
 /// `dir` as `{context: dir}`
-fn build(value: Value) -> Value {
-    if !matches!(value.data, Data::Str(_)) {
-        return value;
+fn build(mut value: Value) -> Value {
+    if matches!(value.data, Data::Str(_)) {
+        canonical::wrap(&mut value, "context");
     }
-    let (span, mark) = (value.span, value.mark);
-    let context = Value { mark: Mark::None, ..value };
-    Value { mark, ..Value::map([("context", context)], span) }
+    value
 }
 
 /// Whether two values say the same, wherever they are written.

@@ -67,9 +67,8 @@ fn networks(model: &mut Value) {
         if service.contains_key("provider") || service.contains_key("network_mode") {
             continue;
         }
-        let none = service
-            .get("networks")
-            .is_none_or(|entry| entry.value.as_map().is_none_or(indexmap::IndexMap::is_empty));
+        let none =
+            service.get("networks").is_none_or(|entry| entry.value.as_map().is_none_or(|map| map.is_empty()));
         if none {
             let value = Value::map([("default", Value::new(Data::Null, span))], span);
             service.insert("networks".into(), MapEntry { key_span: span, value });

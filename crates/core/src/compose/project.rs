@@ -219,6 +219,11 @@ pub fn default_name(directory: &str) -> String {
     kept.trim_start_matches(['_', '-']).to_owned()
 }
 
+/// The image that Compose builds for a service that names none.
+pub fn default_image(project: &str, service: &str) -> String {
+    format!("{project}-{service}")
+}
+
 /// Whether the service's profiles, if it has any, are among the enabled ones.
 pub(super) fn is_enabled(service: &Map, enabled: &[String]) -> bool {
     let Some(profiles) = service.get("profiles").and_then(|entry| entry.value.as_seq()) else { return true };

@@ -10,7 +10,7 @@ use super::consistency::{Consistency, list};
 use super::dotenv::{self, Entry};
 use super::environment::{Binding, BindingOrigin, Environment, Lookup};
 use super::load::{Interpolation, LoadError, LoadRequest};
-use super::project::is_enabled;
+use super::project::{default_image, is_enabled};
 use super::template::Missing;
 use super::value::{Data, Value};
 use super::{normalize, resolve, typed};
@@ -21,16 +21,16 @@ use crate::yaml;
 /// A project as Compose would run it. It holds the values of variables, as Compose's own output does.
 pub struct Resolved {
     name: String,
-    /// The normalised model, for output without interpolation.
-    model: Value,
+    /// The normalised model of a project whose variables stay as they are written; it has no types.
+    template: Option<Value>,
     /// All sections, with all services.
     project: Json<String, JsonValue>,
     /// The services whose profiles are enabled.
     enabled: BTreeSet<String>,
 }
 
-/// The sections whose members go if no service needs them.
-const RESOURCES: [&str; 5] = ["networks", "volumes", "secrets", "configs", "models"];
+/// The sections whose members go if no service needs them. Compose prints models with the services only.
+const RESOURCES: [&str; 4] = ["networks", "volumes", "secrets", "configs"];
 
 impl Resolved {
     pub(super) fn new(
@@ -45,12 +45,18 @@ impl Resolved {
         let mut model = root.clone();
         resolve::resolve_paths(files, &mut model, request.working_directory);
         normalize::normalize(&mut model, name, environment);
-        let mut resolved =
-            Resolved { name: name.to_owned(), model, project: Json::new(), enabled: BTreeSet::new() };
+        let mut resolved = Resolved {
+            name: name.to_owned(),
+            template: None,
+            project: Json::new(),
+            enabled: BTreeSet::new(),
+        };
         if request.interpolation == Interpolation::None {
+            resolved.template = Some(model);
             return Ok(resolved);
         }
-        resolved.project = typed::typed(&resolved.model)?;
+        resolved.project = typed::typed(&model)?;
+        drop(model);
         let services = root.get("services").and_then(Value::as_map);
         resolved.enabled = services
             .into_iter()
@@ -149,7 +155,7 @@ impl Resolved {
     pub fn images(&self) -> Vec<String> {
         let image = |name: &String| {
             let own = self.service(name).and_then(|service| service.get("image")?.as_str());
-            own.map_or_else(|| format!("{}-{name}", self.name), str::to_owned)
+            own.map_or_else(|| default_image(&self.name, name), str::to_owned)
         };
         self.enabled.iter().map(image).collect()
     }
@@ -177,17 +183,13 @@ impl Resolved {
             kept.iter().filter_map(|name| Some(((*name).to_owned(), self.service(name)?.clone()))).collect();
         config.insert("services".to_owned(), JsonValue::Object(services));
         for section in RESOURCES {
-            // Compose prints models with the services only.
-            if section == "models" {
-                continue;
-            }
             let needed = self.needed(section, &kept);
             let members = self.project.get(section).and_then(JsonValue::as_object);
             let members: Json<String, JsonValue> = members
                 .into_iter()
                 .flatten()
                 .filter(|(name, _)| needed.contains(name.as_str()))
-                .map(|(name, member)| (name.clone(), printed_member(section, member)))
+                .map(|(name, member)| (name.clone(), member.clone()))
                 .collect();
             if !members.is_empty() {
                 config.insert(section.to_owned(), JsonValue::Object(members));
@@ -198,9 +200,9 @@ impl Resolved {
         Ok(JsonValue::Object(config))
     }
 
-    /// The normalised model as it is, for loading without interpolation.
+    /// The normalised model as it is, after loading without interpolation; null after any other.
     pub fn model(&self) -> JsonValue {
-        typed::raw(&self.model)
+        self.template.as_ref().map_or(JsonValue::Null, typed::raw)
     }
 
     /// The members of a section that the services refer to.
@@ -208,7 +210,7 @@ impl Resolved {
         let mut needed = BTreeSet::new();
         for service in services.iter().filter_map(|name| self.service(name)) {
             match section {
-                "networks" | "models" => {
+                "networks" => {
                     let own = service.get(section).and_then(JsonValue::as_object);
                     needed.extend(own.into_iter().flatten().map(|(name, _)| name.as_str()));
                 }
@@ -239,18 +241,6 @@ pub fn config_yaml(mut config: JsonValue) -> String {
     yaml::write(&config)
 }
 
-/// Content that came from a variable is not printed.
-fn printed_member(section: &str, member: &JsonValue) -> JsonValue {
-    let mut member = member.clone();
-    if section == "configs"
-        && member.get("environment").is_some()
-        && let Some(map) = member.as_object_mut()
-    {
-        map.shift_remove("content");
-    }
-    member
-}
-
 // It holds values of variables: Debug shows shape only.
 impl fmt::Debug for Resolved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -273,6 +263,7 @@ impl FileReader<'_> {
         project: &Environment,
     ) -> Result<(), LoadError> {
         let Some(service) = service.as_object_mut() else { return Ok(()) };
+        let env_files = written.get("env_file").and_then(Value::as_seq).unwrap_or_default();
         let mut own = Environment::default();
         let said = service.get_mut("environment").and_then(JsonValue::as_object_mut);
         for (name, value) in said.into_iter().flatten() {
@@ -281,12 +272,14 @@ impl FileReader<'_> {
             {
                 *value = JsonValue::String(binding.value.to_string());
             }
-            if let Some(text) = value.as_str() {
+            if !env_files.is_empty()
+                && let Some(text) = value.as_str()
+            {
                 own.set(name.as_str(), Binding { value: text.into(), origin: BindingOrigin::Process });
             }
         }
         let mut set = own.clone();
-        for item in written.get("env_file").and_then(Value::as_seq).unwrap_or_default() {
+        for item in env_files {
             let Some(path) = item.get("path") else { continue };
             let required =
                 !item.get("required").is_some_and(|required| matches!(required.data, Data::Bool(false)));
@@ -310,15 +303,7 @@ impl FileReader<'_> {
                 }
             }
         }
-        let mut merged: Json<String, JsonValue> =
-            set.iter().map(|(name, binding)| (name.to_owned(), json!(&*binding.value))).collect();
-        if let Some(JsonValue::Object(said)) = service.shift_remove("environment") {
-            merged.extend(said);
-        }
-        if !merged.is_empty() {
-            merged.sort_keys();
-            service.insert("environment".to_owned(), JsonValue::Object(merged));
-        }
+        put_below(service, "environment", &set);
         Ok(())
     }
 
@@ -335,16 +320,9 @@ impl FileReader<'_> {
                 set.set(name, binding.clone());
             }
         }
-        let mut merged: Json<String, JsonValue> =
-            set.iter().map(|(name, binding)| (name.to_owned(), json!(&*binding.value))).collect();
-        if merged.is_empty() {
-            return Ok(());
+        if set.iter().next().is_some() {
+            put_below(service, "labels", &set);
         }
-        if let Some(JsonValue::Object(said)) = service.shift_remove("labels") {
-            merged.extend(said);
-        }
-        merged.sort_keys();
-        service.insert("labels".to_owned(), JsonValue::Object(merged));
         Ok(())
     }
 
@@ -366,6 +344,22 @@ impl FileReader<'_> {
         dotenv::parse(file, self.sources.file(file).text(), outer, set, Missing::Refuse)
             .map(|_| ())
             .map_err(|error| refused(&error))
+    }
+}
+
+/// Adds what files set below what the service itself says, by name.
+fn put_below(service: &mut Json<String, JsonValue>, key: &str, set: &Environment) {
+    let said = service.shift_remove(key);
+    let mut merged: Json<String, JsonValue> =
+        set.iter().map(|(name, binding)| (name.to_owned(), json!(&*binding.value))).collect();
+    match said {
+        Some(JsonValue::Object(said)) if merged.is_empty() => merged = said,
+        Some(JsonValue::Object(said)) => merged.extend(said),
+        _ => {}
+    }
+    if !merged.is_empty() {
+        merged.sort_keys();
+        service.insert(key.to_owned(), JsonValue::Object(merged));
     }
 }
 

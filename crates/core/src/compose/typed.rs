@@ -29,8 +29,6 @@ enum Type {
     SaidInt,
     /// A number in single precision.
     Float,
-    /// The share of processors.
-    Cpus,
     /// A size, printed as text.
     Bytes,
     Duration,
@@ -77,9 +75,9 @@ enum Type {
 }
 
 use Type::{
-    Always, Bool, Bytes, Command, Count, Cpus, DeviceCount, Dropped, Float, HealthTest, Hosts, Int, List,
-    MapOf, Mapping, Mode, MultiOptions, Options, Raw, Said, SaidDuration, SaidInt, Scalars, Ssh, Struct,
-    Text, TextMap, TextOrTexts, Texts, Ulimits, Variables,
+    Always, Bool, Bytes, Command, Count, DeviceCount, Dropped, Float, HealthTest, Hosts, Int, List, MapOf,
+    Mapping, Mode, MultiOptions, Options, Raw, Said, SaidDuration, SaidInt, Scalars, Ssh, Struct, Text,
+    TextMap, TextOrTexts, Texts, Ulimits, Variables,
 };
 
 const HOOK: &[Field] = &[
@@ -169,7 +167,7 @@ const GENERIC_RESOURCE: &[Field] =
     &[Field("discrete_resource_spec", Struct(&[Field("kind", Raw), Field("value", Raw)]))];
 
 const RESOURCE: &[Field] = &[
-    Field("cpus", Cpus),
+    Field("cpus", Float),
     Field("memory", Bytes),
     Field("pids", Int),
     Field("devices", List(DEVICE_REQUEST)),
@@ -457,17 +455,20 @@ impl Place<'_> {
 }
 
 fn structure(value: &Value, fields: &[Field], place: &Place<'_>) -> Result<JsonValue, LoadError> {
-    let empty = Map::new();
-    let map = match &value.data {
-        Data::Map(map) => map,
-        Data::Null => &empty,
-        _ => return Err(place.wrong("a mapping", value.span)),
-    };
+    match &value.data {
+        Data::Map(map) => attributes(map, fields, place),
+        Data::Null => attributes(&Map::new(), fields, place),
+        _ => Err(place.wrong("a mapping", value.span)),
+    }
+}
+
+fn attributes(map: &Map, fields: &[Field], place: &Place<'_>) -> Result<JsonValue, LoadError> {
     let mut printed = Json::with_capacity(map.len());
     for Field(key, kind) in fields {
         let place = Place { parent: Some(place), key };
         // go's decoder finds a field by its name in any case.
-        let entry = map.get(*key).or_else(|| map.get(key.to_lowercase().as_str()));
+        let lower = || key.bytes().any(|byte| byte.is_ascii_uppercase()).then(|| key.to_lowercase());
+        let entry = map.get(*key).or_else(|| map.get(lower()?.as_str()));
         if let Some(json) = field(entry, *kind, &place)? {
             printed.insert((*key).to_owned(), json);
         }
@@ -480,13 +481,7 @@ fn field(entry: Option<&MapEntry>, kind: Type, place: &Place<'_>) -> Result<Opti
     let value = entry.map(|entry| &entry.value).filter(|value| !value.is_null());
     let Some(value) = value else {
         return Ok(match kind {
-            Always(fields) => {
-                let nothing = entry.map_or_else(
-                    || structure_of_nothing(fields),
-                    |entry| structure(&entry.value, fields, place),
-                );
-                Some(nothing?)
-            }
+            Always(fields) => Some(attributes(&Map::new(), fields, place)?),
             Command => Some(JsonValue::Null),
             _ => None,
         });
@@ -511,7 +506,6 @@ fn field(entry: Option<&MapEntry>, kind: Type, place: &Place<'_>) -> Result<Opti
             Some(number(count))
         }
         Float => Some(single(value, place)?).filter(|number| *number != 0.0).and_then(single_number),
-        Cpus => Some(single(value, place)?).filter(|number| *number != 0.0).and_then(single_number),
         Bytes => {
             let size = match &value.data {
                 Data::Int(number) => *number as i64,
@@ -636,17 +630,6 @@ fn field(entry: Option<&MapEntry>, kind: Type, place: &Place<'_>) -> Result<Opti
         Dropped => None,
         Raw => Some(raw(value)),
     })
-}
-
-fn structure_of_nothing(fields: &[Field]) -> Result<JsonValue, LoadError> {
-    let place = Place { parent: None, key: "" };
-    let mut printed = Json::new();
-    for Field(key, kind) in fields {
-        if let Some(json) = field(None, *kind, &place)? {
-            printed.insert((*key).to_owned(), json);
-        }
-    }
-    Ok(JsonValue::Object(printed))
 }
 
 fn text<'v>(value: &'v Value, place: &Place<'_>) -> Result<Cow<'v, str>, LoadError> {

@@ -1,7 +1,9 @@
 //! Of entries of a list that mean the same thing, the last one counts, at the first one's place.
 //! (compose-go `override/uncity.go`)
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::load::{Interpolation, LoadError};
 use super::value::{Data, Value};
@@ -94,61 +96,75 @@ fn unique(
 ) -> Result<(), LoadError> {
     let (Some(key), Some(items)) = (key, value.as_seq_mut()) else { return Ok(()) };
     // Most lists are short, but one of 10,000 entries must not cost their square.
-    let mut places: HashMap<String, usize> = HashMap::with_capacity(items.len());
-    let mut kept: Vec<Value> = Vec::with_capacity(items.len());
-    for item in std::mem::take(items) {
-        match key.of(&item) {
-            Ok(key) => match places.get(&key) {
-                Some(place) => kept[*place] = item,
-                None => {
-                    places.insert(key, kept.len());
-                    kept.push(item);
-                }
+    let mut places: HashMap<Cow<'_, str>, usize, foldhash::fast::RandomState> = HashMap::default();
+    let mut again: Vec<(usize, usize)> = Vec::new();
+    for (at, item) in items.iter().enumerate() {
+        match key.of(item) {
+            Ok(key) => match places.entry(key) {
+                Entry::Occupied(first) => again.push((*first.get(), at)),
+                Entry::Vacant(place) => drop(place.insert(at)),
             },
-            Err(_) if lenient => kept.push(item),
+            Err(_) if lenient => {}
             Err(problem) => {
                 let message = format!("an entry of `{}` {problem}", path());
                 return Err(LoadError::new(message, item.span));
             }
         }
     }
-    *items = kept;
+    if again.is_empty() {
+        return Ok(());
+    }
+    for (first, at) in &again {
+        items.swap(*first, *at);
+    }
+    let mut replaced = again.iter().map(|(_, at)| *at).peekable();
+    let mut at = 0;
+    items.retain(|_| {
+        let goes = replaced.next_if_eq(&at).is_some();
+        at += 1;
+        !goes
+    });
     Ok(())
 }
 
 impl Key {
-    fn of(self, item: &Value) -> Result<String, &'static str> {
+    fn of(self, item: &Value) -> Result<Cow<'_, str>, &'static str> {
         let member = |key: &str| item.get(key).and_then(Value::to_text).map(|text| text.value.to_string());
         match (self, &item.data) {
             (Key::Assigned, Data::Str(text)) => {
-                Ok(text.split_once('=').map_or(&**text, |(name, _)| name).to_owned())
+                Ok(Cow::Borrowed(text.split_once('=').map_or(&**text, |(name, _)| name)))
             }
             (Key::Assigned, _) => Err("must be text; put quotes around it"),
             (Key::Volume | Key::Device, Data::Map(_)) => {
-                member("target").ok_or("has no `target:`, the place in the container")
+                member("target").map(Cow::Owned).ok_or("has no `target:`, the place in the container")
             }
-            (Key::Volume, Data::Str(text)) => Ok(volume::parse(text)?.target.unwrap_or_default()),
+            (Key::Volume, Data::Str(text)) => Ok(Cow::Owned(volume::parse(text)?.target.unwrap_or_default())),
             (Key::Device, Data::Str(text)) => {
                 let mut parts = text.split(':');
                 let first = parts.next().unwrap_or_default();
-                Ok(parts.next().unwrap_or(first).to_owned())
+                Ok(Cow::Borrowed(parts.next().unwrap_or(first)))
             }
-            (Key::EnvFile | Key::Exposed | Key::Port, Data::Str(text)) => Ok(text.to_string()),
-            (Key::EnvFile, Data::Map(_)) => member("path").ok_or("has no `path:`"),
-            (Key::Exposed | Key::Port, Data::Int(number)) => Ok(number.to_string()),
+            (Key::EnvFile | Key::Exposed | Key::Port, Data::Str(text)) => Ok(Cow::Borrowed(text)),
+            (Key::EnvFile, Data::Map(_)) => member("path").map(Cow::Owned).ok_or("has no `path:`"),
+            (Key::Exposed | Key::Port, Data::Int(number)) => Ok(Cow::Owned(number.to_string())),
             (Key::Exposed, _) => Err("must be a port number"),
-            (Key::Grant(directory), Data::Str(name)) => Ok(format!("{directory}/{name}")),
-            (Key::Grant(directory), Data::Map(_)) => Ok(member("target")
-                .unwrap_or_else(|| format!("{directory}/{}", member("source").unwrap_or_default()))),
+            (Key::Grant(directory), Data::Str(name)) => Ok(Cow::Owned(format!("{directory}/{name}"))),
+            (Key::Grant(directory), Data::Map(_)) => Ok(Cow::Owned(
+                member("target")
+                    .unwrap_or_else(|| format!("{directory}/{}", member("source").unwrap_or_default())),
+            )),
             (Key::Grant(_), _) => Err("must be a name or a mapping with `source:`"),
             (Key::Port, Data::Map(_)) => {
                 let target = member("target").ok_or("has no `target:` port")?;
                 let host = member("host_ip").unwrap_or_else(|| "0.0.0.0".to_owned());
                 let protocol = member("protocol").unwrap_or_else(|| "tcp".to_owned());
-                Ok(format!("{host}:{}:{target}/{protocol}", member("published").unwrap_or_default()))
+                Ok(Cow::Owned(format!(
+                    "{host}:{}:{target}/{protocol}",
+                    member("published").unwrap_or_default()
+                )))
             }
             // Compose knows no key for these; the schema refuses them.
-            (Key::Volume | Key::Device | Key::EnvFile | Key::Port, _) => Ok(String::new()),
+            (Key::Volume | Key::Device | Key::EnvFile | Key::Port, _) => Ok(Cow::Borrowed("")),
         }
     }
 }

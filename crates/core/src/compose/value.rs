@@ -1,6 +1,7 @@
 //! A value of the project, and where it came from.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -97,8 +98,72 @@ pub enum Data {
     Map(Map),
 }
 
-/// A mapping, in source order.
-pub type Map = IndexMap<Arc<str>, MapEntry>;
+/// A mapping, in source order. Clones share their entries until one of them changes, so a clone costs nothing and
+/// a change costs the mapping that it is in, not what is below.
+#[derive(Clone, Default)]
+pub struct Map(Arc<Entries>);
+
+/// Keys are hashed with a seed that each process chooses, as a file's author may be hostile.
+type Entries = IndexMap<Arc<str>, MapEntry, foldhash::fast::RandomState>;
+
+impl Map {
+    /// An empty mapping.
+    pub fn new() -> Self {
+        Map::default()
+    }
+
+    /// An empty mapping with room for as many entries.
+    pub fn with_capacity(entries: usize) -> Self {
+        Map(Arc::new(Entries::with_capacity_and_hasher(entries, foldhash::fast::RandomState::default())))
+    }
+}
+
+impl Deref for Map {
+    type Target = Entries;
+
+    fn deref(&self) -> &Entries {
+        &self.0
+    }
+}
+
+impl DerefMut for Map {
+    fn deref_mut(&mut self) -> &mut Entries {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl FromIterator<(Arc<str>, MapEntry)> for Map {
+    fn from_iter<I: IntoIterator<Item = (Arc<str>, MapEntry)>>(entries: I) -> Self {
+        Map(Arc::new(entries.into_iter().collect()))
+    }
+}
+
+impl IntoIterator for Map {
+    type Item = (Arc<str>, MapEntry);
+    type IntoIter = indexmap::map::IntoIter<Arc<str>, MapEntry>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        Arc::unwrap_or_clone(self.0).into_iter()
+    }
+}
+
+impl<'m> IntoIterator for &'m Map {
+    type Item = (&'m Arc<str>, &'m MapEntry);
+    type IntoIter = indexmap::map::Iter<'m, Arc<str>, MapEntry>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl<'m> IntoIterator for &'m mut Map {
+    type Item = (&'m Arc<str>, &'m mut MapEntry);
+    type IntoIter = indexmap::map::IterMut<'m, Arc<str>, MapEntry>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter_mut()
+    }
+}
 
 /// A key's place and its value.
 #[derive(Clone)]
@@ -177,7 +242,10 @@ impl Value {
 
     /// The value of a key of a mapping, to change.
     pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
-        self.as_map_mut()?.get_mut(key).map(|entry| &mut entry.value)
+        let map = self.as_map_mut()?;
+        // Without this, a mapping that is shared would be copied for a key that it has not.
+        let at = map.get_index_of(key)?;
+        map.get_index_mut(at).map(|(_, entry)| &mut entry.value)
     }
 
     /// The mapping, if it is one.

@@ -153,7 +153,8 @@ pub fn parse(file: FileId, text: &str) -> Result<Vec<Document>, YamlError> {
             Event::DocumentStart => builder.anchors.clear(),
             Event::DocumentEnd => {
                 let root = builder.root.take();
-                let nodes = std::mem::take(&mut builder.nodes);
+                let mut nodes = std::mem::take(&mut builder.nodes);
+                nodes.shrink_to_fit();
                 if let Some(root) = root {
                     documents.push(Document { nodes, root });
                 }

@@ -2,41 +2,13 @@
 //! no `:+`. (docker/cli `cli/compose/template/template.go`, `cli/compose/loader/interpolate.go`)
 
 use super::super::environment::Environment;
-use super::super::interpolate::float;
+use super::super::interpolate::{Cast, each_text};
 use super::super::load::LoadError;
 use super::super::value::{Data, Value};
 
 /// Replaces the variables of a document.
 pub(super) fn interpolate(document: &mut Value, environment: &Environment) -> Result<(), LoadError> {
-    replace(document, environment, &mut Vec::new())
-}
-
-fn replace<'v>(
-    value: &'v mut Value,
-    environment: &Environment,
-    path: &mut Vec<&'v str>,
-) -> Result<(), LoadError> {
-    if matches!(value.data, Data::Str(_)) {
-        return text(value, environment, path);
-    }
-    match &mut value.data {
-        Data::Seq(items) => {
-            path.push("[]");
-            for item in items {
-                replace(item, environment, path)?;
-            }
-            path.pop();
-        }
-        Data::Map(map) => {
-            for (key, entry) in map {
-                path.push(key);
-                replace(&mut entry.value, environment, path)?;
-                path.pop();
-            }
-        }
-        _ => {}
-    }
-    Ok(())
+    each_text(document, &mut Vec::new(), &|value, path| text(value, environment, path))
 }
 
 fn text(value: &mut Value, environment: &Environment, path: &[&str]) -> Result<(), LoadError> {
@@ -47,19 +19,10 @@ fn text(value: &mut Value, environment: &Environment, path: &[&str]) -> Result<(
     if *result == **text {
         return Ok(());
     }
-    let data = match cast(path) {
+    value.data = match cast(path) {
         None => Data::Str(result.into()),
-        Some(Cast::Int) => {
-            Data::Int(result.parse::<i64>().map_err(|_| wrong("it must be a whole number"))?.into())
-        }
-        Some(Cast::Float) => Data::Float(float(&result).ok_or_else(|| wrong("it must be a number"))?),
-        Some(Cast::Bool) => match result.to_lowercase().as_str() {
-            "y" | "yes" | "true" | "on" => Data::Bool(true),
-            "n" | "no" | "false" | "off" => Data::Bool(false),
-            _ => return Err(wrong("it must be true or false")),
-        },
+        Some(cast) => cast.read(&result).map_err(|wanted| wrong(&format!("it must be {wanted}")))?,
     };
-    value.data = data;
     Ok(())
 }
 
@@ -143,12 +106,6 @@ fn evaluate(expression: &str, environment: &Environment) -> Result<String, Probl
         return look_up(name).ok_or_else(|| Problem::Required(name.to_owned()));
     }
     Ok(look_up(expression).unwrap_or_default())
-}
-
-enum Cast {
-    Int,
-    Float,
-    Bool,
 }
 
 /// The type that an interpolated text becomes.
