@@ -263,7 +263,8 @@ pub fn plan(files: &dyn FileSystem, path: &str, options: &FixOptions<'_>) -> Res
         .filter(|finding| is_wanted(finding, options.include_unsafe))
         .filter(|finding| (options.accept)(outcome, finding))
         .collect();
-    let good = together(&project, &asked, &options.lint, &mut usize::MAX.clone());
+    let mut tries = usize::MAX;
+    let good = together(&project, &asked, &options.lint, &mut tries);
     let mut plan = attempt(&project, &good);
     for finding in asked.iter().filter(|finding| !good.iter().any(|good| std::ptr::eq(*good, **finding))) {
         let alone = attempt(&project, &[finding]);
@@ -326,7 +327,8 @@ fn proposals(
     let project = Project { files, path, environment: &environment, linted };
     let findings = &linted.outcome.findings;
     let asked: Vec<&Finding> = findings.iter().filter(|finding| is_wanted(finding, true)).collect();
-    let good = together(&project, &asked, options, &mut TRIES.clone());
+    let mut tries = TRIES;
+    let good = together(&project, &asked, options, &mut tries);
     let plan = attempt(&project, &good);
     let mut detailed = 0;
     let proposal = |finding: &Finding| {
@@ -453,7 +455,7 @@ impl ChangedFile {
     /// `None` where two edits are about the same bytes.
     fn new(path: String, before: Option<String>, edits: Vec<Edit>) -> Option<Self> {
         let after = apply(before.as_deref().unwrap_or_default(), edits.clone())?;
-        Some(ChangedFile { path, before, edits, after, shown: Default::default() })
+        Some(ChangedFile { path, before, edits, after, shown: (String::new(), String::new()) })
     }
 }
 
