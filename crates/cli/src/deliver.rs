@@ -7,7 +7,7 @@ use cosec_core::compose::Environment;
 use cosec_core::files::{Answer, FileSystem, GitState};
 use cosec_core::gitignore;
 use cosec_core::plan::{Delivery, Kind, ValueSource};
-use cosec_fuse::{AuditSpec, FileSpec, HeldValues, Scope, SecretKind, SecretSpec, Source, Spec};
+use cosec_fuse::{AuditSpec, FileSpec, Grant, HeldValues, Scope, SecretKind, SecretSpec, Source, Spec};
 
 use crate::disk::Disk;
 use crate::failure::Failure;
@@ -17,7 +17,7 @@ use crate::project::Loaded;
 pub(crate) const LARGEST_SECRET: u64 = 512_000;
 
 /// Earlier versions that can be brought back.
-const KEPT_VERSIONS: usize = 5;
+pub(crate) const KEPT_VERSIONS: usize = 5;
 
 /// Numeric owner of a delivered file.
 #[derive(Clone, Copy)]
@@ -93,7 +93,8 @@ pub(crate) fn serve(
             }
         };
         let (path, service) = (path_in_mount(delivery), delivery.service.clone());
-        files.push(FileSpec { path, service, secret, uid, gid, mode: delivery.mode });
+        let grants = vec![Grant { service, uid, gid, mode: delivery.mode }];
+        files.push(FileSpec { path, secret, grants });
     }
     let held = HeldValues::seal(&values)
         .map_err(|error| Failure::Cannot(format!("cannot keep the values in memory: {error}")))?;
@@ -110,7 +111,7 @@ pub(crate) fn serve(
     Ok(Served { spec, held })
 }
 
-fn kind_of(delivery: &Delivery) -> SecretKind {
+pub(crate) fn kind_of(delivery: &Delivery) -> SecretKind {
     match delivery.kind {
         Kind::Secret => SecretKind::Secret,
         Kind::Config => SecretKind::Config,
@@ -131,7 +132,13 @@ fn source(
                 Err(error) => Err(Failure::Cannot(format!("the file of the {kind} `{name}`: {error}"))),
             };
         }
-        ValueSource::Environment(variable) => value_of(&loaded.environment, variable, name)?,
+        ValueSource::Environment(variable) => {
+            let value = value_of(&loaded.environment, variable, name)?;
+            if let Some(files) = loaded.env_files_of(variable) {
+                return Ok(Source::Variable { files, name: variable.clone() });
+            }
+            value
+        }
         ValueSource::Content(_) => {
             let content = cosec_core::extension::content(&loaded.root, name).ok_or_else(|| {
                 Failure::Cannot(format!(

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use crate::spec::Grant;
+
 /// Who asks. What /proc does not tell is left empty.
 #[derive(Debug, Default)]
 pub(crate) struct Caller {
@@ -64,7 +66,7 @@ impl Caller {
     }
 
     /// Whether a file of this owner and mode may be read; if not, why.
-    pub(crate) fn may_read(&self, uid: u32, gid: u32, mode: u32) -> Result<(), String> {
+    pub(crate) fn may_read(&self, &Grant { uid, gid, mode, .. }: &Grant) -> Result<(), String> {
         let bit = if self.uid == uid {
             0o400
         } else if self.gid == gid || self.groups.contains(&gid) {
@@ -116,7 +118,8 @@ mod tests {
             overrides,
             ..Caller::default()
         };
-        let reads = |caller: Caller, mode| caller.may_read(1000, 50, mode).is_ok();
+        let file = |mode| Grant { service: String::new(), uid: 1000, gid: 50, mode };
+        let reads = |caller: Caller, mode| caller.may_read(&file(mode)).is_ok();
         assert!(reads(caller(1000, 1, &[], false), 0o400));
         assert!(!reads(caller(1000, 50, &[], false), 0o044), "the owner's own bits count first");
         assert!(reads(caller(7, 50, &[], false), 0o440));

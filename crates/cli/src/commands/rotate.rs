@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use anstream::println;
 use cosec_core::plan::{Compat, Kind, ValueSource, plan};
-use cosec_fuse::{Client, HeldValues, SecretKind};
+use cosec_fuse::{Client, HeldValues, SecretKind, SecretStatus};
 use zeroize::Zeroizing;
 
 use crate::args::{ProjectArgs, RotateArgs};
 use crate::deliver::{LARGEST_SECRET, absolute};
 use crate::failure::Failure;
-use crate::project;
 use crate::runtime::Runtime;
+use crate::{mounts, project, serving};
 
 pub(crate) fn run(project: &ProjectArgs, args: &RotateArgs) -> Result<ExitCode, Failure> {
     cosec_fuse::keep_others_out();
@@ -48,7 +48,7 @@ pub(crate) fn run(project: &ProjectArgs, args: &RotateArgs) -> Result<ExitCode, 
         None => from_standard_input()?,
     };
     let target = Target { kind, name: name.clone(), file, variable };
-    put(&Runtime::of(&plan.project, false)?, &target, &value)?;
+    put(&plan.project, &target, &value)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -63,22 +63,21 @@ pub(super) struct Target {
 }
 
 /// Writes a value where the secret comes from, and waits until it is served.
-pub(super) fn put(runtime: &Runtime, target: &Target, value: &[u8]) -> Result<(), Failure> {
+pub(super) fn put(project: &str, target: &Target, value: &[u8]) -> Result<(), Failure> {
     let name = &target.name;
     if value.is_empty() {
         return Err(Failure::Cannot(format!("the new value of `{name}` is empty; nothing was changed")));
     }
-    let mut client = Client::connect(runtime.directory()).ok();
-    let mut version = || {
-        let status = client.as_mut()?.status().ok()?;
-        let served =
-            status.secrets.into_iter().find(|secret| secret.kind == target.kind && secret.name == *name);
-        served.map(|secret| secret.version)
+    let serving = serving_it(project, target)?;
+    let version = || {
+        let (runtime, _) = serving.as_ref()?;
+        let secrets = serving::status(runtime).ok()?.secrets;
+        secrets.into_iter().find(|secret| target.is(secret)).map(|secret| secret.version)
     };
     let before = version();
-    match (&target.file, before) {
-        (Some(path), _) => replace(path, value)?,
-        (None, Some(_)) => {
+    match (&target.file, &serving) {
+        (Some(path), _) => replace(project, path, value)?,
+        (None, Some((runtime, _))) => {
             let cannot =
                 |error: &dyn std::fmt::Display| Failure::Cannot(format!("cannot rotate `{name}`: {error}"));
             let held = HeldValues::seal_one(value).map_err(|error| cannot(&error))?;
@@ -113,13 +112,56 @@ pub(super) fn put(runtime: &Runtime, target: &Target, value: &[u8]) -> Result<()
     Ok(())
 }
 
+impl Target {
+    fn is(&self, secret: &SecretStatus) -> bool {
+        secret.kind == self.kind && secret.name == self.name
+            || secret.file.is_some()
+                && secret.file.as_ref().map(canonical) == self.file.as_ref().map(canonical)
+    }
+}
+
+/// A path with the links in its directories resolved.
+fn canonical(path: &PathBuf) -> PathBuf {
+    match (path.parent().map(std::fs::canonicalize), path.file_name()) {
+        (Some(Ok(directory)), Some(name)) => directory.join(name),
+        _ => path.clone(),
+    }
+}
+
+/// The server that serves a secret, and how. A mount comes last and counts most: there it is read.
+pub(super) fn serving_it(project: &str, target: &Target) -> Result<Option<(Runtime, SecretStatus)>, Failure> {
+    let mut found = None;
+    for (runtime, status) in serving::all(project)? {
+        if let Some(secret) = status.secrets.into_iter().find(|secret| target.is(secret)) {
+            found = Some((runtime, secret));
+        }
+    }
+    Ok(found)
+}
+
 /// A new file in the old one's place, of the same owner and mode. Who has the old one open keeps it.
-fn replace(path: &Path, value: &[u8]) -> Result<(), Failure> {
+fn replace(project: &str, path: &Path, value: &[u8]) -> Result<(), Failure> {
     let cannot = |error: std::io::Error| {
         Failure::Cannot(format!("cannot write {}: {error}; nothing was changed", path.display()))
     };
     // A link stays a link: what it points to is replaced.
-    let path = std::fs::canonicalize(path).map_err(cannot)?;
+    let mut path = std::fs::canonicalize(path).map_err(cannot)?;
+    // Where a mount of ours is, what lies beneath it is replaced.
+    let mut beneath = None;
+    for runtime in Runtime::mounts(project)? {
+        if let Ok(inside) = path.strip_prefix(runtime.mount_point())
+            && let Ok(mut client) = Client::connect(runtime.directory())
+        {
+            let directory = client.underlay().map_err(|error| Failure::Cannot(error.to_string()))?;
+            beneath = Some((mounts::past_mount(&directory, inside), directory));
+        }
+    }
+    if let Some((past, _)) = &beneath {
+        path.clone_from(past);
+        if std::fs::symlink_metadata(&path).map_err(cannot)?.is_symlink() {
+            return Err(cannot(std::io::Error::other("it is a symbolic link, which is not followed there")));
+        }
+    }
     let old = std::fs::metadata(&path).map_err(cannot)?;
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));
