@@ -54,6 +54,7 @@ const TESTS: &[(&str, Test)] = &[
     ("plain_compose_up_reads_what_mount_serves_each_service_by_its_own_grant", mounted),
     ("a_mount_refuses_strangers_keeps_other_files_and_gives_back_what_was_there", mounted_files),
     ("a_mount_whose_server_is_lost_is_mended_with_its_containers", mounted_loss),
+    ("a_service_with_a_provider_mounts_on_up_and_unmounts_on_down", provider),
     ("a_changed_env_file_is_a_new_value_at_the_next_open", env_file),
 ];
 
@@ -955,8 +956,10 @@ fn env_file(engine: &Engine) {
     project.write(".env", "TOKEN=first\nFIXED='a b'\n");
     let mut up = project.command(&["up", "-d"]);
     rig::finish(up.env("FIXED", "from outside")).succeeds();
-    let read =
-        || exec(&project, None, "cat /run/secrets/token; echo; cat /run/secrets/fixed").succeeds().stdout;
+    // Not by Compose, which reads .env itself.
+    let container = format!("{}-app-1", project.name);
+    let run = |command: &str| project.docker(&["exec", &container, "sh", "-c", command]).succeeds().stdout;
+    let read = || run("cat /run/secrets/token; echo; cat /run/secrets/fixed");
     assert_eq!(read(), "first\nfrom outside");
     project.write(".env", "TOKEN=second\nFIXED=x\n");
     assert_eq!(
@@ -979,17 +982,42 @@ fn env_file(engine: &Engine) {
     assert_eq!(read(), "fourth\nfrom outside", "the next worker reads it too");
     let mut rotate = project.command(&["rotate", "token", "--generate"]);
     rig::finish(&mut rotate).succeeds();
-    let made_up = exec(&project, None, "cat /run/secrets/token").succeeds().stdout;
+    let made_up = run("cat /run/secrets/token");
     assert_eq!(made_up.len(), 32);
     signal(&servers(&project, "__worker"), "KILL");
-    assert_eq!(
-        exec(&project, None, "cat /run/secrets/token").succeeds().stdout,
-        made_up,
-        "kept by the next worker"
-    );
+    assert_eq!(run("cat /run/secrets/token"), made_up, "kept by the next worker");
     project.write(".env", "TOKEN=fifth\n");
     assert_eq!(read(), "fifth\nfrom outside");
     project.write("compose.yaml", text);
     rig::finish(project.command(&["down", "-t", "0"]).env("FIXED", "x")).succeeds();
+    project.assert_nothing_left();
+}
+
+fn provider(engine: &Engine) {
+    let project = project(engine, "secrets: [pw]\ndepends_on: [vault]", "value");
+    let text = std::fs::read_to_string(project.path("compose.yaml")).unwrap();
+    let with = "services:\n  vault:\n    provider:\n      type: cosec\n";
+    project.write("compose.yaml", text.replacen("services:\n", with, 1));
+    // Compose looks the provider up in PATH.
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_cosec")).parent().unwrap().display().to_string();
+    let compose = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("docker");
+        let path = format!("{program}:{}", std::env::var("PATH").unwrap());
+        command.arg("compose").args(arguments).current_dir(project.directory()).env("PATH", path);
+        command.env("DOCKER_HOST", engine.host()).env("COMPOSE_PROJECT_NAME", &project.name);
+        command.env("XDG_RUNTIME_DIR", project.runtime()).env("XDG_STATE_HOME", project.state());
+        rig::finish(&mut command)
+    };
+    compose(&["up", "-d"]).succeeds();
+    let seen = exec(&project, None, "stat -c '%a %u' /run/secrets/pw; cat /run/secrets/pw").succeeds();
+    assert_eq!(seen.stdout, "400 1000\nvalue");
+    assert!(project.audit().contains(&format!("\"container_name\":\"{}-app-1\"", project.name)));
+    compose(&["up", "-d"]).succeeds();
+    assert_eq!(servers(&project, "__worker").len(), 1, "twice is once");
+    compose(&["down", "-t", "0"]).succeeds();
+    project.assert_nothing_left();
+    project.write(".gitignore", "");
+    compose(&["up", "-d"]).fails(1, &["refusing to serve what git would commit"]);
+    compose(&["down", "-t", "0"]).succeeds();
     project.assert_nothing_left();
 }

@@ -331,7 +331,7 @@ pub(crate) struct ExplainArgs {
 }
 
 /// How secrets are served to containers.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct DeliverArgs {
     /// Serve a secret's file even if git would commit it
     #[arg(long)]

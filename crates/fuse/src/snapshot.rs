@@ -220,7 +220,9 @@ impl Snapshots {
     /// and for a held value that was replaced since it was handed over (`same` plan); under a new plan the
     /// new value wins and is a new version.
     pub(crate) fn recall(&self, index: usize, version: u64, bytes: &HeldValues, same: bool) {
-        let (Some(mut state), Some((served, _))) = (self.lock(index), self.ledger.get(index)) else { return };
+        let (Some(mut state), Some((served, stamp))) = (self.lock(index), self.ledger.get(index)) else {
+            return;
+        };
         let secret = self.spec.secrets.get(index);
         let held =
             secret.is_some_and(|secret| matches!(secret.source, Source::Held(_) | Source::Variable { .. }));
@@ -239,6 +241,10 @@ impl Snapshots {
             _ => {
                 if let Some(trouble) = &mut state.trouble {
                     trouble.push_str(&format!("; serving version {version}"));
+                }
+                if state.snapshot.is_some() && stamp != Stamp::default() {
+                    // Put there by hand: an env file that has not changed since has no say.
+                    state.stamp = Some(stamp);
                 }
                 state.snapshot = Some(Snapshot::new(Arc::new(bytes), version));
             }

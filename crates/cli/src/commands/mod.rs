@@ -13,6 +13,7 @@ pub(crate) mod lint;
 pub(crate) mod mount;
 pub(crate) mod plan;
 pub(crate) mod plugin;
+pub(crate) mod provider;
 pub(crate) mod repair;
 pub(crate) mod rotate;
 pub(crate) mod run;
