@@ -988,7 +988,6 @@ fn env_file(engine: &Engine) {
     assert_eq!(run("cat /run/secrets/token"), made_up, "kept by the next worker");
     project.write(".env", "TOKEN=fifth\n");
     assert_eq!(read(), "fifth\nfrom outside");
-    project.write("compose.yaml", text);
     rig::finish(project.command(&["down", "-t", "0"]).env("FIXED", "x")).succeeds();
     project.assert_nothing_left();
 }

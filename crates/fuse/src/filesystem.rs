@@ -14,7 +14,7 @@ use fuser::{
 };
 
 use crate::audit::{Audit, Entry, Outcome};
-use crate::caller::Caller;
+use crate::caller::{self, Caller};
 use crate::memory::HeldValues;
 use crate::scope::{Containers, Decision};
 use crate::snapshot::{Snapshot, Snapshots, seconds};
@@ -29,6 +29,9 @@ const PAGE: u64 = 4096;
 
 /// An open waits this long for the engine to say whose container asks.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A look at a file's owner and mode waits no longer than this, and sees the host's then.
+const GLANCE: Duration = Duration::from_secs(1);
 
 /// The kernel's view of [`Served`].
 pub(crate) struct SecretFs {
@@ -117,6 +120,13 @@ enum Wanted {
 }
 
 impl Wanted {
+    fn patience(&self) -> Duration {
+        match self {
+            Wanted::Open { .. } => PATIENCE,
+            Wanted::Attributes { .. } => GLANCE,
+        }
+    }
+
     fn fail(self, error: Errno) {
         match self {
             Wanted::Open { reply, .. } => reply.error(error),
@@ -292,7 +302,7 @@ impl Served {
         let inside = match self.containers.decide(spec.scope, &spec.project, &file.grants, &waiting.caller) {
             Decision::Inside { grant, container } => Ok((grant, container)),
             Decision::Outside(reason) => Err(reason),
-            Decision::Ask(_) if waiting.since.elapsed() > PATIENCE => {
+            Decision::Ask(_) if waiting.since.elapsed() > waiting.wanted.patience() => {
                 Err("the engine did not say whose container it is".to_owned())
             }
             Decision::Ask(ids) => {
@@ -383,7 +393,7 @@ impl Served {
             let arrived = if waiting.is_empty() {
                 arriving.recv().map_err(|_| RecvTimeoutError::Disconnected)
             } else {
-                arriving.recv_timeout(Duration::from_millis(500))
+                arriving.recv_timeout(Duration::from_millis(250))
             };
             match arrived {
                 Ok(Word::News) | Err(RecvTimeoutError::Timeout) => {}
@@ -471,6 +481,8 @@ impl Filesystem for SecretFs {
         let size = open.map(|snapshot| snapshot.bytes.len() as u64);
         if let Ok(index) = self.served.file(inode)
             && !self.served.is_plain(inode.0)
+            // In the container already, which the engine will say nothing of until its runtime is done.
+            && !caller::is_runtime(request.pid())
         {
             let caller = Caller::of(request.pid(), request.uid(), request.gid());
             return self.ask(inode, index, caller, Wanted::Attributes { size, reply });
