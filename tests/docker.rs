@@ -55,6 +55,7 @@ const TESTS: &[(&str, Test)] = &[
     ("a_mount_refuses_strangers_keeps_other_files_and_gives_back_what_was_there", mounted_files),
     ("a_mount_whose_server_is_lost_is_mended_with_its_containers", mounted_loss),
     ("a_service_with_a_provider_mounts_on_up_and_unmounts_on_down", provider),
+    ("an_ordinary_user_mounts_too_or_is_told_what_is_missing", ordinary_user),
     ("a_changed_env_file_is_a_new_value_at_the_next_open", env_file),
 ];
 
@@ -949,24 +950,28 @@ fn mounted_loss(engine: &Engine) {
 }
 
 fn env_file(engine: &Engine) {
+    let (first, second) = (canary(), canary());
     let project = project(engine, "secrets: [token, fixed]", "unused");
     let text = std::fs::read_to_string(project.path("compose.yaml")).unwrap();
     let secrets = "secrets:\n  token: {environment: TOKEN}\n  fixed: {environment: FIXED}\n";
     project.write("compose.yaml", text.replace("secrets:\n  pw:\n    file: ./secrets/pw\n", secrets));
-    project.write(".env", "TOKEN=first\nFIXED='a b'\n");
+    project.write(".env", format!("TOKEN={first}\nFIXED='a b'\n"));
     let mut up = project.command(&["up", "-d"]);
     rig::finish(up.env("FIXED", "from outside")).succeeds();
     // Not by Compose, which reads .env itself.
     let container = format!("{}-app-1", project.name);
     let run = |command: &str| project.docker(&["exec", &container, "sh", "-c", command]).succeeds().stdout;
     let read = || run("cat /run/secrets/token; echo; cat /run/secrets/fixed");
-    assert_eq!(read(), "first\nfrom outside");
-    project.write(".env", "TOKEN=second\nFIXED=x\n");
+    assert_eq!(read(), format!("{first}\nfrom outside"));
+    let worker = servers(&project, "__worker")[0];
+    assert!(rig::in_memory(worker, &first));
+    project.write(".env", format!("TOKEN={second}\nFIXED=x\n"));
     assert_eq!(
         read(),
-        "second\nfrom outside",
+        format!("{second}\nfrom outside"),
         "written in place; the process's own variable wins, as in Compose"
     );
+    until("the old value is gone from memory", || !rig::in_memory(worker, &first));
     project.replace(".env", "TOKEN=\"third\"  # by rename\nFIXED=x\n");
     assert_eq!(read(), "third\nfrom outside");
     let versions = project.cosec(&["versions", "token"]).succeeds().stdout;
@@ -977,8 +982,7 @@ fn env_file(engine: &Engine) {
     assert_eq!(read(), "third\nfrom outside");
     project.write(".env", "TOKEN=fourth\n");
     assert_eq!(read(), "fourth\nfrom outside");
-    let worker = servers(&project, "__worker")[0];
-    signal(&[worker], "KILL");
+    signal(&servers(&project, "__worker"), "KILL");
     assert_eq!(read(), "fourth\nfrom outside", "the next worker reads it too");
     let mut rotate = project.command(&["rotate", "token", "--generate"]);
     rig::finish(&mut rotate).succeeds();
@@ -1018,5 +1022,61 @@ fn provider(engine: &Engine) {
     project.write(".gitignore", "");
     compose(&["up", "-d"]).fails(1, &["refusing to serve what git would commit"]);
     compose(&["down", "-t", "0"]).succeeds();
+    project.assert_nothing_left();
+}
+
+/// /etc/fuse.conf with another text, as long as it lives.
+struct FuseConf(String);
+
+impl FuseConf {
+    const PATH: &str = "/etc/fuse.conf";
+
+    fn with(text: &str) -> Self {
+        let before = std::fs::read_to_string(Self::PATH).unwrap_or_default();
+        std::fs::write(Self::PATH, text).unwrap();
+        FuseConf(before)
+    }
+}
+
+impl Drop for FuseConf {
+    fn drop(&mut self) {
+        let _ = std::fs::write(Self::PATH, &self.0);
+    }
+}
+
+fn ordinary_user(engine: &Engine) {
+    let project = project(engine, "secrets: [pw]", "value");
+    let run = |program: &str, arguments: &[&str]| {
+        assert!(std::process::Command::new(program).args(arguments).status().unwrap().success());
+    };
+    let root = project.directory().parent().unwrap().to_owned();
+    let program = root.join("cosec");
+    std::fs::copy(env!("CARGO_BIN_EXE_cosec"), &program).unwrap();
+    run("chown", &["-R", "nobody", &root.display().to_string()]);
+    // As a member of the group docker.
+    let socket = engine.host().replace("unix://", "");
+    run("chmod", &["0755", &engine.directory.path().display().to_string()]);
+    run("chmod", &["0666", &socket, "/dev/fuse"]);
+    let cosec = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("setpriv");
+        command.args(["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]).arg(&program).args(arguments);
+        command.current_dir(project.directory()).env("HOME", &root).env("DOCKER_HOST", engine.host());
+        command.env("XDG_RUNTIME_DIR", project.runtime()).env("XDG_STATE_HOME", project.state());
+        rig::finish(command.env("COMPOSE_PROJECT_NAME", &project.name))
+    };
+    let conf = FuseConf::with("");
+    cosec(&["mount"]).fails(2, &["user_allow_other", "/etc/fuse.conf"]);
+    drop(conf);
+    let conf = FuseConf::with("user_allow_other\n");
+    cosec(&["mount"]).succeeds();
+    plain_up(&project);
+    let seen = exec(&project, None, "stat -c '%a %u' /run/secrets/pw; cat /run/secrets/pw").succeeds();
+    assert_eq!(seen.stdout, "400 1000\nvalue");
+    assert_ne!(exec(&project, Some("1001"), "cat /run/secrets/pw").code, 0);
+    project.docker(&["compose", "down", "-t", "0"]).succeeds();
+    cosec(&["umount"]).succeeds();
+    drop(conf);
+    assert_eq!(std::fs::read(project.path("secrets/pw")).unwrap(), b"value");
+    std::fs::remove_file(&program).unwrap();
     project.assert_nothing_left();
 }

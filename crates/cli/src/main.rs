@@ -26,6 +26,9 @@ use clap::Parser;
 
 use crate::args::{Cli, Command};
 
+#[global_allocator]
+static ALLOCATOR: cosec_fuse::WipingAllocator = cosec_fuse::WipingAllocator;
+
 /// Rust's own panic message may quote the text at hand, and the text may be a secret: only the place is said.
 fn say_where_only(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string).unwrap_or_default();

@@ -69,7 +69,7 @@ mod worker;
 pub use audit::AuditError;
 pub use channel::ChannelError;
 pub use heal::heal;
-pub use memory::{HeldValues, SecretBytes, keep_others_out};
+pub use memory::{HeldValues, SecretBytes, WipingAllocator, keep_others_out};
 pub use mount::{MountError, is_dead, is_mounted, is_ours, umount};
 pub use server::{Client, Running, Server, StartError, StartOptions};
 pub use source::{FindVariable, SourceError, check_source};

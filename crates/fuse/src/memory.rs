@@ -1,6 +1,7 @@
 //! Memory for secrets: locked, left out of core dumps and forks, zeroed before it is given back.
-#![allow(unsafe_code, reason = "mmap and slices over it")]
+#![allow(unsafe_code, reason = "mmap and slices over it; an allocator")]
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::fmt;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -261,10 +262,59 @@ impl AsFd for HeldValues {
     }
 }
 
+/// The allocator of a program that handles secrets: from [`keep_others_out`] on, what is given back is zeroed
+/// first. Parsers make copies that no type of ours sees, an env file's not least.
+pub struct WipingAllocator;
+
+static WIPE: AtomicBool = AtomicBool::new(false);
+
+// SAFETY: all is left to the system's allocator; memory is only written while it is still ours.
+unsafe impl GlobalAlloc for WipingAllocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        if WIPE.load(Ordering::Relaxed) {
+            // SAFETY: the block is the caller's, of this size, and nobody else's until it is given back.
+            unsafe { pointer.write_bytes(0, layout.size()) };
+            // The compiler must not find that nobody reads it any more.
+            std::hint::black_box(pointer);
+            std::sync::atomic::compiler_fence(Ordering::SeqCst);
+        }
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(pointer, layout) };
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if !WIPE.load(Ordering::Relaxed) {
+            // SAFETY: the caller's promise.
+            return unsafe { System.realloc(pointer, layout, size) };
+        }
+        // SAFETY: size and alignment were promised to be valid; both blocks are as large as what is copied.
+        unsafe {
+            let moved = System.alloc(Layout::from_size_align_unchecked(size, layout.align()));
+            if !moved.is_null() {
+                moved.copy_from_nonoverlapping(pointer, layout.size().min(size));
+                self.dealloc(pointer, layout);
+            }
+            moved
+        }
+    }
+}
+
 /// Makes this process's memory, descriptors and environment unreadable to others of the same user: no core
-/// dump, no ptrace, no look into /proc. What it starts is as it would be anyway.
+/// dump, no ptrace, no look into /proc; and zeroes what it gives back, if it has [`WipingAllocator`]. What it
+/// starts is as it would be anyway.
 pub fn keep_others_out() {
     use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+    WIPE.store(true, Ordering::Relaxed);
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
