@@ -24,6 +24,9 @@ use crate::tree::{Node, Tree};
 /// Attributes are never cached: after a rotation `stat` shows the new size at once.
 const TTL: Duration = Duration::ZERO;
 
+/// A name stands for the same inode until there is a new plan. What that has no more is refused when opened.
+const NAME_TTL: Duration = Duration::from_secs(1);
+
 /// The smallest page there is: of larger ones its multiples are the only beginnings that matter.
 const PAGE: u64 = 4096;
 
@@ -49,7 +52,7 @@ pub(crate) struct Served {
     /// Asks the supervisor about a container.
     who: Sender<String>,
     started: SystemTime,
-    open: Mutex<HashMap<u64, Arc<Snapshot>>>,
+    open: Mutex<HashMap<u64, Opened>>,
     /// The kernel's ear, once the session has one.
     notifier: OnceLock<Notifier>,
     counts: Vec<Count>,
@@ -79,6 +82,19 @@ impl Handle {
 
     fn version(handle: FileHandle) -> u64 {
         handle.0 >> 24 & 0xff_ffff
+    }
+}
+
+/// An open file.
+struct Opened {
+    snapshot: Arc<Snapshot>,
+    /// Whether it may have been read through the page cache.
+    paged: bool,
+}
+
+impl Opened {
+    fn new(snapshot: Arc<Snapshot>) -> Self {
+        Opened { snapshot, paged: false }
     }
 }
 
@@ -428,7 +444,7 @@ impl Served {
             let handle = Handle { worker: self.worker, version: snapshot.version, number }.pack();
             // After 16 million opens one of the first may still be open.
             if let std::collections::hash_map::Entry::Vacant(free) = opened.entry(handle.0) {
-                free.insert(snapshot);
+                free.insert(Opened::new(snapshot));
                 return handle;
             }
         }
@@ -444,7 +460,7 @@ impl Served {
         if let Some(now) = current.snapshot
             && (now.version & 0xff_ffff == version || offset == 0)
         {
-            self.opened().insert(handle.0, Arc::clone(&now));
+            self.opened().insert(handle.0, Opened::new(Arc::clone(&now)));
             return Ok(now);
         }
         let archive = self.archive.lock().unwrap_or_else(PoisonError::into_inner);
@@ -452,11 +468,11 @@ impl Served {
         drop(archive);
         let bytes = values.and_then(|values| values.into_iter().next()).ok_or(Errno::EIO)?;
         let snapshot = Arc::new(Snapshot { bytes: Arc::new(bytes), version, loaded: self.started });
-        self.opened().insert(handle.0, Arc::clone(&snapshot));
+        self.opened().insert(handle.0, Opened::new(Arc::clone(&snapshot)));
         Ok(snapshot)
     }
 
-    fn opened(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Snapshot>>> {
+    fn opened(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Opened>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -471,14 +487,14 @@ impl Filesystem for SecretFs {
     fn lookup(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         let inode = name.to_str().and_then(|name| self.served.tree.child(parent.0, name));
         match inode.and_then(|inode| self.served.attributes(inode, None)) {
-            Some(attributes) => reply.entry(&TTL, &attributes, Generation(0)),
+            Some(attributes) => reply.entry_with_ttls(&TTL, &NAME_TTL, &attributes, Generation(0)),
             None => reply.error(Errno::ENOENT),
         }
     }
 
     fn getattr(&self, request: &Request, inode: INodeNo, handle: Option<FileHandle>, reply: ReplyAttr) {
-        let open = handle.and_then(|handle| self.served.opened().get(&handle.0).cloned());
-        let size = open.map(|snapshot| snapshot.bytes.len() as u64);
+        let size =
+            handle.and_then(|handle| Some(self.served.opened().get(&handle.0)?.snapshot.bytes.len() as u64));
         if let Ok(index) = self.served.file(inode)
             && !self.served.is_plain(inode.0)
             // In the container already, which the engine will say nothing of until its runtime is done.
@@ -516,26 +532,22 @@ impl Filesystem for SecretFs {
         _lock_owner: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        let known = self.served.opened().get(&handle.0).cloned();
+        let known = self.served.opened().get(&handle.0).map(|open| Arc::clone(&open.snapshot));
         let snapshot = match known.map_or_else(|| self.served.inherited(inode, handle, offset), Ok) {
             Ok(snapshot) => snapshot,
             Err(error) => return reply.error(error),
         };
+        // The page cache asks for whole pages.
+        if u64::from(size).is_multiple_of(PAGE)
+            && offset.is_multiple_of(PAGE)
+            && let Some(open) = self.served.opened().get_mut(&handle.0)
+        {
+            open.paged = true;
+        }
         let bytes = snapshot.bytes.expose();
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
         let end = start.saturating_add(size as usize).min(bytes.len());
         reply.data(&bytes[start..end]);
-    }
-
-    fn flush(
-        &self,
-        _request: &Request,
-        _inode: INodeNo,
-        _handle: FileHandle,
-        _owner: LockOwner,
-        reply: ReplyEmpty,
-    ) {
-        reply.ok();
     }
 
     fn release(
@@ -548,10 +560,13 @@ impl Filesystem for SecretFs {
         _flush: bool,
         reply: ReplyEmpty,
     ) {
-        self.served.opened().remove(&handle.0);
+        let open = self.served.opened().remove(&handle.0);
         reply.ok();
-        // splice(2) and sendfile(2) read through the page cache even with DIRECT_IO: empty it.
-        let _ = self.served.forget.send(inode);
+        // splice(2) and sendfile(2) read through the page cache even with DIRECT_IO: empty it. What an earlier
+        // worker's handle was read by is not known.
+        if open.is_none_or(|open| open.paged) {
+            let _ = self.served.forget.send(inode);
+        }
     }
 
     fn readdir(
