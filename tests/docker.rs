@@ -1059,7 +1059,10 @@ fn ordinary_user(engine: &Engine) {
     run("chmod", &["0666", &socket, "/dev/fuse"]);
     let cosec = |arguments: &[&str]| {
         let mut command = std::process::Command::new("setpriv");
-        command.args(["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]).arg(&program).args(arguments);
+        command
+            .args(["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"])
+            .arg(&program)
+            .args(arguments);
         command.current_dir(project.directory()).env("HOME", &root).env("DOCKER_HOST", engine.host());
         command.env("XDG_RUNTIME_DIR", project.runtime()).env("XDG_STATE_HOME", project.state());
         rig::finish(command.env("COMPOSE_PROJECT_NAME", &project.name))

@@ -12,9 +12,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use cosec_core::plan::{Delivery, Kind, ValueSource};
-use cosec_fuse::{
-    AuditSpec, Client, FileSpec, Grant, HeldValues, Scope, SecretKind, SecretSpec, Source, Spec,
-};
+use cosec_fuse::{Client, FileSpec, Grant, HeldValues, Scope, SecretKind, SecretSpec, Source, Spec};
 use rustix::fs::{Mode, OFlags};
 
 use crate::deliver::{self, Ids, Served};
@@ -96,9 +94,10 @@ pub(crate) fn serve(
     deliveries: &[Delivery],
     directory: &Path,
     runtime: &Runtime,
-    audit: AuditSpec,
+    audit: PathBuf,
     mut ids: impl FnMut(&Delivery) -> Result<Ids, Failure>,
 ) -> Result<Served, Failure> {
+    let limits = deliver::limits(loaded)?;
     let beneath = beneath(runtime, directory)?;
     let placed = placed(deliveries)?;
     let mut spec = Spec {
@@ -106,9 +105,9 @@ pub(crate) fn serve(
         secrets: Vec::new(),
         files: Vec::new(),
         scope: Scope::Services { host: false },
-        audit,
-        max_size: deliver::LARGEST_SECRET,
-        keep: deliver::KEPT_VERSIONS,
+        audit: deliver::audit_spec(&limits, audit),
+        max_size: limits.max_size,
+        keep: limits.versions,
         hooks: BTreeMap::new(),
     };
     for (path, facts) in list(&beneath, directory)? {

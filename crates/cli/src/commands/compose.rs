@@ -17,7 +17,7 @@ const STARTING: [&str; 6] = ["create", "restart", "run", "scale", "start", "watc
 
 pub(crate) fn run(cli: &Cli, args: &PassedArgs) -> Result<ExitCode, Failure> {
     if provider::is_asked(&args.args) {
-        return provider::run(cli, &args.args);
+        return Ok(provider::run(cli, &args.args));
     }
     let Some((verb, rest)) = args.args.split_first() else {
         return Err(Failure::Cannot(

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 
 use anstream::println;
 use cosec_core::plan::{Delivery, Kind, Plan, ValueSource};
-use cosec_fuse::AuditSpec;
 
 use crate::args::{Cli, DeliverArgs};
 use crate::docker::Docker;
@@ -57,7 +56,7 @@ pub(crate) fn mount(cli: &Cli, docker: &Docker, loaded: &Loaded, plan: &Plan) ->
     for directory in directories {
         let runtime = Runtime::over(&plan.project, &directory)?;
         let runs = serving::status(&runtime).is_ok();
-        let audit = AuditSpec::new(runtime::audit_file(&plan.project)?);
+        let audit = runtime::audit_file(&plan.project)?;
         let served = mounts::serve(loaded, &plan.deliveries, &directory, &runtime, audit, |delivery| {
             owners.ids(delivery)
         });

@@ -43,10 +43,10 @@ pub(crate) fn is_asked(words: &[String]) -> bool {
     words.first().is_some_and(|word| word == "metadata" || word.starts_with("--project-name"))
 }
 
-pub(crate) fn run(cli: &Cli, words: &[String]) -> Result<ExitCode, Failure> {
+pub(crate) fn run(cli: &Cli, words: &[String]) -> ExitCode {
     if words.first().is_some_and(|word| word == "metadata") {
         println!("{}", metadata());
-        return Ok(ExitCode::SUCCESS);
+        return ExitCode::SUCCESS;
     }
     let done = Asked::try_parse_from(std::iter::once("cosec").chain(words.iter().map(String::as_str)))
         .map_err(|error| Failure::Cannot(error.to_string()))
@@ -56,11 +56,11 @@ pub(crate) fn run(cli: &Cli, words: &[String]) -> Result<ExitCode, Failure> {
             verb => Err(Failure::Cannot(format!("a provider knows up and down, not `{verb}`"))),
         });
     match done {
-        Ok(()) => Ok(ExitCode::SUCCESS),
+        Ok(()) => ExitCode::SUCCESS,
         // Compose shows it as the service's own failure.
         Err(failure) => {
             say("error", &failure.to_string());
-            Ok(failure.exit_code())
+            failure.exit_code()
         }
     }
 }

@@ -12,7 +12,7 @@ use cosec_fuse::{Client, HeldValues, SecretKind, SecretStatus};
 use zeroize::Zeroizing;
 
 use crate::args::{ProjectArgs, RotateArgs};
-use crate::deliver::{LARGEST_SECRET, absolute};
+use crate::deliver::{absolute, limits};
 use crate::failure::Failure;
 use crate::runtime::Runtime;
 use crate::{mounts, project, serving};
@@ -45,7 +45,7 @@ pub(crate) fn run(project: &ProjectArgs, args: &RotateArgs) -> Result<ExitCode, 
     };
     let value = match args.generate {
         Some(length) => made_up(length)?,
-        None => from_standard_input()?,
+        None => from_standard_input(limits(&loaded)?.max_size)?,
     };
     let target = Target { kind, name: name.clone(), file, variable };
     put(&plan.project, &target, &value)?;
@@ -116,15 +116,15 @@ impl Target {
     fn is(&self, secret: &SecretStatus) -> bool {
         secret.kind == self.kind && secret.name == self.name
             || secret.file.is_some()
-                && secret.file.as_ref().map(canonical) == self.file.as_ref().map(canonical)
+                && secret.file.as_deref().map(canonical) == self.file.as_deref().map(canonical)
     }
 }
 
 /// A path with the links in its directories resolved.
-fn canonical(path: &PathBuf) -> PathBuf {
+fn canonical(path: &Path) -> PathBuf {
     match (path.parent().map(std::fs::canonicalize), path.file_name()) {
         (Some(Ok(directory)), Some(name)) => directory.join(name),
-        _ => path.clone(),
+        _ => path.to_owned(),
     }
 }
 
@@ -206,7 +206,7 @@ fn made_up(length: u16) -> Result<Zeroizing<Vec<u8>>, Failure> {
 }
 
 /// Byte for byte, a line's end at the end included.
-fn from_standard_input() -> Result<Zeroizing<Vec<u8>>, Failure> {
+fn from_standard_input(largest: u64) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let input = std::io::stdin();
     if rustix::termios::isatty(&input) {
         return Err(Failure::Cannot(
@@ -215,14 +215,14 @@ fn from_standard_input() -> Result<Zeroizing<Vec<u8>>, Failure> {
         ));
     }
     // All the room at once, so that no half of it is left behind by growing.
-    let mut value = Zeroizing::new(Vec::with_capacity(LARGEST_SECRET as usize + 1));
+    let mut value = Zeroizing::new(Vec::with_capacity(largest as usize + 1));
     input
         .lock()
-        .take(LARGEST_SECRET + 1)
+        .take(largest + 1)
         .read_to_end(&mut value)
         .map_err(|error| Failure::Cannot(format!("cannot read standard input: {error}")))?;
-    if value.len() as u64 > LARGEST_SECRET {
-        return Err(Failure::Cannot(format!("the new value is larger than {LARGEST_SECRET} bytes")));
+    if value.len() as u64 > largest {
+        return Err(Failure::Cannot(format!("the new value is larger than {largest} bytes")));
     }
     Ok(value)
 }

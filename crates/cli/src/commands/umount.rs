@@ -25,9 +25,9 @@ pub(crate) fn run(cli: &Cli, args: &UmountArgs) -> Result<ExitCode, Failure> {
     }
     for runtime in &mounts {
         if args.force {
-            serving::stop(cli, runtime)?
+            serving::stop(cli, runtime)?;
         } else {
-            serving::stop_idle(cli, runtime)?
+            serving::stop_idle(cli, runtime)?;
         }
         println!("{} is as it was", runtime.mount_point().display());
     }
