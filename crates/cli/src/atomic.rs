@@ -1,7 +1,7 @@
 //! Files are written whole or not at all.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{ErrorKind, Result, Write};
+use std::io::{Error, ErrorKind, Result, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
@@ -14,8 +14,12 @@ pub(crate) const SHARED: u32 = 0o644;
 /// Puts new content in a file's place at once. Its owner, group and mode stay, a link stays a link, and who has
 /// it open keeps the old content. A file that was not there gets `mode`.
 pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    replace_by_way_of(directory_of(&path), &path, bytes, mode)
+    replace_here(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()), bytes, mode)
+}
+
+/// [`replace`], with no link followed.
+pub(crate) fn replace_here(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    replace_by_way_of(directory_of(path), path, bytes, mode)
 }
 
 /// [`replace`], with the new file made in `scratch`: a kill leaves what is half done there. On another file
@@ -35,7 +39,8 @@ fn replace_by_way_of(scratch: &Path, path: &Path, bytes: &[u8], mode: u32) -> Re
     name.push(format!(".{}.new", std::process::id()));
     let new = scratch.join(name);
     let (owner, mode) = match fs::metadata(path) {
-        Ok(old) => (Some((old.uid(), old.gid())), old.mode() & 0o7777),
+        Ok(old) if old.is_file() => (Some((old.uid(), old.gid())), old.mode() & 0o7777),
+        Ok(_) => return Err(Error::new(ErrorKind::InvalidInput, "it is no regular file")),
         Err(error) if error.kind() == ErrorKind::NotFound => (owner_below(path)?, mode),
         Err(error) => return Err(error),
     };
