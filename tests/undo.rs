@@ -45,6 +45,27 @@ fn undo_gives_back_the_same_bytes_and_removes_what_was_made() {
 }
 
 #[test]
+fn several_files_of_one_directory_are_taken_back_together() {
+    let project = project();
+    project.write("other.yaml", project.text("compose.yaml").replace("  db:", "  db2:"));
+    project.write("third.yaml", project.text("other.yaml").replace("  db2:", "  db3:"));
+    let before = project.files();
+    let all = ["compose.yaml", "other.yaml", "third.yaml"];
+    project.cosec(&[&FIX[..], &all].concat()).succeeds();
+    assert!(all.iter().all(|name| project.text(name).contains("POSTGRES_PASSWORD_FILE")));
+    project.cosec(&[&UNDO[..], &all].concat()).succeeds();
+    assert_eq!(project.files(), before);
+    // What an earlier run did is settled.
+    project.cosec(&[&FIX[..], &all[..1]].concat()).succeeds();
+    let one = project.files();
+    project.cosec(&[&FIX[..], &all[1..]].concat()).succeeds();
+    project.cosec(&[&UNDO[..], &all[1..]].concat()).succeeds();
+    assert_eq!(project.text("other.yaml").as_bytes(), one[std::path::Path::new("other.yaml")]);
+    assert!(project.text("compose.yaml").contains("POSTGRES_PASSWORD_FILE"));
+    project.cosec(&UNDO).fails(2, &["nothing to take back"]);
+}
+
+#[test]
 fn what_was_changed_after_a_fix_is_not_lost_by_undo() {
     let project = project();
     project.cosec(&FIX).succeeds();

@@ -42,11 +42,17 @@ fn cannot(path: &Path) -> impl Fn(std::io::Error) -> Failure {
     move |error| Failure::Cannot(format!("cannot write {}: {error}", path.display()))
 }
 
-/// Does what a plan says, or nothing.
-pub(crate) fn write(directory: &Path, plan: &FixPlan) -> Result<(), Failure> {
+/// Does what a plan says, or nothing. `is_more` says that it belongs to what was written there just before: both
+/// are taken back together.
+pub(crate) fn write(directory: &Path, plan: &FixPlan, is_more: bool) -> Result<(), Failure> {
     let own = directory.join(".cosec");
     let keep = own.join("undo");
-    forget(&keep)?;
+    if is_more {
+        let number = earlier(&own).last().map_or(1, |(number, _)| number + 1);
+        fs::rename(&keep, own.join(format!("undo.{number}"))).map_err(cannot(&keep))?;
+    } else {
+        forget(&own)?;
+    }
     atomic::create_directory(&own).map_err(cannot(&own))?;
     atomic::create(&own.join(".gitignore"), b"*\n", atomic::PRIVATE).or_else(|error| match error.kind() {
         ErrorKind::AlreadyExists => Ok(()),
@@ -82,8 +88,7 @@ pub(crate) fn write(directory: &Path, plan: &FixPlan) -> Result<(), Failure> {
             for done in steps[..number].iter().rev() {
                 done.take_back(&keep, &done.texts()?)?;
             }
-            forget(&keep)?;
-            return Err(failure);
+            return forget_last(&own).and(Err(failure));
         }
     }
     Ok(())
@@ -115,30 +120,40 @@ fn steps(keep: &Path) -> Result<Option<Vec<Step>>, Failure> {
 
 /// Takes the last one back; how many files that were.
 pub(crate) fn restore(directory: &Path) -> Result<usize, Failure> {
-    let keep = directory.join(".cosec/undo");
-    let Some(steps) = steps(&keep)? else {
-        // What a kill in the midst of it has left.
-        forget(&keep)?;
+    let own = directory.join(".cosec");
+    let keep = own.join("undo");
+    let mut count = 0;
+    loop {
+        if let Some(steps) = steps(&keep)? {
+            take_back(&keep, &steps)?;
+            count += steps.len();
+        }
+        forget_last(&own)?;
+        if !keep.exists() {
+            break;
+        }
+    }
+    if count == 0 {
         return Err(Failure::Cannot(format!(
             "there is nothing to take back in {}",
             if directory.as_os_str().is_empty() { "." } else { "the project" }
         )));
-    };
+    }
+    Ok(count)
+}
+
+fn take_back(keep: &Path, steps: &[Step]) -> Result<(), Failure> {
     let texts = steps.iter().map(Step::texts).collect::<Result<Vec<_>, _>>()?;
     for (step, texts) in steps.iter().zip(&texts) {
         if !is_ignore_file(&step.path) && step.is_changed(texts)? {
             return Err(Failure::Cannot(format!(
                 "{} has been changed since, and taking the fix back would lose that; nothing was done. {} has what it was",
                 step.path.display(),
-                step.before.as_ref().unwrap_or(&keep).display()
+                step.before.as_deref().unwrap_or(keep).display()
             )));
         }
     }
-    for (step, texts) in steps.iter().zip(&texts).rev() {
-        step.take_back(&keep, texts)?;
-    }
-    forget(&keep)?;
-    Ok(steps.len())
+    steps.iter().zip(&texts).rev().try_for_each(|(step, texts)| step.take_back(keep, texts))
 }
 
 impl Step {
@@ -208,17 +223,46 @@ fn content(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     }
 }
 
-/// Removes what is kept. The journal goes first: without it the rest means nothing. What keeps git away goes last.
-fn forget(keep: &Path) -> Result<(), Failure> {
-    let own = keep.parent().unwrap_or(keep);
-    let gone = |done: std::io::Result<()>| match done {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(cannot(keep)(error)),
-        _ => Ok(()),
-    };
-    gone(fs::remove_file(keep.join(JOURNAL)))?;
-    gone(fs::remove_dir_all(keep))?;
-    gone(fs::remove_file(own.join(".gitignore")))?;
+/// What is kept of the same run's earlier files, by number.
+fn earlier(own: &Path) -> Vec<(u32, PathBuf)> {
+    let paths = fs::read_dir(own).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut found: Vec<(u32, PathBuf)> = paths
+        .filter_map(|path| Some((path.file_name()?.to_str()?.strip_prefix("undo.")?.parse().ok()?, path)))
+        .collect();
+    found.sort();
+    found
+}
+
+/// Removes what is kept of the last; what was before it is the last then.
+fn forget_last(own: &Path) -> Result<(), Failure> {
+    let keep = own.join("undo");
+    remove(&keep)?;
+    match earlier(own).pop() {
+        Some((_, path)) => fs::rename(path, &keep).map_err(cannot(&keep)),
+        None => forget(own),
+    }
+}
+
+/// Removes all that is kept, the last at last: without it what was before it could be taken back alone. What keeps
+/// git away goes after that.
+fn forget(own: &Path) -> Result<(), Failure> {
+    earlier(own).iter().try_for_each(|(_, path)| remove(path))?;
+    remove(&own.join("undo"))?;
+    gone(own, fs::remove_file(own.join(".gitignore")))?;
     // It stays if somebody has put something into it.
     let _ = fs::remove_dir(own);
     Ok(())
+}
+
+/// Removes one. The journal goes first: without it the rest means nothing.
+fn remove(keep: &Path) -> Result<(), Failure> {
+    gone(keep, fs::remove_file(keep.join(JOURNAL)))?;
+    gone(keep, fs::remove_dir_all(keep))
+}
+
+fn gone(path: &Path, done: std::io::Result<()>) -> Result<(), Failure> {
+    match done {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(cannot(path)(error)),
+        _ => Ok(()),
+    }
 }

@@ -36,15 +36,21 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
         files.push(compose_file(path)?);
     }
     let (mut fixed, mut left, mut written) = (0, 0, args.write);
+    let mut done_in: Vec<PathBuf> = Vec::new();
     for file in files {
         let shown = shown_path(&file);
         let directory = file.parent().map(Path::to_owned).unwrap_or_default();
+        let is_more = done_in.contains(&directory);
+        if args.undo && is_more {
+            continue;
+        }
         if args.undo {
             let restored = undo::restore(&directory)?;
             println!("{shown}: took back {restored} files as they were before the last `cosec fix --write`");
+            done_in.push(directory);
             continue;
         }
-        if args.write {
+        if args.write && !is_more {
             undo::mend(&directory)?;
         }
         let lint = config::of(None, &file)?.lint_options();
@@ -76,7 +82,8 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
         (fixed, left) = (fixed + plan.fixes.len(), left + plan.refused.len());
         show(&plan, write || args.interactive)?;
         if write && !plan.fixes.is_empty() {
-            undo::write(&directory, &plan)?;
+            undo::write(&directory, &plan, is_more)?;
+            done_in.push(directory);
             written = true;
         }
     }
