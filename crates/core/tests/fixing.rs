@@ -3,14 +3,15 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
+mod model;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use cosec_core::compose::{Environment, Interpolation, LoadRequest, load};
+use cosec_core::compose::Environment;
 use cosec_core::files::{FileSystem, MemoryFiles};
 use cosec_core::fix::{FixOptions, FixPlan, plan};
 use cosec_core::lint::{LintOptions, lint_file};
-use cosec_core::source::Sources;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -472,20 +473,7 @@ fn planned(files: &MemoryFiles) -> Result<FixPlan, String> {
 }
 
 fn model(files: &MemoryFiles) -> Result<Value, String> {
-    let names = [FILE.to_owned()];
-    let request = LoadRequest {
-        files: &names,
-        directory: "",
-        working_directory: "/work",
-        environment: &Environment::default(),
-        interpolation: Interpolation::Strict,
-        name: Some("p"),
-        profiles: &[],
-        services: &[],
-    };
-    let loaded = load(files, &mut Sources::default(), &mut Vec::new(), &request);
-    let loaded = loaded.map_err(|error| error.message.clone())?;
-    loaded.resolved.unwrap().config(&[])
+    model::config(files, &[FILE.to_owned()])
 }
 
 /// The places where lint finds a password.
