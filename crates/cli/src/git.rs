@@ -1,6 +1,6 @@
 //! What git says of a file, by asking git itself: only it knows all the places that ignore rules come from.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use cosec_core::files::{Answer, GitState};
@@ -9,7 +9,7 @@ use crate::disk::absolute;
 
 /// What git says of a path. Links are followed: it is the content that must not be committed.
 pub(crate) fn state(path: &Path) -> Answer<GitState> {
-    let path = std::fs::canonicalize(path).unwrap_or_else(|_| absolute(path));
+    let path = real(path);
     let Some(directory) = path.ancestors().skip(1).find(|ancestor| ancestor.is_dir()) else {
         return Answer::Known(GitState::NoRepository);
     };
@@ -52,7 +52,7 @@ pub(crate) fn state(path: &Path) -> Answer<GitState> {
 
 /// Whether any commit that a branch, tag or remote leads to has the path. A shallow clone knows its own part only.
 pub(crate) fn in_history(path: &Path) -> Answer<bool> {
-    let path = std::fs::canonicalize(path).unwrap_or_else(|_| absolute(path));
+    let path = real(path);
     let Some(directory) = path.ancestors().skip(1).find(|ancestor| ancestor.is_dir()) else {
         return Answer::Known(false);
     };
@@ -69,6 +69,17 @@ pub(crate) fn in_history(path: &Path) -> Answer<bool> {
         Ok(output) if output.stderr.contains("not a git repository") => Answer::Known(false),
         _ => Answer::NotChecked("git could not search its history"),
     }
+}
+
+/// A path with its links followed, also of a file that is not there yet.
+fn real(path: &Path) -> PathBuf {
+    let path = absolute(path);
+    let followed = path.ancestors().find_map(|ancestor| {
+        let real = std::fs::canonicalize(ancestor).ok()?;
+        Some(real.join(path.strip_prefix(ancestor).ok()?))
+    });
+    // What is joined with nothing ends with a slash.
+    followed.map_or(path, |path| path.components().collect())
 }
 
 /// Whether git can have anything to say: without a `.git` above there is no need to start it.
