@@ -255,6 +255,48 @@ fn a_value_leaves_env_where_nothing_else_uses_it_and_a_variable_from_outside_is_
     assert!(compose.contains("environment: OUTSIDE"), "{compose}");
 }
 
+#[test]
+fn files_named_with_f_are_fixed_as_the_one_project_that_they_are() {
+    let project =
+        project("services:\n  db:\n    image: postgres\n    environment:\n      POSTGRES_PASSWORD: CANARY\n");
+    let over = format!("services:\n  db:\n    environment:\n      POSTGRES_PASSWORD: {WRITTEN}2\n");
+    project.write("prod.yaml", &over);
+    let before = project.text("compose.yaml");
+    let ran =
+        project.cosec(&["-f", "compose.yaml", "-f", "prod.yaml", "fix", "--unsafe", "--write"]).succeeds();
+    // Moved in one of the two, both forms would be set, and PostgreSQL would not start.
+    let all = project.text("compose.yaml") + &project.text("prod.yaml");
+    let has_both = all.contains("POSTGRES_PASSWORD:") && all.contains("POSTGRES_PASSWORD_FILE:");
+    assert!(!has_both, "{all}{}", ran.stderr);
+    if project.text("compose.yaml") == before {
+        assert!(ran.stderr.contains("left as it is"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_broken_env_file_costs_only_the_fixes_that_want_its_variables() {
+    let project = project(
+        "services:\n  db: {image: postgres, environment: {POSTGRES_PASSWORD: CANARY}}\n  b: {image: mysql, environment: {MYSQL_PASSWORD: '${DB_PW}'}}\n",
+    );
+    project.write(".env", "DB_PW='canary\n");
+    let ran = project.cosec(&["fix", "--unsafe", "--write"]).succeeds();
+    assert!(ran.stderr.contains(".env:1") && ran.stderr.contains("left out"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("canary") && !ran.stdout.contains("canary"), "{}{}", ran.stdout, ran.stderr);
+    let compose = project.text("compose.yaml");
+    assert!(compose.contains("POSTGRES_PASSWORD_FILE") && compose.contains("${DB_PW}"), "{compose}");
+}
+
+#[test]
+fn slips_on_the_command_line_are_named_and_exit_codes_are_what_the_docs_say() {
+    let project = project("services: {db: {image: redis, environment: {REDIS_PASSWORD: CANARY}}}\n");
+    project.cosec(&["fix", "--only-service", "nosuch"]).fails(2, &["no service `nosuch`", "there are db"]);
+    project.cosec(&["fix", "-"]).fails(2, &["standard input cannot be fixed; name a file"]);
+    // What is left to be done by hand is no failure.
+    project.cosec(&["fix", "--unsafe", "--only-service", "db"]).succeeds();
+    project.write("compose.yaml", "services: [");
+    project.cosec(&["fix"]).fails(2, &["cannot fix"]);
+}
+
 /// Answers `cosec fix --interactive` at a terminal of its own; what the terminal showed.
 fn answered(project: &Project, answers: &str) -> String {
     let mut command = Command::new("script");

@@ -45,6 +45,27 @@ fn undo_gives_back_the_same_bytes_and_removes_what_was_made() {
 }
 
 #[test]
+fn several_files_of_one_directory_are_taken_back_together() {
+    let project = project();
+    project.write("other.yaml", project.text("compose.yaml").replace("  db:", "  db2:"));
+    project.write("third.yaml", project.text("other.yaml").replace("  db2:", "  db3:"));
+    let before = project.files();
+    let all = ["compose.yaml", "other.yaml", "third.yaml"];
+    project.cosec(&[&FIX[..], &all].concat()).succeeds();
+    assert!(all.iter().all(|name| project.text(name).contains("POSTGRES_PASSWORD_FILE")));
+    project.cosec(&[&UNDO[..], &all].concat()).succeeds();
+    assert_eq!(project.files(), before);
+    // What an earlier run did is settled.
+    project.cosec(&[&FIX[..], &all[..1]].concat()).succeeds();
+    let one = project.files();
+    project.cosec(&[&FIX[..], &all[1..]].concat()).succeeds();
+    project.cosec(&[&UNDO[..], &all[1..]].concat()).succeeds();
+    assert_eq!(project.text("other.yaml").as_bytes(), one[std::path::Path::new("other.yaml")]);
+    assert!(project.text("compose.yaml").contains("POSTGRES_PASSWORD_FILE"));
+    project.cosec(&UNDO).fails(2, &["nothing to take back"]);
+}
+
+#[test]
 fn what_was_changed_after_a_fix_is_not_lost_by_undo() {
     let project = project();
     project.cosec(&FIX).succeeds();
@@ -70,8 +91,114 @@ fn a_file_that_is_in_the_way_is_not_touched() {
     // No text, so that it could not be read; it is not to be replaced by one with a line more.
     project.write(".gitignore", b"/.env\n\xff\n");
     let before = project.files();
-    project.cosec(&FIX).fails(2, &[".gitignore", "nothing was done"]);
+    let ran = project.cosec(&FIX).succeeds();
+    assert!(
+        ran.stderr.contains(".gitignore cannot be changed, it is not UTF-8 text; save it as UTF-8"),
+        "{}",
+        ran.stderr
+    );
+    let unchanged =
+        |name: &str| assert_eq!(project.text(name).as_bytes(), before[std::path::Path::new(name)]);
+    ["compose.yaml", ".env"].into_iter().for_each(unchanged);
+    assert_eq!(fs::read(project.path(".gitignore")).unwrap(), before[std::path::Path::new(".gitignore")]);
+    assert!(!project.path("secrets/postgres_password").exists());
+}
+
+#[test]
+fn a_fix_that_was_done_is_not_taken_back_because_its_secret_has_gone_since() {
+    let project = project();
+    project.cosec(&FIX).succeeds();
+    let fixed = project.text("compose.yaml");
+    let ignored = project.text(".gitignore");
+    fs::remove_dir_all(project.path("secrets")).unwrap();
+    project.cosec(&["fix", "--write"]).succeeds();
+    assert_eq!(project.text("compose.yaml"), fixed);
+    assert_eq!(project.text(".gitignore"), ignored);
+}
+
+#[test]
+fn a_fix_that_was_cut_off_is_said_to_be_taken_back() {
+    let project = project();
+    project.cosec(&FIX).succeeds();
+    let compose = project.text("compose.yaml");
+    fs::remove_file(project.path(".cosec/undo.1/done")).unwrap();
+    let ran = project.cosec(&FIX).succeeds();
+    assert!(ran.stderr.contains("cut off at its very end"), "{}", ran.stderr);
+    assert_eq!(project.text("compose.yaml"), compose);
+    fs::remove_file(project.path(".cosec/undo.1/done")).unwrap();
+    let mut copies =
+        (0..9).filter_map(|at| fs::read(project.path(&format!(".cosec/undo.1/{at}.before"))).ok());
+    let before = copies.find(|bytes| bytes.starts_with(b"services:")).unwrap();
+    project.write("compose.yaml", before);
+    let ran = project.cosec(&FIX).succeeds();
+    assert!(ran.stderr.contains("cut off half-way"), "{}", ran.stderr);
+    assert_eq!(project.text("compose.yaml"), compose, "it is done anew");
+}
+
+#[test]
+fn a_write_that_fails_or_has_nothing_to_do_leaves_the_undo_of_the_one_before() {
+    let project = project();
+    let before = project.files();
+    project.cosec(&FIX).succeeds();
+    let fixed = project.files();
+    project.cosec(&FIX).succeeds();
+    project.write(
+        "other.yaml",
+        format!("services: {{o: {{image: mariadb, environment: {{MARIADB_PASSWORD: {CANARY}}}}}}}\n"),
+    );
+    project.git(&["add", "other.yaml"]);
+    // What git has by this name it would commit.
+    project.write("secrets/mariadb_password", "");
+    project.git(&["add", "--force", "secrets/mariadb_password"]);
+    fs::remove_file(project.path("secrets/mariadb_password")).unwrap();
+    let ran =
+        project.cosec(&[&FIX[..], &["other.yaml"]].concat()).fails(2, &["git tracks", "git rm --cached"]);
+    assert!(!ran.stderr.contains(CANARY));
+    fs::remove_file(project.path("other.yaml")).unwrap();
+    assert_eq!(project.files(), fixed, "nothing of the failed one is left");
+    project.cosec(&UNDO).succeeds();
     assert_eq!(project.files(), before);
+}
+
+#[test]
+fn a_fix_is_taken_back_from_wherever_the_user_stands() {
+    let project = project();
+    let before = project.files();
+    project.cosec(&FIX).succeeds();
+    fs::create_dir(project.path("sub")).unwrap();
+    let from = |directory: &str, path: &str| {
+        let mut command = project.command(&["fix", "--undo", path]);
+        command.current_dir(project.path(directory)).output().unwrap()
+    };
+    let ran = from("sub", "..");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(project.files(), before);
+    project.cosec(&[&FIX[..], &[project.path("compose.yaml").to_str().unwrap()]].concat()).succeeds();
+    project.cosec(&UNDO).succeeds();
+    assert_eq!(project.files(), before);
+}
+
+#[test]
+fn a_value_is_not_written_where_git_would_take_it_through_a_link() {
+    let project = project();
+    fs::remove_dir(project.path("secrets")).unwrap();
+    fs::create_dir_all(project.path("conf/sec")).unwrap();
+    std::os::unix::fs::symlink("conf/sec", project.path("secrets")).unwrap();
+    let before = project.files();
+    project.cosec(&FIX);
+    let output = Command::new("git")
+        .args(["ls-files", "-z", "--others", "--exclude-standard"])
+        .current_dir(project.directory())
+        .output()
+        .unwrap();
+    for name in String::from_utf8(output.stdout).unwrap().split_terminator('\0') {
+        if let Ok(bytes) = fs::read(project.path(name)) {
+            assert!(!holds(&bytes, CANARY), "git would take {name}");
+        }
+    }
+    if project.text("compose.yaml").as_bytes() == before[std::path::Path::new("compose.yaml")] {
+        assert_eq!(project.files(), before, "all or nothing");
+    }
 }
 
 /// `sudo cosec fix` in a user's project leaves it the user's.
@@ -100,7 +227,7 @@ fn owner_group_and_mode_of_files_stay_when_root_fixes_and_takes_back() {
     stay();
     assert_eq!(facts("secrets"), (1234, 1235, 0o700));
     assert_eq!(facts("secrets/postgres_password"), (1234, 1235, 0o600));
-    assert_eq!(facts(".cosec/undo"), (1234, 1235, 0o700));
+    assert_eq!(facts(".cosec/undo.1"), (1234, 1235, 0o700));
     project.cosec(&UNDO).succeeds();
     stay();
 }

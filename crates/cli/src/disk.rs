@@ -43,7 +43,10 @@ impl FileSystem for Disk {
         Answer::Known(match std::fs::metadata(path) {
             Ok(facts) if facts.is_file() => FileKind::File,
             Ok(facts) if facts.is_dir() => FileKind::Directory,
-            Err(error) if error.kind() == ErrorKind::NotFound => FileKind::Missing,
+            Err(error) if is_missing(&error) => FileKind::Missing,
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                return Answer::NotChecked("a directory on its way may not be looked into");
+            }
             Ok(_) | Err(_) => FileKind::Other,
         })
     }
@@ -105,9 +108,9 @@ fn closed_above(path: &Path) -> u32 {
 }
 
 fn read(path: &Path) -> Result<String, ReadError> {
-    let other = |error: std::io::Error| match error.kind() {
-        ErrorKind::NotFound => ReadError::Missing,
-        _ => ReadError::Other(error.to_string()),
+    let other = |error: std::io::Error| match error {
+        error if is_missing(&error) => ReadError::Missing,
+        error => ReadError::Other(error.to_string()),
     };
     if is_stream(path) {
         return text(&mut File::open(path).map_err(other)?);
@@ -118,6 +121,11 @@ fn read(path: &Path) -> Result<String, ReadError> {
     let file = OpenOptions::new().read(true).custom_flags(NONBLOCK).open(path).map_err(other)?;
     refuse_special(&file.metadata().map_err(other)?)?;
     text(&mut &file)
+}
+
+/// Nothing can be there: below a file, too.
+fn is_missing(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 const NONBLOCK: i32 = OFlags::NONBLOCK.bits() as i32;

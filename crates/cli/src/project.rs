@@ -281,7 +281,8 @@ fn add_env_files(
     Ok(read)
 }
 
-fn absolute(path: &Path) -> PathBuf {
+/// A path from the root, without `.` and `..`.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     PathBuf::from(files::join("", &absolute.display().to_string()))

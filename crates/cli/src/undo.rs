@@ -1,7 +1,8 @@
 //! Writing fixes so that all of it happens or nothing, and taking the last one back.
 //!
 //! `.cosec/` beside the Compose file keeps what the files were. It ignores itself in git, and only its owner
-//! can read it: what it keeps may hold passwords, as the files did.
+//! can read it: what it keeps may hold passwords, as the files did. `.cosec/undo.N` is one write: copies, the
+//! journal that names them, and `done` once the last step is done. Without `done` it was cut off, and is mended.
 //!
 //! A kill at any moment leaves a project that works, and nothing that git would take: what keeps git from the
 //! secrets' files comes first, then those files, then each Compose file whole, `.env` last. Taking back goes the
@@ -11,21 +12,34 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use cosec_core::files::file_name;
+use anstream::eprintln;
+use cosec_core::files::{Answer, GitState, file_name};
 use cosec_core::fix::FixPlan;
 use serde::{Deserialize, Serialize};
 
 use crate::atomic;
 use crate::failure::Failure;
+use crate::git;
+use crate::project::absolute;
+
+/// What one write does.
+#[derive(Serialize, Deserialize)]
+struct Journal {
+    /// It belongs to the write before it: both are taken back together.
+    is_more: bool,
+    /// In the order in which they are done.
+    steps: Vec<Step>,
+}
 
 /// One file, and what it is before and after.
 #[derive(Serialize, Deserialize)]
 struct Step {
+    /// From the project's directory, wherever the user stands; absolute if the file is not in it.
     path: PathBuf,
-    /// What it was, in `.cosec/undo`; none for a file that is made.
-    before: Option<PathBuf>,
-    /// What it becomes, in `.cosec/undo`.
-    after: PathBuf,
+    /// The copy of what it was; none for a file that is made.
+    before: Option<String>,
+    /// The copy of what it becomes.
+    after: String,
     /// For its owner alone, and not to be there yet.
     private: bool,
 }
@@ -36,162 +50,290 @@ struct Texts {
     after: Vec<u8>,
 }
 
+/// A write in `.cosec`.
+struct Kept {
+    /// The project's directory, from where the user stands.
+    directory: PathBuf,
+    /// Where the copies are.
+    keep: PathBuf,
+}
+
 const JOURNAL: &str = "journal.json";
+const DONE: &str = "done";
 
 fn cannot(path: &Path) -> impl Fn(std::io::Error) -> Failure {
     move |error| Failure::Cannot(format!("cannot write {}: {error}", path.display()))
 }
 
-/// Does what a plan says, or nothing.
-pub(crate) fn write(directory: &Path, plan: &FixPlan) -> Result<(), Failure> {
+/// Does what a plan says, or nothing. `is_more` says that it belongs to what was written there just before: both
+/// are taken back together. What was kept of earlier writes stays until this one is done.
+pub(crate) fn write(directory: &Path, plan: &FixPlan, is_more: bool) -> Result<(), Failure> {
+    if plan.new_files.is_empty() && plan.changed.is_empty() {
+        return Ok(());
+    }
     let own = directory.join(".cosec");
-    let keep = own.join("undo");
-    forget(&keep)?;
     atomic::create_directory(&own).map_err(cannot(&own))?;
     atomic::create(&own.join(".gitignore"), b"*\n", atomic::PRIVATE).or_else(|error| match error.kind() {
         ErrorKind::AlreadyExists => Ok(()),
         _ => Err(cannot(&own)(error)),
     })?;
-    atomic::create_directory(&keep).map_err(cannot(&keep))?;
-    let mut steps: Vec<Step> = Vec::new();
-    let mut add = |path: &str, before: Option<&[u8]>, after: &[u8], private| {
-        let number = steps.len();
-        let store = |name: &str, bytes: &[u8]| {
-            let copy = keep.join(format!("{number}.{name}"));
-            atomic::create(&copy, bytes, atomic::PRIVATE).map_err(cannot(&copy)).map(|()| copy)
+    let earlier = all(directory)?;
+    let number = earlier.last().map_or(1, |(number, _)| number + 1);
+    let kept = Kept { directory: directory.to_owned(), keep: own.join(format!("undo.{number}")) };
+    let stored = kept.store(plan, is_more).or_else(|failure| kept.remove().and(Err(failure)));
+    if let Err(failure) = stored.and_then(|journal| kept.apply(&journal)) {
+        forget_if_empty(directory)?;
+        return Err(failure);
+    }
+    if is_more { Ok(()) } else { earlier.iter().try_for_each(|(_, earlier)| earlier.remove()) }
+}
+
+/// Takes back what a killed [`write`] or [`restore`] has half done, so that it can be planned anew, and says so.
+/// What was done to its end is nobody's business but the user's: files may have gone since.
+pub(crate) fn mend(directory: &Path) -> Result<(), Failure> {
+    for (_, kept) in all(directory)?.into_iter().rev() {
+        let Some(journal) = kept.journal()? else {
+            kept.remove()?;
+            continue;
         };
-        let before = before.map(|before| store("before", before)).transpose()?;
-        steps.push(Step { path: PathBuf::from(path), before, after: store("after", after)?, private });
-        Ok(())
-    };
-    let (ignoring, others): (Vec<_>, Vec<_>) =
-        plan.changed.iter().partition(|file| is_ignore_file(Path::new(&file.path)));
-    for file in ignoring {
-        add(&file.path, file.before.as_ref().map(String::as_bytes), file.after.as_bytes(), false)?;
-    }
-    for file in &plan.new_files {
-        add(&file.path, None, file.content.expose(), true)?;
-    }
-    for file in others {
-        add(&file.path, file.before.as_ref().map(String::as_bytes), file.after.as_bytes(), false)?;
-    }
-    let text = serde_json::to_vec(&steps).map_err(|error| Failure::Cannot(error.to_string()))?;
-    atomic::replace(&keep.join(JOURNAL), &text, atomic::PRIVATE).map_err(cannot(&keep))?;
-    for (number, step) in steps.iter().enumerate() {
-        if let Err(failure) = step.texts().and_then(|texts| step.apply(&keep, &texts)) {
-            for done in steps[..number].iter().rev() {
-                done.take_back(&keep, &done.texts()?)?;
+        if kept.is_done() {
+            continue;
+        }
+        let texts = kept.texts(&journal)?;
+        let (mut is_half, mut changed) = (false, None);
+        for (step, texts) in journal.steps.iter().zip(&texts) {
+            let now = content(&kept.path(step))?;
+            is_half |= now.as_ref() != Some(&texts.after);
+            if step.is_changed(now.as_deref(), texts) || now.is_none() && texts.before.is_some() {
+                changed = Some(kept.path(step));
             }
-            forget(&keep)?;
-            return Err(failure);
+        }
+        match changed {
+            Some(path) => eprintln!(
+                "an earlier `cosec fix` was cut off, and {} has been changed since: what was done stays as it is; {} has what the files were",
+                path.display(),
+                kept.keep.display()
+            ),
+            None if is_half => {
+                kept.take_back(&journal, &texts)?;
+                kept.remove()?;
+                eprintln!(
+                    "an earlier `cosec fix` was cut off half-way: what it had done is taken back, and it is planned anew"
+                );
+            }
+            None => {
+                kept.finish()?;
+                eprintln!(
+                    "an earlier `cosec fix --write` was cut off at its very end: all of it is done, and `cosec fix --undo` takes it back"
+                );
+            }
         }
     }
-    Ok(())
-}
-
-/// Takes back what a killed [`write`] has half done, so that it can be planned anew.
-pub(crate) fn mend(directory: &Path) -> Result<(), Failure> {
-    let Some(steps) = steps(&directory.join(".cosec/undo"))? else { return Ok(()) };
-    let (mut is_half, mut is_changed) = (false, false);
-    for step in &steps {
-        let texts = step.texts()?;
-        let now = content(&step.path)?;
-        is_half |= now.as_ref() != Some(&texts.after);
-        is_changed |= step.is_changed(&texts)? || now.is_none() && texts.before.is_some();
-    }
-    if is_half && !is_changed {
-        restore(directory)?;
-    }
-    Ok(())
-}
-
-/// What was done last, in the order in which it was.
-fn steps(keep: &Path) -> Result<Option<Vec<Step>>, Failure> {
-    let Some(text) = content(&keep.join(JOURNAL))? else { return Ok(None) };
-    serde_json::from_slice(&text)
-        .map(Some)
-        .map_err(|error| Failure::Cannot(format!("{} cannot be read: {error}", keep.display())))
+    forget_if_empty(directory)
 }
 
 /// Takes the last one back; how many files that were.
 pub(crate) fn restore(directory: &Path) -> Result<usize, Failure> {
-    let keep = directory.join(".cosec/undo");
-    let Some(steps) = steps(&keep)? else {
-        // What a kill in the midst of it has left.
-        forget(&keep)?;
+    let mut count = 0;
+    for (_, kept) in all(directory)?.into_iter().rev() {
+        let Some(journal) = kept.journal()? else {
+            kept.remove()?;
+            continue;
+        };
+        let texts = kept.texts(&journal)?;
+        for (step, texts) in journal.steps.iter().zip(&texts) {
+            let path = kept.path(step);
+            if !is_ignore_file(&path) && step.is_changed(content(&path)?.as_deref(), texts) {
+                return Err(Failure::Cannot(format!(
+                    "{} has been changed since, and taking the fix back would lose that; nothing was done. {} has what it was",
+                    path.display(),
+                    step.before
+                        .as_ref()
+                        .map_or_else(|| kept.keep.clone(), |before| kept.keep.join(before))
+                        .display()
+                )));
+            }
+        }
+        // Cut off from here on, it is half done, and the next write ends it.
+        let done = kept.keep.join(DONE);
+        gone(&done, fs::remove_file(&done))?;
+        kept.take_back(&journal, &texts)?;
+        kept.remove()?;
+        count += journal.steps.len();
+        if !journal.is_more {
+            break;
+        }
+    }
+    forget_if_empty(directory)?;
+    if count == 0 {
         return Err(Failure::Cannot(format!(
             "there is nothing to take back in {}",
             if directory.as_os_str().is_empty() { "." } else { "the project" }
         )));
-    };
-    let texts = steps.iter().map(Step::texts).collect::<Result<Vec<_>, _>>()?;
-    for (step, texts) in steps.iter().zip(&texts) {
-        if !is_ignore_file(&step.path) && step.is_changed(texts)? {
-            return Err(Failure::Cannot(format!(
-                "{} has been changed since, and taking the fix back would lose that; nothing was done. {} has what it was",
-                step.path.display(),
-                step.before.as_ref().unwrap_or(&keep).display()
-            )));
+    }
+    Ok(count)
+}
+
+impl Kept {
+    /// Where a step's file is, from where the user stands.
+    fn path(&self, step: &Step) -> PathBuf {
+        self.directory.join(&step.path)
+    }
+
+    /// What it does; nothing if it was cut off before it did anything.
+    fn journal(&self) -> Result<Option<Journal>, Failure> {
+        let Some(text) = content(&self.keep.join(JOURNAL))? else { return Ok(None) };
+        serde_json::from_slice(&text)
+            .map(Some)
+            .map_err(|error| Failure::Cannot(format!("{} cannot be read: {error}", self.keep.display())))
+    }
+
+    fn is_done(&self) -> bool {
+        self.keep.join(DONE).exists()
+    }
+
+    fn finish(&self) -> Result<(), Failure> {
+        let done = self.keep.join(DONE);
+        atomic::create(&done, b"", atomic::PRIVATE).map_err(cannot(&done))
+    }
+
+    /// Keeps what the files are and what they are to be, before anything is done.
+    fn store(&self, plan: &FixPlan, is_more: bool) -> Result<Journal, Failure> {
+        atomic::create_directory(&self.keep).map_err(cannot(&self.keep))?;
+        refuse_if_git_takes(&self.keep.join(JOURNAL))?;
+        let directory = absolute(&self.directory);
+        let mut steps: Vec<Step> = Vec::new();
+        let mut add = |path: &str, before: Option<&[u8]>, after: &[u8], private| {
+            let number = steps.len();
+            let store = |name: &str, bytes: &[u8]| {
+                let name = format!("{number}.{name}");
+                let copy = self.keep.join(&name);
+                atomic::create(&copy, bytes, atomic::PRIVATE).map_err(cannot(&copy)).map(|()| name)
+            };
+            let before = before.map(|before| store("before", before)).transpose()?;
+            let path = absolute(Path::new(path));
+            let path = path.strip_prefix(&directory).map(Path::to_owned).unwrap_or(path);
+            steps.push(Step { path, before, after: store("after", after)?, private });
+            Ok(())
+        };
+        let (ignoring, others): (Vec<_>, Vec<_>) =
+            plan.changed.iter().partition(|file| is_ignore_file(Path::new(&file.path)));
+        for file in ignoring {
+            add(&file.path, file.before.as_ref().map(String::as_bytes), file.after.as_bytes(), false)?;
         }
+        for file in &plan.new_files {
+            add(&file.path, None, file.content.expose(), true)?;
+        }
+        for file in others {
+            add(&file.path, file.before.as_ref().map(String::as_bytes), file.after.as_bytes(), false)?;
+        }
+        let journal = Journal { is_more, steps };
+        let text = serde_json::to_vec(&journal).map_err(|error| Failure::Cannot(error.to_string()))?;
+        atomic::replace(&self.keep.join(JOURNAL), &text, atomic::PRIVATE).map_err(cannot(&self.keep))?;
+        Ok(journal)
     }
-    for (step, texts) in steps.iter().zip(&texts).rev() {
-        step.take_back(&keep, texts)?;
+
+    /// Does all steps, or none.
+    fn apply(&self, journal: &Journal) -> Result<(), Failure> {
+        let texts = self.texts(journal)?;
+        let steps = || journal.steps.iter().zip(&texts);
+        let done = steps().try_for_each(|(step, texts)| step.apply(self, texts)).and_then(|()| self.finish());
+        if done.is_err() {
+            // What cannot be taken back now stays in `.cosec`, for the next time.
+            self.take_back(journal, &texts)?;
+            self.remove()?;
+        }
+        done
     }
-    forget(&keep)?;
-    Ok(steps.len())
+
+    fn texts(&self, journal: &Journal) -> Result<Vec<Texts>, Failure> {
+        let kept = |name: &String| {
+            let path = self.keep.join(name);
+            fs::read(&path)
+                .map_err(|error| Failure::Cannot(format!("cannot read {}: {error}", path.display())))
+        };
+        let texts = |step: &Step| {
+            Ok(Texts { before: step.before.as_ref().map(kept).transpose()?, after: kept(&step.after)? })
+        };
+        journal.steps.iter().map(texts).collect()
+    }
+
+    fn take_back(&self, journal: &Journal, texts: &[Texts]) -> Result<(), Failure> {
+        journal.steps.iter().zip(texts).rev().try_for_each(|(step, texts)| step.take_back(self, texts))
+    }
+
+    /// Removes what is kept. The journal goes first: without it the rest means nothing.
+    fn remove(&self) -> Result<(), Failure> {
+        gone(&self.keep, fs::remove_file(self.keep.join(JOURNAL)))?;
+        gone(&self.keep, fs::remove_dir_all(&self.keep))
+    }
 }
 
 impl Step {
-    fn texts(&self) -> Result<Texts, Failure> {
-        let kept = |path: &Path| {
-            fs::read(path)
-                .map_err(|error| Failure::Cannot(format!("cannot read {}: {error}", path.display())))
-        };
-        Ok(Texts { before: self.before.as_deref().map(kept).transpose()?, after: kept(&self.after)? })
-    }
-
-    fn apply(&self, keep: &Path, texts: &Texts) -> Result<(), Failure> {
-        // Somebody else's change since the file was read must not be lost, nor a file that is no text.
-        if content(&self.path)? != texts.before {
+    fn apply(&self, kept: &Kept, texts: &Texts) -> Result<(), Failure> {
+        let path = kept.path(self);
+        // Somebody else's change since the file was read must not be lost.
+        if content(&path)? != texts.before {
             return Err(Failure::Cannot(format!(
                 "{} is not what it was when it was read; nothing was done, try again",
-                self.path.display()
+                path.display()
             )));
         }
         if !self.private {
-            return atomic::replace_from(keep, &self.path, &texts.after, atomic::SHARED)
-                .map_err(cannot(&self.path));
+            return atomic::replace_from(&kept.keep, &path, &texts.after, atomic::SHARED)
+                .map_err(cannot(&path));
         }
-        if let Some(parent) = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        refuse_if_git_takes(&path)?;
+        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             atomic::create_directory(parent).map_err(cannot(parent))?;
         }
-        atomic::create(&self.path, &texts.after, atomic::PRIVATE).map_err(cannot(&self.path))
+        atomic::create(&path, &texts.after, atomic::PRIVATE).map_err(cannot(&path))
     }
 
     /// Whether somebody has changed the file since. A kill may have left a part of a file that is made.
-    fn is_changed(&self, texts: &Texts) -> Result<bool, Failure> {
-        let Some(now) = content(&self.path)? else { return Ok(false) };
-        Ok(texts.before.as_ref() != Some(&now)
-            && texts.after != now
-            && !(self.private && texts.after.starts_with(&now)))
+    fn is_changed(&self, now: Option<&[u8]>, texts: &Texts) -> bool {
+        now.is_some_and(|now| {
+            texts.before.as_deref() != Some(now)
+                && texts.after != now
+                && !(self.private && texts.after.starts_with(now))
+        })
     }
 
     /// Makes the file what it was; one that somebody has changed since stays.
-    fn take_back(&self, keep: &Path, texts: &Texts) -> Result<(), Failure> {
-        let now = content(&self.path)?;
-        if now == texts.before || self.is_changed(texts)? {
+    fn take_back(&self, kept: &Kept, texts: &Texts) -> Result<(), Failure> {
+        let path = kept.path(self);
+        let now = content(&path)?;
+        if now == texts.before || self.is_changed(now.as_deref(), texts) {
             return Ok(());
         }
         if let Some(before) = &texts.before {
-            return atomic::replace_from(keep, &self.path, before, atomic::PRIVATE)
-                .map_err(cannot(&self.path));
+            return atomic::replace_from(&kept.keep, &path, before, atomic::PRIVATE).map_err(cannot(&path));
         }
-        fs::remove_file(&self.path).map_err(cannot(&self.path))?;
-        if let Some(parent) = self.path.parent().filter(|_| self.private) {
+        fs::remove_file(&path).map_err(cannot(&path))?;
+        if let Some(parent) = path.parent().filter(|_| self.private) {
             // Only if nothing else is in it.
             let _ = fs::remove_dir(parent);
         }
         Ok(())
+    }
+}
+
+/// No value is written where `git add` would find it: a link, or a rule that takes another one back, may undo what
+/// .gitignore says.
+fn refuse_if_git_takes(path: &Path) -> Result<(), Failure> {
+    let shown = path.display();
+    match git::state(path) {
+        Answer::Known(GitState::Ignored | GitState::NoRepository) => Ok(()),
+        Answer::Known(GitState::Untracked) => Err(Failure::Cannot(format!(
+            "git would take {shown} whatever .gitignore says: `git check-ignore -v --no-index` names the rule that lets it in, or a directory on its way is a link; nothing was done. Make git ignore it, then try again"
+        ))),
+        Answer::Known(GitState::Tracked) => Err(Failure::Cannot(format!(
+            "git tracks {shown}, and would commit what is written there; nothing was done. Run `git rm --cached {shown}`, then try again"
+        ))),
+        Answer::NotChecked(reason) => {
+            eprintln!("whether git ignores {shown} is not checked: {reason}");
+            Ok(())
+        }
     }
 }
 
@@ -203,22 +345,46 @@ fn is_ignore_file(path: &Path) -> bool {
 fn content(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(Failure::Cannot(format!("cannot read {}: {error}", path.display()))),
     }
 }
 
-/// Removes what is kept. The journal goes first: without it the rest means nothing. What keeps git away goes last.
-fn forget(keep: &Path) -> Result<(), Failure> {
-    let own = keep.parent().unwrap_or(keep);
-    let gone = |done: std::io::Result<()>| match done {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(cannot(keep)(error)),
-        _ => Ok(()),
+/// What is kept in a project's directory, by number: the last is the last.
+fn all(directory: &Path) -> Result<Vec<(u32, Kept)>, Failure> {
+    let own = directory.join(".cosec");
+    let entries = match fs::read_dir(&own) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries,
     };
-    gone(fs::remove_file(keep.join(JOURNAL)))?;
-    gone(fs::remove_dir_all(keep))?;
-    gone(fs::remove_file(own.join(".gitignore")))?;
-    // It stays if somebody has put something into it.
-    let _ = fs::remove_dir(own);
+    let unreadable =
+        |error: std::io::Error| Failure::Cannot(format!("cannot read {}: {error}", own.display()));
+    let mut found = Vec::new();
+    for entry in entries.map_err(unreadable)? {
+        let name = entry.map_err(unreadable)?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix("undo.")?.parse::<u32>().ok());
+        if let Some(number) = number {
+            found.push((number, Kept { directory: directory.to_owned(), keep: own.join(&name) }));
+        }
+    }
+    found.sort_by_key(|(number, _)| *number);
+    Ok(found)
+}
+
+/// Removes `.cosec` where nothing is kept: what keeps git away goes last.
+fn forget_if_empty(directory: &Path) -> Result<(), Failure> {
+    if all(directory)?.is_empty() {
+        let own = directory.join(".cosec");
+        gone(&own, fs::remove_file(own.join(".gitignore")))?;
+        // It stays if somebody has put something into it.
+        let _ = fs::remove_dir(own);
+    }
     Ok(())
+}
+
+fn gone(path: &Path, done: std::io::Result<()>) -> Result<(), Failure> {
+    match done {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(cannot(path)(error)),
+        _ => Ok(()),
+    }
 }

@@ -25,6 +25,9 @@ pub struct LintOptions {
     pub target: Target,
     /// Rules that are off, on or of another severity than their own, by id.
     pub levels: BTreeMap<String, Level>,
+    /// The files that are one project with the linted one, it among them, later ones over earlier ones: what `-f`
+    /// names. If empty, those that [`chain`] finds.
+    pub files: Vec<String>,
 }
 
 /// What a project is meant for.
@@ -265,7 +268,7 @@ fn check(
     linted: &mut Linted,
 ) -> Result<(), LoadError> {
     let outcome = &mut linted.outcome;
-    let chain = chain(files, path);
+    let chain = if options.files.is_empty() { chain(files, path) } else { options.files.clone() };
     let environment = Environment::default();
     let request = LoadRequest::lenient(&chain, parent(path), &environment);
     let loaded = load(files, &mut outcome.sources, &mut outcome.documents, &request)?;

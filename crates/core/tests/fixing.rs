@@ -3,19 +3,21 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
+mod model;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use cosec_core::compose::{Environment, Interpolation, LoadRequest, load};
+use cosec_core::compose::Environment;
 use cosec_core::files::{FileSystem, MemoryFiles};
 use cosec_core::fix::{FixOptions, FixPlan, plan};
 use cosec_core::lint::{LintOptions, lint_file};
-use cosec_core::source::Sources;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 const FILE: &str = "compose.yaml";
+const RULES: [&str; 2] = ["inline-password", "password-default"];
 
 /// Images, the variables that they read from a file, and how the variable that names it ends.
 const IMAGES: [(&str, &[&str], &str); 4] = [
@@ -127,9 +129,17 @@ impl Writer<'_, '_> {
         format!("{before}Kq7vR2{number}{newline}{after}")
     }
 
-    /// A scalar with a value, in one of the styles that can hold it; whether the style is refused.
-    fn scalar(&mut self, text: &str, indent: usize, is_flow: bool, is_value: bool) -> (String, bool) {
-        let written = text.replace('$', "$$");
+    /// How a value is written before YAML: itself, or what is to stand where a variable is not set.
+    fn template(&mut self, value: &str) -> String {
+        if self.choices.rarely(5) && !value.contains(['$', '}', '{', '\n']) {
+            let operator = self.choices.one(&[":-", "-"]);
+            return format!("${{UNSET{operator}{value}}}");
+        }
+        value.replace('$', "$$")
+    }
+
+    /// A scalar with a text, in one of the styles that can hold it; whether the style is refused.
+    fn scalar(&mut self, written: String, indent: usize, is_flow: bool, is_value: bool) -> (String, bool) {
         let forbidden = |c: char| "{}[],&*!|>'\"%@`\\\t\n".contains(c) || (is_flow && c == ':');
         let is_plain = !written.contains(forbidden)
             && !written.contains(": ")
@@ -204,12 +214,13 @@ impl Writer<'_, '_> {
             };
         };
         let text = if is_list {
-            let (item, _) =
-                self.scalar(&format!("{name}={}", variable.value), indent + self.step, is_flow, false);
+            let written = format!("{name}={}", self.template(&variable.value));
+            let (item, _) = self.scalar(written, indent + self.step, is_flow, false);
             format!("{ITEM}{item}{END}")
         } else {
             let quote = self.choices.one(&["", "\"", "'"]);
-            let (value, is_refused) = self.scalar(&variable.value, indent, is_flow, true);
+            let written = self.template(&variable.value);
+            let (value, is_refused) = self.scalar(written, indent, is_flow, true);
             variable.is_refused = is_refused;
             let space = self.choices.one(&[" ", "   ", "\t"]);
             let colon = self.choices.one(&[":", ":", " :"]);
@@ -454,7 +465,7 @@ fn planned(files: &MemoryFiles) -> Result<FixPlan, String> {
         lint: LintOptions::default(),
         environment: &Environment::default(),
         include_unsafe: true,
-        rules: &["inline-password".to_owned()],
+        rules: &RULES.map(str::to_owned),
         services: &[],
         accept: &|_| true,
     };
@@ -462,26 +473,13 @@ fn planned(files: &MemoryFiles) -> Result<FixPlan, String> {
 }
 
 fn model(files: &MemoryFiles) -> Result<Value, String> {
-    let names = [FILE.to_owned()];
-    let request = LoadRequest {
-        files: &names,
-        directory: "",
-        working_directory: "/work",
-        environment: &Environment::default(),
-        interpolation: Interpolation::Strict,
-        name: Some("p"),
-        profiles: &[],
-        services: &[],
-    };
-    let loaded = load(files, &mut Sources::default(), &mut Vec::new(), &request);
-    let loaded = loaded.map_err(|error| error.message.clone())?;
-    loaded.resolved.unwrap().config(&[])
+    model::config(files, &[FILE.to_owned()])
 }
 
 /// The places where lint finds a password.
 fn findings(files: &MemoryFiles) -> Vec<String> {
     let outcome = lint_file(files, FILE, &LintOptions::default());
-    let found = outcome.findings.into_iter().filter(|finding| finding.rule == "inline-password");
+    let found = outcome.findings.into_iter().filter(|finding| RULES.contains(&finding.rule));
     found.map(|finding| finding.path).collect()
 }
 

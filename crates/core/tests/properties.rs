@@ -2,12 +2,12 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
+mod model;
+
 use std::collections::BTreeMap;
 
 use cosec_core::compose::template::{self, Missing};
-use cosec_core::compose::{
-    Binding, BindingOrigin, Data, Environment, Interpolation, Keys, LoadRequest, Value as Read, decode, load,
-};
+use cosec_core::compose::{Binding, BindingOrigin, Data, Environment, Keys, Value as Read, decode};
 use cosec_core::files::MemoryFiles;
 use cosec_core::source::Sources;
 use cosec_core::yaml;
@@ -22,18 +22,7 @@ fn config(texts: &[String]) -> Option<Value> {
     for (name, text) in names.iter().zip(texts) {
         files.insert(name.as_str(), text.as_str());
     }
-    let request = LoadRequest {
-        files: &names,
-        directory: "",
-        working_directory: "/work",
-        environment: &Environment::default(),
-        interpolation: Interpolation::Strict,
-        name: Some("p"),
-        profiles: &[],
-        services: &[],
-    };
-    let loaded = load(&files, &mut Sources::default(), &mut Vec::new(), &request).ok()?;
-    loaded.resolved?.config(&[]).ok()
+    model::config(&files, &names).ok()
 }
 
 fn read(value: &Read) -> Value {

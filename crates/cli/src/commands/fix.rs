@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anstream::{eprintln, print, println};
+use cosec_core::compose::Environment;
 use cosec_core::files::FILE_NAMES;
-use cosec_core::fix::{FixOptions, FixPlan, kind_of, plan};
+use cosec_core::fix::{FixOptions, FixPlan, kind_of, plan, services};
+use cosec_core::lint::LintOptions;
 use cosec_core::rules::{self, Finding};
 use similar::{ChangeTag, TextDiff};
 
@@ -35,20 +37,35 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
     for path in named {
         files.push(compose_file(path)?);
     }
+    // `-f` names one project, as in Compose: a later file may set what an earlier one does.
+    let mut chain: Vec<String> = Vec::new();
+    if project.file.len() > 1 {
+        chain.extend(files.iter().map(|file| shown_path(file)));
+        files.truncate(1);
+    }
+    if !args.undo {
+        check_services(&files, &chain, &args.only_service)?;
+    }
     let (mut fixed, mut left, mut written) = (0, 0, args.write);
+    let mut done_in: Vec<PathBuf> = Vec::new();
     for file in files {
         let shown = shown_path(&file);
         let directory = file.parent().map(Path::to_owned).unwrap_or_default();
+        let is_more = done_in.contains(&directory);
+        if args.undo && is_more {
+            continue;
+        }
         if args.undo {
             let restored = undo::restore(&directory)?;
             println!("{shown}: took back {restored} files as they were before the last `cosec fix --write`");
+            done_in.push(directory);
             continue;
         }
-        if args.write {
+        if (args.write || args.interactive) && !is_more {
             undo::mend(&directory)?;
         }
-        let lint = config::of(None, &file)?.lint_options();
-        let environment = project::environment_of(project, &directory)?;
+        let lint = lint_options(&file, &chain)?;
+        let (environment, is_whole) = environment_of(project, &directory)?;
         let planned = |accept: &dyn Fn(&Finding) -> bool| {
             let options = FixOptions {
                 lint: lint.clone(),
@@ -56,7 +73,7 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
                 include_unsafe: args.r#unsafe || args.interactive,
                 rules: &args.rule,
                 services: &args.only_service,
-                accept: &|_, finding| accept(finding),
+                accept: &|_, finding| (is_whole || !wants_variables(finding)) && accept(finding),
             };
             plan(&Disk::default(), &shown, &options)
                 .map_err(|error| Failure::Cannot(format!("cannot fix {shown}: {error}")))
@@ -76,7 +93,8 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
         (fixed, left) = (fixed + plan.fixes.len(), left + plan.refused.len());
         show(&plan, write || args.interactive)?;
         if write && !plan.fixes.is_empty() {
-            undo::write(&directory, &plan)?;
+            undo::write(&directory, &plan, is_more)?;
+            done_in.push(directory);
             written = true;
         }
     }
@@ -94,8 +112,52 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
     Ok(ExitCode::SUCCESS)
 }
 
+/// How the file's project is linted. `chain`: the files that it is made of, if they are named.
+fn lint_options(file: &Path, chain: &[String]) -> Result<LintOptions, Failure> {
+    Ok(LintOptions { files: chain.to_vec(), ..config::of(None, file)?.lint_options() })
+}
+
+/// A service that no file has is a slip, and a fix of nothing would hide it.
+fn check_services(files: &[PathBuf], chain: &[String], wanted: &[String]) -> Result<(), Failure> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let mut known: Vec<String> = Vec::new();
+    for file in files {
+        known.extend(services(&Disk::default(), &shown_path(file), &lint_options(file, chain)?));
+    }
+    match wanted.iter().find(|name| !known.contains(name)) {
+        Some(name) if !known.is_empty() => {
+            Err(Failure::Cannot(format!("there is no service `{name}`; there are {}", known.join(", "))))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The variables that the project sees, and whether these are all: an env file that cannot be read costs only the
+/// fixes that want its variables.
+fn environment_of(project: &ProjectArgs, directory: &Path) -> Result<(Environment, bool), Failure> {
+    match project::environment_of(project, directory) {
+        Ok(environment) => Ok((environment, true)),
+        Err(failure) if project.env_file.is_empty() => {
+            failure.print();
+            eprintln!("until that is mended, fixes that want its variables are left out");
+            Ok((project::process_environment(), false))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Whether a fix may put a variable's value elsewhere.
+fn wants_variables(finding: &Finding) -> bool {
+    ["env-secret", "prefer-file-variant", "password-default", "url-password"].contains(&finding.rule)
+}
+
 /// A file, or the Compose file of a directory.
 fn compose_file(path: &Path) -> Result<PathBuf, Failure> {
+    if path.as_os_str() == "-" {
+        return Err(Failure::Cannot("standard input cannot be fixed; name a file".to_owned()));
+    }
     if !path.is_dir() {
         return Ok(path.to_owned());
     }

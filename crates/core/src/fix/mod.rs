@@ -26,7 +26,7 @@ pub use edit::{Edit, apply};
 
 use crate::compose::template::Missing;
 use crate::compose::{Environment, LoadError, Loaded, Project as Model, add_env_files};
-use crate::files::{FileSystem, join, parent};
+use crate::files::{FileSystem, ReadError, join, parent};
 use crate::lint::{LintOptions, Linted, Outcome, lint};
 use crate::report::{JsonPlace, masked_change};
 use crate::rules::{Finding, FixKind, Proposal, ProposedFile, by_id};
@@ -66,6 +66,8 @@ pub struct FixPlan {
     built: Vec<Built>,
     /// The secrets whose definitions go.
     unused: Vec<String>,
+    /// Why a file that is to be changed cannot be.
+    hindered: Option<String>,
     /// Texts that are to mean what is written there now, variables or not.
     literal: Vec<Span>,
 }
@@ -400,6 +402,17 @@ fn is_in(finding: &Finding, services: &[String]) -> bool {
     services.iter().any(|name| service.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.')))
 }
 
+/// The services of a file's project, in its order; none if it cannot be read.
+pub fn services(files: &dyn FileSystem, path: &str, options: &LintOptions) -> Vec<String> {
+    let loaded = lint(files, path, options).loaded;
+    let project = loaded.as_ref().map(|loaded| &loaded.project);
+    project
+        .into_iter()
+        .flat_map(|project| &project.services)
+        .map(|service| service.name.to_string())
+        .collect()
+}
+
 /// What a fix for a finding would change, whether or not it can be done.
 pub fn kind_of(rule: &str) -> Option<FixKind> {
     by_id(rule)?.fix
@@ -429,7 +442,17 @@ fn finish(project: &Project<'_>, mut changes: Changes<'_>, plan: &mut FixPlan) {
     secrets::define(project, &mut changes);
     plan.new_files = changes.new_files;
     for (path, lines) in changes.lines {
-        let before = project.files.read(&path).ok();
+        let before = match project.files.read(&path) {
+            Ok(text) => Some(text),
+            Err(ReadError::Missing) => None,
+            Err(error) => {
+                let lines = lines.join("`, `");
+                plan.hindered = Some(format!(
+                    "{path} cannot be changed, {error}; save it as UTF-8, or add `{lines}` to it by hand, then try again"
+                ));
+                continue;
+            }
+        };
         let text = before.as_deref().unwrap_or_default();
         let newline = edit::newline(text);
         let mut added = String::new();

@@ -58,6 +58,9 @@ pub(super) fn check(before: &Project<'_>, plan: &FixPlan, lint: &LintOptions) ->
     if plan.fixes.is_empty() {
         return Ok(());
     }
+    if let Some(reason) = &plan.hindered {
+        return Err(reason.clone());
+    }
     let fixed = Fixed { files: before.files, plan };
     let after = crate::lint::lint(&fixed, before.path, lint);
     let outcome = &after.outcome;
