@@ -21,6 +21,7 @@ impl Config {
             persona: self.settings.persona.unwrap_or_default(),
             target: self.settings.target.unwrap_or_default(),
             levels: self.settings.levels.clone(),
+            directory: None,
         }
     }
 

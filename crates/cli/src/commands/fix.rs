@@ -47,8 +47,10 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
         if args.write {
             undo::mend(&directory)?;
         }
-        let lint = config::of(None, &file)?.lint_options();
-        let environment = project::environment_of(project, &directory)?;
+        let mut lint = config::of(None, &file)?.lint_options();
+        lint.directory = project.project_directory.as_deref().map(shown_path);
+        let start = project.project_directory.as_deref().unwrap_or(&directory);
+        let environment = project::environment_of(project, start)?;
         let planned = |accept: &dyn Fn(&Finding) -> bool| {
             let options = FixOptions {
                 lint: lint.clone(),
