@@ -255,6 +255,42 @@ fn a_value_leaves_env_where_nothing_else_uses_it_and_a_variable_from_outside_is_
     assert!(compose.contains("environment: OUTSIDE"), "{compose}");
 }
 
+#[test]
+fn a_file_that_git_has_is_not_said_to_be_mended_by_a_line_in_gitignore() {
+    let project = project("services: {a: {image: x}}\n");
+    project.write(".env", "DB_PASSWORD=canary-7Qx\n");
+    project.git(&["add", "--force", ".env"]);
+    let ran = project.cosec(&["fix", "--write", ".env"]).succeeds();
+    assert!(ran.stderr.contains("git rm --cached .env"), "{}{}", ran.stdout, ran.stderr);
+    assert_eq!(project.text(".gitignore"), "");
+}
+
+#[test]
+fn the_env_file_and_the_project_directory_of_the_command_line_are_those_that_change() {
+    let project = project(
+        "services:\n  db:\n    image: postgres\n    environment:\n      POSTGRES_PASSWORD: ${DB_PW:?}\n",
+    );
+    project.write(".env", "OTHER_PW=canary-1\n");
+    project.write("prod.env", "DB_PW=canary-7Qx\n");
+    project.write("run/keep", "");
+    project
+        .cosec(&[
+            "fix",
+            "--unsafe",
+            "--write",
+            "--env-file",
+            "prod.env",
+            "--project-directory",
+            "run",
+            "-f",
+            "compose.yaml",
+        ])
+        .succeeds();
+    assert_eq!(project.text(".env"), "OTHER_PW=canary-1\n");
+    assert_eq!(project.text("run/secrets/postgres_password"), "canary-7Qx");
+    assert_eq!(project.text("prod.env"), "");
+}
+
 /// Answers `cosec fix --interactive` at a terminal of its own; what the terminal showed.
 fn answered(project: &Project, answers: &str) -> String {
     let mut command = Command::new("script");

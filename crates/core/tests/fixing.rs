@@ -456,7 +456,7 @@ fn planned(files: &MemoryFiles) -> Result<FixPlan, String> {
         include_unsafe: true,
         rules: &["inline-password".to_owned()],
         services: &[],
-        accept: &|_| true,
+        accept: &|_, _| true,
     };
     plan(files, FILE, &options)
 }
