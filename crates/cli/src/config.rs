@@ -22,6 +22,7 @@ impl Config {
             target: self.settings.target.unwrap_or_default(),
             levels: self.settings.levels.clone(),
             files: Vec::new(),
+            directory: None,
         }
     }
 

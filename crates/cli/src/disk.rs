@@ -64,6 +64,15 @@ impl FileSystem for Disk {
         Some(target.to_str()?.trim_end_matches('/').to_owned())
     }
 
+    fn list(&self, directory: &str) -> Answer<Vec<String>> {
+        let directory = if directory.is_empty() { "." } else { directory };
+        let Ok(entries) = std::fs::read_dir(directory) else {
+            return Answer::NotChecked("the directory cannot be listed");
+        };
+        let files = entries.flatten().filter(|entry| entry.path().is_file());
+        Answer::Known(files.filter_map(|entry| entry.file_name().into_string().ok()).collect())
+    }
+
     fn facts(&self, path: &str) -> Answer<FileFacts> {
         facts(Path::new(path)).map_or(Answer::NotChecked("the file cannot be looked at"), Answer::Known)
     }

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::atomic;
 use crate::failure::Failure;
-use crate::git;
+use crate::git::Git;
 use crate::project::absolute;
 
 /// What one write does.
@@ -322,7 +322,7 @@ impl Step {
 /// .gitignore says.
 fn refuse_if_git_takes(path: &Path) -> Result<(), Failure> {
     let shown = path.display();
-    match git::state(path) {
+    match Git::default().state(path) {
         Answer::Known(GitState::Ignored | GitState::NoRepository) => Ok(()),
         Answer::Known(GitState::Untracked) => Err(Failure::Cannot(format!(
             "git would take {shown} whatever .gitignore says: `git check-ignore -v --no-index` names the rule that lets it in, or a directory on its way is a link; nothing was done. Make git ignore it, then try again"

@@ -122,6 +122,11 @@ pub trait FileSystem {
         None
     }
 
+    /// The names of the files of a directory, in no promised order.
+    fn list(&self, _directory: &str) -> Answer<Vec<String>> {
+        Answer::NotChecked("there is no disk here")
+    }
+
     /// What can be said of a regular file without its content.
     fn facts(&self, _path: &str) -> Answer<FileFacts> {
         Answer::NotChecked("there is no disk here")
@@ -203,6 +208,12 @@ impl FileSystem for MemoryFiles {
         } else {
             Answer::Known(GitState::Untracked)
         }
+    }
+
+    /// What is here; who has chosen the files has chosen those that count.
+    fn list(&self, directory: &str) -> Answer<Vec<String>> {
+        let here = self.files.keys().filter(|path| join("", parent(path)) == join("", directory));
+        Answer::Known(here.map(|path| file_name(path).to_owned()).collect())
     }
 
     fn facts(&self, path: &str) -> Answer<FileFacts> {

@@ -28,6 +28,8 @@ pub struct LintOptions {
     /// The files that are one project with the linted one, it among them, later ones over earlier ones: what `-f`
     /// names. If empty, those that [`chain`] finds.
     pub files: Vec<String>,
+    /// The project directory, which relative paths start from; that of the Compose file if not said.
+    pub directory: Option<String>,
 }
 
 /// What a project is meant for.
@@ -50,6 +52,11 @@ pub enum Level {
 }
 
 impl LintOptions {
+    /// The project directory of the Compose file at `path`.
+    pub(crate) fn directory_of<'a>(&'a self, path: &'a str) -> &'a str {
+        self.directory.as_deref().unwrap_or_else(|| parent(path))
+    }
+
     fn runs(&self, rule: &Rule) -> bool {
         match self.levels.get(rule.id) {
             Some(Level::Off) => false,
@@ -270,7 +277,7 @@ fn check(
     let outcome = &mut linted.outcome;
     let chain = if options.files.is_empty() { chain(files, path) } else { options.files.clone() };
     let environment = Environment::default();
-    let request = LoadRequest::lenient(&chain, parent(path), &environment);
+    let request = LoadRequest::lenient(&chain, options.directory_of(path), &environment);
     let loaded = load(files, &mut outcome.sources, &mut outcome.documents, &request)?;
     let unread = loaded.left_out.iter().map(|reason| NotChecked { rule: "*", reason: reason.clone() });
     outcome.not_checked.extend(unread);

@@ -7,7 +7,7 @@ use crate::compose::template::{self, Fallback, Operator, Piece};
 use crate::detect::{tokens, url_passwords};
 use crate::files::file_name;
 use crate::lint::is_env_file;
-use crate::source::Sources;
+use crate::source::{Sources, Span};
 use crate::yaml::{Document, Kind, NodeId, parse};
 use std::collections::HashMap;
 
@@ -170,6 +170,35 @@ fn may_be_shown(path: &[&str]) -> bool {
         ["name" | "version"] | ["include", ..] => true,
         _ => false,
     }
+}
+
+/// The values of a document that may be shown by their place, and look it.
+pub(crate) fn public_values(document: &Document) -> Vec<Span> {
+    fn walk<'d>(document: &'d Document, id: NodeId, path: &mut Vec<&'d str>, found: &mut Vec<Span>) {
+        let node = document.node(id);
+        match &node.kind {
+            Kind::Scalar { value, .. } if may_be_shown(path) && allowed(value).is_some() => {
+                found.push(node.span);
+            }
+            Kind::Sequence { items, .. } => {
+                path.push("-");
+                items.iter().for_each(|item| walk(document, *item, path, found));
+                path.pop();
+            }
+            Kind::Mapping { entries, .. } => {
+                for (key, value) in entries {
+                    let Kind::Scalar { value: name, .. } = &document.node(*key).kind else { continue };
+                    path.push(name);
+                    walk(document, *value, path, found);
+                    path.pop();
+                }
+            }
+            Kind::Scalar { .. } | Kind::Alias(_) => {}
+        }
+    }
+    let mut found = Vec::new();
+    walk(document, document.root(), &mut Vec::new(), &mut found);
+    found
 }
 
 /// A name or path that looks like nothing else.

@@ -440,7 +440,7 @@ fn with_variants(text: &str, variables: &[Variable], secrets: &BTreeMap<(String,
         match (mark, target) {
             (_, None) => result.push_str(own),
             (KEY, Some(_)) => write!(result, "{quote}{}{quote}", variable.variant).unwrap(),
-            (VALUE, Some(target)) => result.push_str(&target),
+            (VALUE, Some(target)) => write!(result, "{quote}{target}{quote}").unwrap(),
             (_, Some(target)) => write!(result, "{quote}{}={target}{quote}", variable.variant).unwrap(),
         }
         if mark != KEY {
@@ -467,7 +467,7 @@ fn planned(files: &MemoryFiles) -> Result<FixPlan, String> {
         include_unsafe: true,
         rules: &RULES.map(str::to_owned),
         services: &[],
-        accept: &|_| true,
+        accept: &|_, _| true,
     };
     plan(files, FILE, &options)
 }

@@ -30,6 +30,10 @@ impl FileSystem for Recorder<'_> {
         self.files.kind(path)
     }
 
+    fn list(&self, directory: &str) -> Answer<Vec<String>> {
+        self.files.list(directory)
+    }
+
     fn git(&self, path: &str) -> Answer<GitState> {
         let answer = self.files.git(path);
         self.asked_git.set(self.asked_git.get() || matches!(answer, Answer::Known(_)));

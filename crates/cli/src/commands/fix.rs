@@ -64,8 +64,10 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
         if (args.write || args.interactive) && !is_more {
             undo::mend(&directory)?;
         }
-        let lint = lint_options(&file, &chain)?;
-        let (environment, is_whole) = environment_of(project, &directory)?;
+        let mut lint = lint_options(&file, &chain)?;
+        lint.directory = project.project_directory.as_deref().map(shown_path);
+        let start = project.project_directory.as_deref().unwrap_or(&directory);
+        let (environment, is_whole) = environment_of(project, start)?;
         let planned = |accept: &dyn Fn(&Finding) -> bool| {
             let options = FixOptions {
                 lint: lint.clone(),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::source::Span;
+use crate::source::{FileId, Span};
 
 /// Where a variable's value was set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Binding {
 #[derive(Clone, Default)]
 pub struct Environment {
     bindings: HashMap<Arc<str>, Binding>,
+    /// The files that [`BindingOrigin::File`] speaks of.
+    files: HashMap<FileId, Arc<str>>,
     lazy: bool,
 }
 
@@ -47,6 +49,16 @@ impl Environment {
     pub fn lazily(mut self, lazy: bool) -> Self {
         self.lazy = lazy;
         self
+    }
+
+    /// Says where the file lies that variables were read from.
+    pub fn name_file(&mut self, file: FileId, path: impl Into<Arc<str>>) {
+        self.files.insert(file, path.into());
+    }
+
+    /// Where a file lies that variables were read from.
+    pub fn path_of(&self, file: FileId) -> Option<&str> {
+        self.files.get(&file).map(AsRef::as_ref)
     }
 
     /// Sets a variable, whatever it was.

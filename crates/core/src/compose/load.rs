@@ -803,6 +803,7 @@ pub fn add_env_files(
     for file in files {
         dotenv::parse(*file, sources.file(*file).text(), environment, &mut set, missing)
             .map_err(|error| LoadError::new(error.kind.to_string(), error.span))?;
+        environment.name_file(*file, sources.file(*file).path());
     }
     environment.extend_default(&set);
     Ok(())

@@ -304,7 +304,7 @@ impl Value {
     }
 }
 
-/// go's `%v` of a float64: shortest, with an exponent below 1e-4 and from 1e21.
+/// go's `%v` of a float64: shortest, with an exponent below 1e-4 and from 1e6.
 pub(crate) fn format_float(number: f64) -> String {
     if number.is_infinite() {
         return if number > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
@@ -313,7 +313,7 @@ pub(crate) fn format_float(number: f64) -> String {
         return "NaN".to_owned();
     }
     let size = number.abs();
-    if number == 0.0 || (1e-4..1e21).contains(&size) {
+    if number == 0.0 || (1e-4..1e6).contains(&size) {
         return number.to_string();
     }
     let text = format!("{number:e}");

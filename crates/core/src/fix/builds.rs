@@ -231,7 +231,7 @@ fn has_word(text: &str, name: &str) -> bool {
 }
 
 /// Where a name stands that goes no further.
-fn positions<'t>(text: &'t str, name: &'t str) -> impl Iterator<Item = usize> + 't {
+pub(super) fn positions<'t>(text: &'t str, name: &'t str) -> impl Iterator<Item = usize> + 't {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     text.match_indices(name).map(|(at, _)| at).filter(move |at| !text[at + name.len()..].starts_with(is_word))
 }
@@ -248,7 +248,7 @@ fn value(
     if let Some(argument) = argument.filter(|_| declaration.keyword == "ARG") {
         return match (moved::source(project, argument)?, &argument.value) {
             // What `.env` says may stay there: Compose reads it for the secret, too.
-            ((_, Some((variable, _))), _) => Ok(Source::Variable(variable)),
+            ((_, Some(line)), _) => Ok(Source::Variable(line.variable)),
             ((source, None), _) => Ok(source),
         };
     }
@@ -284,9 +284,7 @@ fn builder<'p>(
     if !matches!(loaded.ways.of(document.file()), Some(Way::Named(_))) {
         return Err(ELSEWHERE.to_owned());
     }
-    if !takes_grants(document, build) {
-        return Err(ELSEWHERE.to_owned());
-    }
+    takes_grants(document, build)?;
     let is_plain = match &document.node(build).kind {
         Kind::Scalar { value, .. } => !value.is_empty() && document.node(build).tag.is_none(),
         Kind::Mapping { entries, .. } => {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::dollars::has_raw;
 use super::edit::Edit;
-use super::secrets::{CANNOT_GRANT, NewSecret, Source, free_name, has_place, takes_grants};
+use super::secrets::{NewSecret, Source, free_name, has_place, takes_grants};
 use super::tree::child;
 use super::{Changes, Fix, FixPlan, Moved, Project, moved, refuse};
 use crate::compose::dotenv::{self, Assigned};
@@ -174,8 +174,6 @@ fn reader<'p>(project: &Project<'p>, loaded: &Loaded, service: &'p Service) -> R
     let (Some((document, mapping, env_file)), None) = (found.next(), found.next()) else {
         return Err(elsewhere());
     };
-    if !takes_grants(document, mapping) {
-        return Err(CANNOT_GRANT.to_owned());
-    }
+    takes_grants(document, mapping)?;
     Ok(Reader { service, document, mapping, env_file })
 }

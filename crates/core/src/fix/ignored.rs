@@ -2,7 +2,7 @@
 
 use super::{Changes, Fix, FixPlan, refuse};
 use crate::files::{Answer, GitState, join, parent};
-use crate::gitignore::covering;
+use crate::gitignore::{IgnoreFiles, advice, covering};
 use crate::rules::{Finding, FixKind};
 
 use super::Project;
@@ -20,8 +20,17 @@ pub(super) fn plan(
     for finding in findings.iter().filter(|finding| RULES.contains(&finding.rule)) {
         let done = match finding.rule {
             "dotenv-not-ignored" => {
-                let file = outcome.sources.file(finding.span.file).path();
-                Some(join("", file)).map(|file| ignore(project, &file, changes))
+                let file = join("", outcome.sources.file(finding.span.file).path());
+                let state = project.files.git(&file);
+                if state == Answer::Known(GitState::Tracked) {
+                    let reason = format!(
+                        "git has it already, whatever .gitignore says; {}",
+                        advice(project.directory, &file, GitState::Tracked)
+                    );
+                    plan.refused.push(refuse(outcome, finding, reason));
+                    continue;
+                }
+                Some(ignore(project, &file, changes))
             }
             "secret-file-not-ignored" => {
                 secret_file(project, finding).map(|file| ignore(project, &file, changes))
@@ -49,7 +58,7 @@ fn secret_file(project: &Project<'_>, finding: &Finding) -> Option<String> {
 }
 
 fn ignore(project: &Project<'_>, file: &str, changes: &mut Changes<'_>) -> String {
-    let line = covering(project.directory(), file);
+    let line = covering(project.directory, file);
     let title = format!("add {} to {}", line.line, line.gitignore);
     changes.append(line.gitignore, line.line);
     title
@@ -77,21 +86,20 @@ pub(super) fn keep_out(project: &Project<'_>, file: &str, changes: &mut Changes<
     title
 }
 
-/// Keeps git from a file that is going to be made.
-pub(super) fn keep_from_git(project: &Project<'_>, file: &str, changes: &mut Changes<'_>) -> Option<String> {
-    let state = project.files.git(file);
-    match state {
-        Answer::Known(GitState::Ignored | GitState::NoRepository) => None,
-        _ => {
-            let gitignore = join(project.directory(), ".gitignore");
-            let known = project.files.read(&gitignore).unwrap_or_default();
-            let line = "/secrets/".to_owned();
-            // Where git takes the file all the same, a later line takes that one back.
-            if matches!(state, Answer::NotChecked(_)) && known.lines().any(|own| own.trim() == line) {
-                return None;
-            }
-            changes.append(gitignore.clone(), line);
-            Some(gitignore)
+/// Keeps git from a file that is going to be made, now or once there is a repository.
+pub(super) fn keep_from_git(project: &Project<'_>, file: &str, changes: &mut Changes<'_>) {
+    let gitignore = join(project.directory, ".gitignore");
+    let is_covered = match project.files.git(file) {
+        Answer::Known(GitState::Ignored) => true,
+        // Where git takes the file all the same, a later line takes that one back.
+        Answer::Known(GitState::Untracked | GitState::Tracked) => false,
+        Answer::Known(GitState::NoRepository) | Answer::NotChecked(_) => {
+            let mut here = IgnoreFiles::default();
+            here.insert("", &project.files.read(&gitignore).unwrap_or_default());
+            here.covers("secrets/x")
         }
+    };
+    if !is_covered {
+        changes.append(gitignore, "/secrets/".to_owned());
     }
 }

@@ -17,7 +17,7 @@ mod tree;
 mod unused;
 mod verify;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use serde::Serialize;
@@ -26,7 +26,7 @@ pub use edit::{Edit, apply};
 
 use crate::compose::template::Missing;
 use crate::compose::{Environment, LoadError, Loaded, Project as Model, add_env_files};
-use crate::files::{FileSystem, ReadError, join, parent};
+use crate::files::{FileSystem, ReadError, join};
 use crate::lint::{LintOptions, Linted, Outcome, lint};
 use crate::report::{JsonPlace, masked_change};
 use crate::rules::{Finding, FixKind, Proposal, ProposedFile, by_id};
@@ -187,6 +187,8 @@ impl fmt::Debug for FixPlan {
 struct Project<'a> {
     files: &'a dyn FileSystem,
     path: &'a str,
+    /// The project directory, from where the user stands.
+    directory: &'a str,
     environment: &'a Environment,
     linted: &'a Linted,
 }
@@ -213,14 +215,9 @@ impl<'a> Project<'a> {
         self.loaded().map(|loaded| &loaded.project)
     }
 
-    /// The project directory, from where the user stands.
-    fn directory(&self) -> &str {
-        parent(self.path)
-    }
-
     /// A path in the project directory, from where the user stands.
     fn in_directory(&self, path: &str) -> String {
-        join(self.directory(), path)
+        join(self.directory, path)
     }
 }
 
@@ -241,6 +238,7 @@ struct Changes<'p> {
 }
 
 impl Changes<'_> {
+    /// Adds a line to a file.
     fn append(&mut self, path: String, line: String) {
         let lines = self.lines.entry(path).or_default();
         if !lines.contains(&line) {
@@ -256,7 +254,8 @@ pub fn plan(files: &dyn FileSystem, path: &str, options: &FixOptions<'_>) -> Res
     if let Some(error) = &outcome.error {
         return Err(error.message.clone());
     }
-    let project = Project { files, path, environment: options.environment, linted: &linted };
+    let directory = options.lint.directory_of(path);
+    let project = Project { files, path, directory, environment: options.environment, linted: &linted };
     let asked: Vec<&Finding> = outcome
         .findings
         .iter()
@@ -277,6 +276,8 @@ pub fn plan(files: &dyn FileSystem, path: &str, options: &FixOptions<'_>) -> Res
         plan.refused.extend(alone.refused);
         plan.refused.extend(alone.fixes.iter().map(|_| refuse(outcome, finding, reason.as_str())));
     }
+    let mut said: HashSet<(String, String)> = HashSet::new();
+    plan.refused.retain(|refusal| said.insert((refusal.place.to_string(), refusal.reason.clone())));
     for file in &mut plan.changed {
         file.shown = shown(outcome, file);
     }
@@ -323,10 +324,11 @@ fn proposals(
 ) -> Vec<Option<Proposal>> {
     // `.env` alone: what is linted must not depend on who lints.
     let mut environment = Environment::default();
-    if read_dotenv(files, &mut Sources::default(), parent(path), &mut environment).is_err() {
+    let directory = options.directory_of(path);
+    if read_dotenv(files, &mut Sources::default(), directory, &mut environment).is_err() {
         return Vec::new();
     }
-    let project = Project { files, path, environment: &environment, linted };
+    let project = Project { files, path, directory, environment: &environment, linted };
     let findings = &linted.outcome.findings;
     let asked: Vec<&Finding> = findings.iter().filter(|finding| is_wanted(finding, true)).collect();
     let mut tries = TRIES;

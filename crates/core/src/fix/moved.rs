@@ -3,14 +3,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::builds::names_variable;
+use super::builds::{names_variable, positions};
 use super::edit::{self, Edit};
-use super::secrets::{CANNOT_GRANT, NewSecret, Source, free_name, has_place, takes_grants};
-use super::tree::{child, scalar};
+use super::secrets::{NewSecret, Source, free_name, has_place, takes_grants};
+use super::tree::{child, is_json, scalar};
 use super::{Changes, Fix, FixPlan, Moved, Project, refuse};
 use crate::compose::dotenv;
 use crate::compose::template::{self, Missing, Operator, Piece};
-use crate::compose::{BindingOrigin, Data, EnvVar, Loaded, Service, Value};
+use crate::compose::{BindingOrigin, Data, EnvFile, EnvVar, Loaded, Service, Value};
 use crate::files::{Answer, GitState, file_name, join};
 use crate::images;
 use crate::lint::Outcome;
@@ -30,9 +30,20 @@ struct Move<'p> {
     /// The variable that names a file.
     variant: String,
     source: Source,
-    /// The line of `.env` that the value comes from: the variable and where its value is written.
-    dotenv: Option<(String, Span)>,
+    /// The line that the value comes from, if it is one of `.env`.
+    line: Option<Line>,
+    /// The variable whose default is the value.
+    default_of: Option<String>,
     written: Written<'p>,
+}
+
+/// A line of `.env`, or of a file that stands for it.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Line {
+    path: String,
+    pub(super) variable: String,
+    /// Where the value is written.
+    span: Span,
 }
 
 /// A variable's place in the tree of its file.
@@ -97,9 +108,12 @@ pub(super) fn plan<'p>(
             changes.secrets.push(NewSecret { name: name.clone(), source, document });
         }
     }
-    forget_dotenv(project, loaded, &moves, changes);
+    let kept = forget_lines(project, loaded, &moves, changes);
     for (one, name) in moves.iter().zip(&names) {
-        plan.fixes.push(describe(project, outcome, one, name));
+        let mut fix = describe(project, outcome, one, name);
+        fix.notes.extend(one.line.as_ref().and_then(|line| kept.get(line.variable.as_str())).cloned());
+        fix.notes.extend(default_note(loaded, one));
+        plan.fixes.push(fix);
         plan.moved.push(Moved {
             service: one.service.name.to_string(),
             variable: one.variable.to_owned(),
@@ -124,6 +138,11 @@ fn movable<'p>(project: &Project<'p>, loaded: &'p Loaded, finding: &'p Finding) 
     };
     let name = &*variable.name.value;
     let Some(image) = &service.image else {
+        if service.build.is_none() {
+            return Err(format!(
+                "its service has no `image:` here, so whether that reads {name}_FILE is not known; fix the file that has it"
+            ));
+        }
         return Err(format!(
             "the image is built here, and whether it reads {name}_FILE is not known; if it does, set that and grant a secret by hand"
         ));
@@ -148,11 +167,10 @@ fn movable<'p>(project: &Project<'p>, loaded: &'p Loaded, finding: &'p Finding) 
         ));
     }
     let written = find(project, loaded, service, variable)?;
-    if !takes_grants(written.document, written.service) {
-        return Err(CANNOT_GRANT.to_owned());
-    }
-    let (source, dotenv) = source(project, variable)?;
-    Ok(Move { finding, service, variable: name, variant, source, dotenv, written })
+    takes_grants(written.document, written.service)?;
+    let (source, line) = source(project, variable)?;
+    let default_of = default_of(variable).filter(|_| line.is_none() && matches!(source, Source::File(_)));
+    Ok(Move { finding, service, variable: name, variant, source, line, default_of, written })
 }
 
 /// The env file of a service that sets one of these variables.
@@ -181,11 +199,17 @@ pub(super) fn container_uses(loaded: &Loaded, service: &Service, name: &str) -> 
     keys.into_iter().find(|key| own.get(key).is_some_and(|value| reads(value, name)))
 }
 
+/// The variable that a value is, whatever its default.
+fn default_of(variable: &EnvVar) -> Option<String> {
+    let raw = &variable.value.as_ref()?.raw;
+    match template::parse(raw).ok()?.as_slice() {
+        [Piece::Variable { name, .. }] => Some(raw[name.clone()].to_owned()),
+        _ => None,
+    }
+}
+
 /// The value and where it is from.
-pub(super) fn source(
-    project: &Project<'_>,
-    variable: &EnvVar,
-) -> Result<(Source, Option<(String, Span)>), String> {
+pub(super) fn source(project: &Project<'_>, variable: &EnvVar) -> Result<(Source, Option<Line>), String> {
     let name = &variable.name.value;
     let raw = match &variable.value {
         None => format!("${{{name}}}"),
@@ -205,7 +229,12 @@ pub(super) fn source(
         return match (binding, default) {
             (Some(binding), _) => match binding.origin {
                 BindingOrigin::File(span) => {
-                    Ok((Source::File(binding.value.to_string()), Some((name.to_owned(), span))))
+                    let line = project.environment.path_of(span.file).map(|path| Line {
+                        path: path.to_owned(),
+                        variable: name.to_owned(),
+                        span,
+                    });
+                    Ok((Source::File(binding.value.to_string()), line))
                 }
                 BindingOrigin::Process => Ok((Source::Variable(name.to_owned()), None)),
             },
@@ -300,20 +329,25 @@ fn plain_enough(node: &Node) -> Result<(), String> {
 /// A name for the secret of each move: those with the same value and meaning share one.
 fn names(project: &Project<'_>, moves: &[Move<'_>], changes: &Changes<'_>) -> Vec<String> {
     let mut taken: HashSet<String> = changes.secrets.iter().map(|secret| secret.name.clone()).collect();
-    let mut alike: HashMap<(&str, &Source), Vec<usize>> = HashMap::new();
+    let mut alike: HashMap<(Meaning<'_>, &Source), Vec<Shared>> = HashMap::new();
     let mut granted: HashSet<(&str, String)> = HashSet::new();
     let mut names: Vec<String> = Vec::new();
-    for (at, one) in moves.iter().enumerate() {
+    for one in moves {
         let service = &*one.service.name;
-        let others = alike.entry((last_word(one), &one.source)).or_default();
+        let (meaning, vendor) = meaning(one.variable);
+        let others = alike.entry((meaning, &one.source)).or_default();
         // Two variables of one service are two things, whatever their values.
-        let twin = others.iter().find(|other| !granted.contains(&(service, names[**other].clone())));
-        let name = match twin {
-            Some(twin) => names[*twin].clone(),
-            None => {
-                others.push(at);
-                free_name(project, service, one.variable, &taken)
-            }
+        let twin = others.iter_mut().find(|other| {
+            let fits = vendor.is_none() || other.vendor.is_none() || vendor == other.vendor;
+            fits && !granted.contains(&(service, other.name.clone()))
+        });
+        let name = if let Some(twin) = twin {
+            twin.vendor = twin.vendor.or(vendor);
+            twin.name.clone()
+        } else {
+            let name = free_name(project, service, one.variable, &taken);
+            others.push(Shared { name: name.clone(), vendor });
+            name
         };
         taken.insert(name.clone());
         granted.insert((service, name.clone()));
@@ -322,8 +356,37 @@ fn names(project: &Project<'_>, moves: &[Move<'_>], changes: &Changes<'_>) -> Ve
     names
 }
 
-fn last_word<'m>(one: &'m Move<'_>) -> &'m str {
-    one.variable.rsplit('_').next().unwrap_or_default()
+/// A secret that services share.
+struct Shared {
+    name: String,
+    vendor: Option<&'static str>,
+}
+
+/// What a variable's value is for. Equal values of different meaning are two secrets: one may change alone.
+#[derive(PartialEq, Eq, Hash)]
+enum Meaning<'m> {
+    /// The password of a database's user, as the database or its clients name it.
+    DatabaseUser,
+    /// Whatever else, by the variable's name.
+    Named(&'m str),
+}
+
+/// What a variable's value is for, and whose database it is about, if the name says so.
+fn meaning(variable: &str) -> (Meaning<'_>, Option<&'static str>) {
+    const VENDORS: [(&str, &[&str]); 2] =
+        [("postgres", &["POSTGRES", "POSTGRESQL", "PG", "PGSQL"]), ("mysql", &["MYSQL", "MARIADB"])];
+    const OTHERS: [&str; 8] =
+        ["ROOT", "ADMIN", "MASTER", "REPLICATION", "REPL", "SUPERUSER", "MONITOR", "BACKUP"];
+    let words: Vec<&str> = variable.split('_').collect();
+    let is_password = words.last().is_some_and(|last| matches!(*last, "PASSWORD" | "PASS" | "PASSWD"));
+    let vendor = VENDORS.iter().find(|(_, names)| words.iter().any(|word| names.contains(word)));
+    let vendor = vendor.map(|(vendor, _)| *vendor);
+    let is_database = vendor.is_some() || words.iter().any(|word| matches!(*word, "DB" | "DATABASE"));
+    if is_password && is_database && !words.iter().any(|word| OTHERS.contains(word)) {
+        (Meaning::DatabaseUser, vendor)
+    } else {
+        (Meaning::Named(variable), None)
+    }
 }
 
 /// `K: v` becomes `K_FILE: /run/secrets/name`, in the form in which it is written.
@@ -338,6 +401,13 @@ fn rename(text: &str, one: &Move<'_>, name: &str, edits: &mut Vec<Edit>) {
         Some((_, Style::Double)) => format!("\"{content}\""),
         _ => content,
     };
+    let is_json = is_json(document);
+    // A number or nothing at all is replaced by text, which JSON wants in quotes.
+    let value_quoted = |id: NodeId, content: String| match scalar(document, id) {
+        Some((_, Style::Single | Style::Double)) => quoted(id, content),
+        _ if is_json => format!("\"{content}\""),
+        _ => content,
+    };
     let target = format!("/run/secrets/{name}");
     match one.written.entry {
         Entry::Pair(key, value) => {
@@ -345,7 +415,7 @@ fn rename(text: &str, one: &Move<'_>, name: &str, edits: &mut Vec<Edit>) {
             edits.push(Edit::replace(key_start, key_end, quoted(key, one.variant.clone())));
             // `K:` has no value to replace.
             let blank = if start == end && !text[..start].ends_with(' ') { " " } else { "" };
-            edits.push(Edit::replace(start, end, format!("{blank}{target}")));
+            edits.push(Edit::replace(start, end, format!("{blank}{}", value_quoted(value, target))));
         }
         Entry::Item(item) => {
             let (start, end) = range(item);
@@ -354,39 +424,81 @@ fn rename(text: &str, one: &Move<'_>, name: &str, edits: &mut Vec<Edit>) {
     }
 }
 
-/// Takes values that moved out of `.env`, where nothing else uses them.
-fn forget_dotenv(project: &Project<'_>, loaded: &Loaded, moves: &[Move<'_>], changes: &mut Changes<'_>) {
-    let path = project.in_directory(".env");
-    let Ok(text) = project.files.read(&path) else { return };
-    let is_env_file = loaded
-        .project
-        .services
-        .iter()
-        .any(|service| service.env_files.iter().any(|file| file_name(&file.path.value) == ".env"));
-    if is_env_file {
-        return;
+/// Takes values that moved out of `.env`, where nothing else uses them. What stays, and why, is given back: a sentence
+/// by variable.
+fn forget_lines<'m>(
+    project: &Project<'_>,
+    loaded: &Loaded,
+    moves: &'m [Move<'_>],
+    changes: &mut Changes<'_>,
+) -> HashMap<&'m str, String> {
+    let mut kept = HashMap::new();
+    let mut done: HashSet<&str> = HashSet::new();
+    let mut count: HashMap<&str, usize> = HashMap::new();
+    let lines = || moves.iter().filter_map(|one| one.line.as_ref());
+    for line in lines() {
+        *count.entry(&line.variable).or_default() += 1;
     }
-    let mut done: Vec<&str> = Vec::new();
-    for one in moves {
-        let Some((name, span)) = &one.dotenv else { continue };
-        let moved =
-            moves.iter().filter(|other| other.dotenv.as_ref().is_some_and(|(other, _)| other == name));
-        if done.contains(&name.as_str())
-            || uses(&loaded.root, name) > moved.count()
-            || text.contains(&format!("${{{name}"))
-            || text.contains(&format!("${name}"))
-            || is_passed_on(loaded, name, moves)
-        {
+    for line in lines().filter(|line| done.insert(&line.variable)) {
+        let name = line.variable.as_str();
+        let own = |file: &EnvFile| file_name(&file.path.value) == file_name(&line.path);
+        let is_env_file = loaded.project.services.iter().any(|service| service.env_files.iter().any(own));
+        let moved = count.get(name).copied().unwrap_or_default();
+        let text = project.files.read(&line.path).unwrap_or_default();
+        let reason = if is_env_file {
+            Some("a service reads the file by `env_file:`".to_owned())
+        } else if uses(&loaded.root, name) > moved || is_passed_on(loaded, name, moves) {
+            Some("the project uses it elsewhere, too".to_owned())
+        } else if names_variable(&text, name) {
+            Some("another line uses it".to_owned())
+        } else {
+            used_beside(project, name)
+        };
+        let Some((start, end)) = range_of(&text, line).filter(|_| reason.is_none()) else {
+            let reason = reason.unwrap_or_else(|| "its line cannot be told from others".to_owned());
+            kept.insert(name, format!("{name} stays in {}: {reason}", line.path));
             continue;
-        }
-        done.push(name);
-        let start = edit::line_start(&text, (span.start as usize).min(text.len()));
-        let end = edit::line_end(&text, (span.end as usize).min(text.len()));
-        let assigns = text[start..end].trim_start().trim_start_matches("export ").trim_start();
-        if assigns.starts_with(name.as_str()) {
-            changes.edits.entry(path.clone()).or_default().push(Edit::replace(start, end, ""));
-        }
+        };
+        changes.edits.entry(line.path.clone()).or_default().push(Edit::replace(start, end, ""));
     }
+    kept
+}
+
+/// The bytes of the lines that set a variable, line break included.
+fn range_of(text: &str, line: &Line) -> Option<(usize, usize)> {
+    let (start, end) = (line.span.start as usize, line.span.end as usize);
+    text.get(start..end)?;
+    let (start, end) = (edit::line_start(text, start), edit::line_end(text, end));
+    let assigns = text[start..end].trim_start_matches('\u{feff}').trim_start();
+    let assigns = assigns.strip_prefix("export ").unwrap_or(assigns).trim_start();
+    let rest = assigns.strip_prefix(line.variable.as_str())?;
+    rest.trim_start().starts_with(['=', ':']).then_some((start, end))
+}
+
+/// Why a variable may be needed by what lies beside the Compose file and is no part of the project: other Compose
+/// files, scripts.
+fn used_beside(project: &Project<'_>, name: &str) -> Option<String> {
+    let Answer::Known(names) = project.files.list(project.directory) else {
+        return Some("whether other files beside it use it cannot be known here".to_owned());
+    };
+    let is_known = |path: &str| project.sources().iter().any(|(_, file)| join("", file.path()) == path);
+    let mut others = names.iter().filter(|file| {
+        let path = project.in_directory(file);
+        is_program(file)
+            && !is_known(&path)
+            && project.files.read(&path).is_ok_and(|text| {
+                positions(&text, name)
+                    .any(|at| !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
+            })
+    });
+    others.next().map(|file| format!("{file} names it, too"))
+}
+
+/// Whether a file may run something with the variables of `.env`.
+fn is_program(name: &str) -> bool {
+    const ENDINGS: [&str; 9] = ["yaml", "yml", "sh", "bash", "mk", "ps1", "py", "js", "rb"];
+    matches!(name, "Makefile" | "makefile" | "GNUmakefile" | "justfile" | "Justfile")
+        || name.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending))
 }
 
 /// Whether a service takes a variable from outside by its bare name.
@@ -442,13 +554,22 @@ fn describe(project: &Project<'_>, outcome: &Outcome, one: &Move<'_>, name: &str
     let weak = same_place.any(|other| other.rule == "weak-password" && other.span == at);
     let mut fix = Fix::new(outcome, one.finding, FixKind::Unsafe, title);
     if matches!(one.source, Source::File(_)) {
-        let file = match &one.dotenv {
-            Some(_) => project.in_directory(".env"),
+        let file = match &one.line {
+            Some(line) => line.path.clone(),
             None => outcome.sources.file(at.file).path().to_owned(),
         };
         fix.notes = rotation(project, &file, name, weak);
     }
     fix
+}
+
+/// What to say where a default moves and others ask for the variable, too: they no longer change together.
+fn default_note(loaded: &Loaded, one: &Move<'_>) -> Option<String> {
+    let variable = one.default_of.as_deref().filter(|variable| uses(&loaded.root, variable) > 1)?;
+    Some(format!(
+        "{} no longer follows {variable}, which others still ask for: whoever sets that has to write the file, too",
+        one.variable
+    ))
 }
 
 /// What to say where a value that stays the same has been seen by others, or can be guessed.

@@ -3,11 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use super::edit::{self, Edit};
-use super::tree::{below, child, list_step, remove, step};
+use super::tree::{below, child, is_json, is_quoted_mapping, list_step, remove, scalar, step};
 use super::{Changes, Content, NewFile, Project, ignored};
-use crate::files::{Answer, FileKind};
+use crate::files::{Answer, FileKind, GitState, ReadError, join};
 use crate::source::FileId;
-use crate::yaml::{Document, Kind, NodeId};
+use crate::yaml::{Document, Kind, NodeId, Style};
 
 /// Where a secret's value is to come from.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -34,10 +34,6 @@ pub(super) struct Grants<'p> {
     behind: (NodeId, NodeId),
     names: Vec<String>,
 }
-
-/// What to say where [`takes_grants`] does not.
-pub(super) const CANNOT_GRANT: &str =
-    "its service's `secrets:` has an anchor, an alias or a tag, which others may use; write it out first";
 
 impl<'p> Changes<'p> {
     /// Grants a service a secret.
@@ -83,7 +79,7 @@ pub(super) fn free_name(
         let is_there = match project.files.kind(&path) {
             Answer::Known(kind) => kind != FileKind::Missing,
             Answer::NotChecked(_) => project.files.read(&path).is_ok(),
-        };
+        } || project.files.git(&path) == Answer::Known(GitState::Tracked);
         !taken.contains(name) && project.model().is_none_or(|model| model.secret(name).is_none()) && !is_there
     };
     [short, long].into_iter().chain(numbered).find(is_free).unwrap_or_default()
@@ -98,9 +94,16 @@ pub(super) fn has_place(project: &Project<'_>) -> Result<(), String> {
         ));
     }
     let inside = project.in_directory("secrets/x");
-    if project.files.real_path(&project.in_directory(".")).is_none()
-        && project.files.real_path(&inside).is_some()
-    {
+    if let Err(ReadError::Other(why)) = project.files.read(&inside) {
+        return Err(format!("{directory} cannot be looked at: {why}; mend that first"));
+    }
+    // The project itself may lie behind links.
+    let mut start = project.in_directory(".");
+    for _ in 0..MOST_LINKS {
+        let Some(real) = project.files.real_path(&start) else { break };
+        start = real;
+    }
+    if project.files.real_path(&join(&start, "secrets/x")).is_some() {
         return Err(format!(
             "{directory} is a link, so what keeps git from it may not hold; make it a directory"
         ));
@@ -108,12 +111,23 @@ pub(super) fn has_place(project: &Project<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether the `secrets:` of a service or a build can be added to.
-pub(super) fn takes_grants(document: &Document, mapping: NodeId) -> bool {
-    child(document, mapping, "secrets").is_none_or(|(_, secrets)| {
-        let node = document.node(secrets);
-        matches!(node.kind, Kind::Sequence { .. }) && !node.anchored && node.tag.is_none()
-    })
+/// As many links as Linux follows on the way to a file.
+const MOST_LINKS: usize = 40;
+
+/// Whether the `secrets:` of a service or a build can be added to; the error says why not.
+pub(super) fn takes_grants(document: &Document, mapping: NodeId) -> Result<(), String> {
+    let Some((_, secrets)) = child(document, mapping, "secrets") else { return Ok(()) };
+    let node = document.node(secrets);
+    match &node.kind {
+        _ if node.anchored || node.tag.is_some() => {}
+        Kind::Sequence { .. } => return Ok(()),
+        Kind::Scalar { .. } => {
+            return Err("`secrets:` is there and empty; take the line out first".to_owned());
+        }
+        _ => {}
+    }
+    Err("its `secrets:` has an anchor, an alias or a tag, which others may use; write it out first"
+        .to_owned())
 }
 
 /// Adds to the `secrets:` of a service or a build; where there is none, it is made behind the entry `behind` of the
@@ -131,11 +145,13 @@ pub(super) fn grant(
         let node = document.node(secrets);
         let Kind::Sequence { items, flow } = &node.kind else { return None };
         let Some(last) = items.last() else {
-            return Some(Edit::insert(node.span.start as usize + 1, names.join(", ")));
+            let items = items_of(names, is_json(document));
+            return Some(Edit::insert(node.span.start as usize + 1, items));
         };
         let end = document.node(*last).span.end as usize;
         if *flow {
-            return Some(Edit::insert(end, format!(", {}", names.join(", "))));
+            let is_quoted = is_json(document) || matches!(scalar(document, *last), Some((_, Style::Double)));
+            return Some(Edit::insert(end, format!(", {}", items_of(names, is_quoted))));
         }
         let start = document.node(*last).span.start as usize;
         let before = &text[edit::line_start(text, start)..start];
@@ -148,7 +164,9 @@ pub(super) fn grant(
     if let Kind::Mapping { entries, flow: true } = &service.kind {
         let (key, value) = entries.last()?;
         let end = document.node(*value).span.end.max(document.node(*key).span.end) as usize;
-        return Some(Edit::insert(end, format!(", secrets: [{}]", names.join(", "))));
+        let is_quoted = is_quoted_mapping(document, mapping);
+        let (key, items) = (quoted("secrets", is_quoted), items_of(names, is_quoted));
+        return Some(Edit::insert(end, format!(", {key}: [{items}]")));
     }
     let (key, value) = behind;
     let column = edit::column(text, document.node(key).span.start as usize);
@@ -157,6 +175,16 @@ pub(super) fn grant(
     let mut lines = vec![format!("{indent}secrets:")];
     lines.extend(names.iter().map(|name| format!("{items}- {name}")));
     Some(below(text, document.node(value).span.end as usize, column, &lines, newline))
+}
+
+fn items_of(names: &[&str], is_quoted: bool) -> String {
+    let items: Vec<String> = names.iter().map(|name| quoted(name, is_quoted)).collect();
+    items.join(", ")
+}
+
+/// A word in double quotes, where its neighbours have them.
+fn quoted(word: &str, is_quoted: bool) -> String {
+    if is_quoted { format!("\"{word}\"") } else { word.to_owned() }
 }
 
 /// Grants and defines the new secrets, takes out those that go, and makes files.
@@ -215,11 +243,21 @@ fn remove_definitions(document: &Document, text: &str, gone: &[NodeId], with_key
 
 fn definition(document: &Document, text: &str, secrets: &[&NewSecret<'_>]) -> Edit {
     let newline = edit::newline(text);
-    let source = |one: &NewSecret<'_>| match &one.source {
-        Source::File(_) => format!("file: ./secrets/{}", one.name),
-        Source::Variable(variable) => format!("environment: {variable}"),
+    let source_in = |one: &NewSecret<'_>, is_quoted: bool| {
+        let (key, value) = match &one.source {
+            Source::File(_) => ("file", format!("./secrets/{}", one.name)),
+            Source::Variable(variable) => ("environment", variable.clone()),
+        };
+        format!("{}: {}", quoted(key, is_quoted), quoted(&value, is_quoted))
     };
-    let flow: Vec<String> = secrets.iter().map(|one| format!("{}: {{{}}}", one.name, source(one))).collect();
+    let source = |one: &NewSecret<'_>| source_in(one, false);
+    let flow = |is_quoted: bool| {
+        let one = |one: &&NewSecret<'_>| {
+            format!("{}: {{{}}}", quoted(&one.name, is_quoted), source_in(one, is_quoted))
+        };
+        secrets.iter().map(one).collect::<Vec<_>>().join(", ")
+    };
+    let is_json = is_json(document);
     let root = document.node(document.root());
     let end_of = |entries: &[(NodeId, NodeId)]| {
         entries
@@ -242,8 +280,8 @@ fn definition(document: &Document, text: &str, secrets: &[&NewSecret<'_>]) -> Ed
         match &node.kind {
             Kind::Mapping { entries: own, flow: true } => {
                 return match end_of(own) {
-                    Some(end) => Edit::insert(end, format!(", {}", flow.join(", "))),
-                    None => Edit::insert(node.span.start as usize + 1, flow.join(", ")),
+                    Some(end) => Edit::insert(end, format!(", {}", flow(is_quoted_mapping(document, value)))),
+                    None => Edit::insert(node.span.start as usize + 1, flow(is_json)),
                 };
             }
             Kind::Mapping { entries: own, flow: false } if !own.is_empty() => {
@@ -259,7 +297,7 @@ fn definition(document: &Document, text: &str, secrets: &[&NewSecret<'_>]) -> Ed
     }
     let end = end_of(entries).unwrap_or(root.span.end as usize);
     if *root_flow {
-        return Edit::insert(end, format!(", secrets: {{{}}}", flow.join(", ")));
+        return Edit::insert(end, format!(", {}: {{{}}}", quoted("secrets", is_json), flow(is_json)));
     }
     let mut lines = vec![String::new(), format!("{}secrets:", " ".repeat(first))];
     lines.extend(block(first + step));

@@ -1,7 +1,7 @@
 //! Fixes of whole files: what they become, byte for byte, and what is refused.
 
 use super::*;
-use crate::files::MemoryFiles;
+use crate::files::{MemoryFiles, parent};
 
 /// What the files become, new ones among them, and why what is left is left.
 fn fixed(given: &[(&str, &str)], path: &str, rules: &[&str]) -> (BTreeMap<String, String>, Vec<String>) {
@@ -275,4 +275,158 @@ fn a_variable_that_something_else_in_the_container_needs_stays() {
         ("secrets", ""),
     ];
     is_refused(&file, "compose.yaml", rule, "is a file");
+}
+
+/// What is made of these files, `variables` read from the file that `--env-file` names.
+fn planned(
+    given: &[(&str, &str)],
+    lint: LintOptions,
+    env_file: &str,
+) -> (BTreeMap<String, String>, Vec<String>) {
+    let mut files = MemoryFiles::default();
+    given.iter().for_each(|(path, text)| files.insert(*path, *text));
+    let (mut sources, mut environment) = (Sources::default(), Environment::default());
+    if let Ok(text) = files.read(env_file) {
+        let file = sources.add(env_file, text);
+        add_env_files(&sources, &[file], &mut environment, Missing::Allow).unwrap();
+    }
+    let options = FixOptions {
+        lint,
+        environment: &environment,
+        include_unsafe: true,
+        rules: &[],
+        services: &[],
+        accept: &|_, finding| finding.path.starts_with("services."),
+    };
+    let plan = plan(&files, "compose.yaml", &options).unwrap();
+    let changed = plan.changed.iter().map(|file| (file.path.clone(), file.after.clone()));
+    let made = plan.new_files.iter().map(|file| (file.path.clone(), file.content.0.clone()));
+    let notes = plan.fixes.iter().flat_map(|fix| fix.notes.clone()).collect();
+    (changed.chain(made).collect(), notes)
+}
+
+const ASKING: &str =
+    "services:\n  db:\n    image: postgres\n    environment:\n      POSTGRES_PASSWORD: ${PW:?}\n";
+
+#[test]
+fn a_value_leaves_the_env_file_that_has_it_and_no_other() {
+    let given = [("compose.yaml", ASKING), (".env", "OTHER=q9zt41\nA=b\n"), ("prod.env", "PW=x1y2z\nB=c\n")];
+    let (files, _) = planned(&given, LintOptions::default(), "prod.env");
+    assert_eq!(files["prod.env"], "B=c\n");
+    assert!(!files.contains_key(".env"), "another file lost a line");
+    assert_eq!(files["secrets/postgres_password"], "x1y2z");
+}
+
+#[test]
+fn a_variable_that_another_file_beside_it_names_stays_in_env() {
+    for (other, stays) in [("compose.backup.yaml", true), ("dump.sh", true), ("notes.md", false)] {
+        let given = [("compose.yaml", ASKING), (".env", "PW=x1y2z\n"), (other, "a: ${PW:?}\n")];
+        let (files, notes) = planned(&given, LintOptions::default(), ".env");
+        assert_eq!(files.get(".env").map(String::as_str), (!stays).then_some(""), "{other}");
+        assert_eq!(notes.iter().any(|note| note.contains(&format!("{other} names it"))), stays, "{notes:?}");
+    }
+}
+
+#[test]
+fn secrets_lie_where_compose_looks_for_them_under_another_project_directory() {
+    let lint = LintOptions { directory: Some("run".to_owned()), ..LintOptions::default() };
+    let text = ASKING.replace("${PW:?}", "x1y2z");
+    let (files, _) = planned(&[("compose.yaml", &text)], lint, "");
+    assert_eq!(files["run/secrets/postgres_password"], "x1y2z");
+    assert!(files["compose.yaml"].contains("file: ./secrets/postgres_password"));
+    assert_eq!(files["run/.gitignore"], "/secrets/\n");
+}
+
+#[test]
+fn equal_values_of_two_meanings_are_two_secrets() {
+    let shared = |left: (&str, &str), right: (&str, &str)| {
+        let service = |name: &str, (image, variable): (&str, &str)| {
+            format!("  {name}:\n    image: {image}\n    environment: {{{variable}: x1y2z}}\n")
+        };
+        let text = format!("services:\n{}{}", service("a", left), service("b", right));
+        let (files, refused) = fixed(&[("compose.yaml", &text)], "compose.yaml", &["inline-password"]);
+        assert_eq!(refused, [""; 0]);
+        files.keys().filter(|path| path.starts_with("secrets/")).count() == 1
+    };
+    let (mysql, root) = (("mysql", "MYSQL_PASSWORD"), ("mysql", "MYSQL_ROOT_PASSWORD"));
+    let (postgres, client) = (("postgres", "POSTGRES_PASSWORD"), ("wordpress", "WORDPRESS_DB_PASSWORD"));
+    assert!(shared(mysql, client) && shared(client, postgres) && shared(root, root));
+    assert!(!shared(root, ("grafana/grafana", "GF_SECURITY_ADMIN_PASSWORD")));
+    assert!(!shared(root, client) && !shared(mysql, postgres));
+}
+
+#[test]
+fn a_file_that_is_json_stays_json() {
+    let cases = [
+        "{\"services\": {\"db\": {\"image\": \"postgres\", \"environment\": {\"POSTGRES_PASSWORD\": \"x1y2z\"}}}}",
+        "{\"services\": {\"db\": {\"image\": \"postgres\", \"environment\": [\"POSTGRES_PASSWORD=x1y2z\"], \"secrets\": []}}, \"secrets\": {}}",
+        "{\"services\": {\"db\": {\"image\": \"postgres\", \"environment\": {\"POSTGRES_PASSWORD\": 123456}, \"secrets\": [\"s\"]}}, \"secrets\": {\"s\": {\"file\": \"./s\"}}}",
+    ];
+    for text in cases {
+        let (files, refused) = fixed(&[("compose.yaml", text)], "compose.yaml", &["inline-password"]);
+        assert_eq!(refused, [""; 0], "{text}");
+        let after: serde_json::Value = serde_json::from_str(&files["compose.yaml"]).unwrap();
+        let own = &after["secrets"]["postgres_password"]["file"];
+        assert_eq!(own, "./secrets/postgres_password");
+    }
+    let quoted =
+        "services:\n  db:\n    image: postgres\n    environment:\n      POSTGRES_PASSWORD: 'x1y2z'\n";
+    let after = becomes("compose.yaml", quoted, "inline-password");
+    assert!(after.contains("POSTGRES_PASSWORD_FILE: '/run/secrets/postgres_password'"), "{after}");
+}
+
+#[test]
+fn a_number_reaches_the_file_as_compose_writes_it() {
+    let text = ASKING.replace("${PW:?}", "1e9");
+    let (files, _) = fixed(&[("compose.yaml", &text)], "compose.yaml", &["inline-password"]);
+    assert_eq!(files["secrets/postgres_password"], "1e+09");
+}
+
+#[test]
+fn git_does_not_take_a_new_secret_though_a_line_takes_the_ignoring_back() {
+    let text = ASKING.replace("${PW:?}", "x1y2z");
+    let given = [("compose.yaml", text.as_str()), (".gitignore", "/secrets/\n!/secrets/\n")];
+    let (files, refused) = fixed(&given, "compose.yaml", &["inline-password"]);
+    assert_eq!(refused, [""; 0]);
+    assert_eq!(files[".gitignore"], "/secrets/\n!/secrets/\n/secrets/\n");
+}
+
+#[test]
+fn a_refusal_says_what_is_wrong_and_says_it_once() {
+    let rule = "inline-password";
+    let empty = ASKING.replace("${PW:?}", "x1y2z\n    secrets:");
+    is_refused(&[("compose.yaml", &empty)], "compose.yaml", rule, "is there and empty");
+    let bare = "services: {db: {environment: {POSTGRES_PASSWORD: x1y2z}}}\n";
+    let (_, refused) = fixed(&[("compose.yaml", bare)], "compose.yaml", &[]);
+    assert!(!refused.iter().any(|reason| reason.contains("built here")), "{refused:?}");
+    let once: HashSet<&String> = refused.iter().collect();
+    assert_eq!(once.len(), refused.len(), "{refused:?}");
+}
+
+#[test]
+fn a_default_that_others_share_is_said_to_part_from_them() {
+    let text = ASKING.replace("${PW:?}", "${PW:-x1y2z}") + "  a: {image: x, labels: {l: '${PW:-x1y2z}'}}\n";
+    let (_, notes) = planned(&[("compose.yaml", &text)], LintOptions::default(), "");
+    assert!(notes.iter().any(|note| note.contains("no longer follows PW")), "{notes:?}");
+}
+
+#[test]
+fn a_diff_shows_names_that_people_check_and_no_name_that_is_a_password() {
+    let text = "services:\n  db:\n    image: postgres:16\n    environment:\n      canary7xq: b\n      POSTGRES_PASSWORD: canary7xq\n    ports: ['5432:5432']\n";
+    let mut files = MemoryFiles::default();
+    files.insert("compose.yaml", text);
+    let options = FixOptions {
+        lint: LintOptions::default(),
+        environment: &Environment::default(),
+        include_unsafe: true,
+        rules: &[],
+        services: &[],
+        accept: &|_, _| true,
+    };
+    let plan = plan(&files, "compose.yaml", &options).unwrap();
+    let (before, after) = &plan.changed.iter().find(|file| file.path == "compose.yaml").unwrap().shown;
+    for shown in [before, after] {
+        assert!(shown.contains("image: postgres:16") && shown.contains("5432:5432"), "{shown}");
+        assert!(!shown.contains("canary"), "{shown}");
+    }
 }

@@ -16,6 +16,17 @@ pub(super) fn scalar(document: &Document, id: NodeId) -> Option<(&str, Style)> {
     }
 }
 
+/// Whether a document is written as JSON is.
+pub(super) fn is_json(document: &Document) -> bool {
+    is_quoted_mapping(document, document.root())
+}
+
+/// Whether a mapping stands in braces and its keys in double quotes.
+pub(super) fn is_quoted_mapping(document: &Document, mapping: NodeId) -> bool {
+    let Kind::Mapping { entries, flow: true } = &document.node(mapping).kind else { return false };
+    entries.first().is_some_and(|(key, _)| matches!(scalar(document, *key), Some((_, Style::Double))))
+}
+
 /// Lines below the one in which `end` lies, and below the comments there that belong to what is above.
 pub(super) fn below(text: &str, end: usize, column: usize, lines: &[String], newline: &str) -> Edit {
     let mut at = edit::line_end(text, end);

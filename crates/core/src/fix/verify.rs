@@ -1,19 +1,23 @@
 //! A fixed project is read again: it must mean what it meant, but for what was to change.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use super::{Built, FixPlan, Model, Moved, Project};
-use crate::compose::{Data, Map, MapEntry, Value};
+use crate::compose::{Data, Map, MapEntry, Value, same};
 use crate::dockerfile::{Dockerfile, Instruction, mount_option};
-use crate::files::{Answer, FileFacts, FileKind, FileSystem, GitState, ReadError};
+use crate::files::{Answer, FileFacts, FileKind, FileSystem, GitState, ReadError, file_name, join, parent};
+use crate::gitignore::IgnoreFiles;
 use crate::lint::{LintOptions, Outcome};
-use crate::rules::{Finding, FixKind, IGNORE_UNUSED, Severity};
+use crate::rules::{Finding, IGNORE_UNUSED, ReadDockerfile, Severity};
 use crate::source::Span;
 
 /// The files as they will be.
 struct Fixed<'a> {
     files: &'a dyn FileSystem,
     plan: &'a FixPlan,
+    /// What .gitignore files say then, by the directory of the file that is asked about.
+    ignored: RefCell<HashMap<String, IgnoreFiles>>,
 }
 
 impl Fixed<'_> {
@@ -23,6 +27,34 @@ impl Fixed<'_> {
 
     fn is_new(&self, path: &str) -> bool {
         self.plan.new_files.iter().any(|file| file.path == path)
+    }
+
+    /// Whether the .gitignore files from a changed one down to the file will cover it; those above it have no say then.
+    fn will_be_ignored(&self, path: &str) -> bool {
+        let path = join("", path);
+        let is_below = |directory: &str, path: &str| match directory {
+            "" => !path.starts_with('/') && !path.starts_with("../"),
+            directory => path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/')),
+        };
+        let mut known = self.ignored.borrow_mut();
+        let files = known.entry(parent(&path).to_owned()).or_insert_with(|| {
+            let changed = self.plan.changed.iter().map(|file| file.path.as_str());
+            let changed = changed.filter(|path| file_name(path) == ".gitignore").map(parent);
+            let first = changed.filter(|directory| is_below(directory, &path)).min_by_key(|it| it.len());
+            let mut files = IgnoreFiles::default();
+            let Some(first) = first else { return files };
+            let mut directory = parent(&path);
+            loop {
+                if let Ok(text) = self.read(&join(directory, ".gitignore")) {
+                    files.insert(directory, &text);
+                }
+                if directory == first || directory.is_empty() {
+                    return files;
+                }
+                directory = parent(directory);
+            }
+        });
+        files.covers(&path)
     }
 }
 
@@ -40,7 +72,20 @@ impl FileSystem for Fixed<'_> {
     }
 
     fn git(&self, path: &str) -> Answer<GitState> {
-        if self.is_new(path) { Answer::Known(GitState::Ignored) } else { self.files.git(path) }
+        match self.files.git(path) {
+            Answer::Known(GitState::Untracked) | Answer::NotChecked(_) if self.will_be_ignored(path) => {
+                Answer::Known(GitState::Ignored)
+            }
+            state => state,
+        }
+    }
+
+    fn real_path(&self, path: &str) -> Option<String> {
+        self.files.real_path(path)
+    }
+
+    fn list(&self, directory: &str) -> Answer<Vec<String>> {
+        self.files.list(directory)
     }
 
     fn facts(&self, path: &str) -> Answer<FileFacts> {
@@ -61,37 +106,50 @@ pub(super) fn check(before: &Project<'_>, plan: &FixPlan, lint: &LintOptions) ->
     if let Some(reason) = &plan.hindered {
         return Err(reason.clone());
     }
-    let fixed = Fixed { files: before.files, plan };
+    let fixed = Fixed { files: before.files, plan, ignored: RefCell::default() };
     let after = crate::lint::lint(&fixed, before.path, lint);
     let outcome = &after.outcome;
     // There may be several of a rule at one path.
     let (old, new) = (count(before.outcome()), count(outcome));
     let mut fixes: HashMap<(&str, &str, &str), usize> = HashMap::new();
-    // What ignores files is asked of git, which does not know the new lines yet.
-    for fix in plan.fixes.iter().filter(|fix| fix.kind == FixKind::Unsafe) {
+    for fix in &plan.fixes {
         *fixes.entry((fix.rule, fix.path.as_str(), fix.place.file.as_str())).or_default() += 1;
     }
     let of = |counts: &HashMap<(&str, &str, &str), usize>, key| counts.get(&key).copied().unwrap_or_default();
-    let is_mended = fixes.iter().all(|(key, fixes)| of(&new, *key) + fixes <= of(&old, *key));
-    let means_the_same = match (before.loaded(), &after.loaded) {
+    if outcome.error.is_some() {
+        return Err("the file could not be read afterwards; change it by hand".to_owned());
+    }
+    if let Some(((rule, path, _), _)) =
+        fixes.iter().find(|(key, fixes)| of(&new, **key) + **fixes > of(&old, **key))
+    {
+        return Err(format!("{rule} would still be found at {path}; change it by hand"));
+    }
+    let differs = match (before.loaded(), &after.loaded) {
         (Some(before), Some(after)) => {
             let (mut old, mut new) = (before.root.clone(), after.root.clone());
             take_literally(&mut old, &plan.literal);
             for root in [&mut old, &mut new] {
                 take_out(root, plan);
             }
-            crate::compose::same(&old, &new)
-                && plan.built.iter().all(|built| is_built(&after.project, built))
-                && plan.moved.iter().all(|moved| has_moved(&after.project, moved))
+            let unbuilt = plan.built.iter().find(|built| !is_built(&after.project, built));
+            let unmoved = plan.moved.iter().find(|moved| !has_moved(&after.project, moved));
+            difference(&old, &new, &mut String::new())
+                .or_else(|| unbuilt.map(|built| format!("services.{}.build", built.service)))
+                .or_else(|| unmoved.map(|moved| format!("services.{}.environment", moved.service)))
         }
-        (before, after) => before.is_none() && after.is_none(),
+        (None, None) => None,
+        _ => Some("the file".to_owned()),
     };
-    let builds_the_same = before.linted.dockerfiles.iter().all(|old| {
-        let new = after.dockerfiles.iter().find(|new| (&new.path, &new.context) == (&old.path, &old.context));
-        new.is_some_and(|new| commands(&old.dockerfile, plan) == commands(&new.dockerfile, plan))
+    let differs = differs.or_else(|| {
+        let other = before.linted.dockerfiles.iter().find(|old| {
+            let same = |new: &&ReadDockerfile| (&new.path, &new.context) == (&old.path, &old.context);
+            let new = after.dockerfiles.iter().find(same);
+            !new.is_some_and(|new| commands(&old.dockerfile, plan) == commands(&new.dockerfile, plan))
+        });
+        other.map(|read| read.path.clone())
     });
-    if outcome.error.is_some() || !is_mended || !means_the_same || !builds_the_same {
-        return Err("the project would not mean the same afterwards; change it by hand".to_owned());
+    if let Some(place) = differs {
+        return Err(format!("`{place}` would mean something else afterwards; change it by hand"));
     }
     match brought(before.outcome(), outcome, plan) {
         Some(finding) => Err(format!(
@@ -99,6 +157,38 @@ pub(super) fn check(before: &Project<'_>, plan: &FixPlan, lint: &LintOptions) ->
             finding.rule, finding.message
         )),
         None => Ok(()),
+    }
+}
+
+/// The path of the first place where two models differ. No value is in it.
+fn difference(old: &Value, new: &Value, path: &mut String) -> Option<String> {
+    let inner = |key: &str, path: &mut String, pair: Option<(&Value, &Value)>| {
+        let length = path.len();
+        if !path.is_empty() {
+            path.push('.');
+        }
+        path.push_str(key);
+        let found = match pair {
+            Some((old, new)) => difference(old, new, path),
+            None => Some(path.clone()),
+        };
+        path.truncate(length);
+        found
+    };
+    match (&old.data, &new.data) {
+        (Data::Map(old), Data::Map(new)) => {
+            let gone = old.iter().find_map(|(key, entry)| {
+                inner(key, path, new.get(key).map(|other| (&entry.value, &other.value)))
+            });
+            gone.or_else(|| {
+                new.keys().find(|key| !old.contains_key(*key)).and_then(|key| inner(key, path, None))
+            })
+        }
+        (Data::Seq(old), Data::Seq(new)) if old.len() == new.len() => {
+            let mut pairs = old.iter().zip(new).enumerate();
+            pairs.find_map(|(at, pair)| inner(&at.to_string(), path, Some(pair)))
+        }
+        _ => (!same(old, new)).then(|| if path.is_empty() { "the file".to_owned() } else { path.clone() }),
     }
 }
 

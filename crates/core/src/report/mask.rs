@@ -1,6 +1,7 @@
 //! A line of a file, or what a change does to all of it, without the values in it. Deny by default: whatever is a
 //! value and is not allowed by name shows as `***`, whatever its length.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::compose::dotenv;
@@ -158,6 +159,15 @@ fn hidden(outcome: &Outcome, file: FileId) -> Vec<bool> {
     }
     let mut paint = |span: Span, value: bool| paint(&mut hidden, 0, span, value);
     values.iter().for_each(|(from, to, _)| paint(whole.slice(*from, *to), true));
+    let secrets = secrets(outcome);
+    let is_secret = |span: Span| secrets.contains(unquoted(outcome.sources.slice(span)));
+    for document in outcome.documents.iter().filter(|document| document.file() == file) {
+        let public = crate::redact::public_values(document);
+        public.into_iter().filter(|span| !is_secret(*span)).for_each(|span| paint(span, false));
+        // A name that is somebody's password, too.
+        let nodes = document.nodes().map(|node| node.span);
+        nodes.filter(|span| is_secret(*span)).for_each(|span| paint(span, true));
+    }
     if outcome.dockerfiles.contains(&file) {
         let instructions = dockerfile::parse(file, text).instructions;
         let known = instructions.iter().filter(|found| KEYWORDS.contains(&found.keyword.as_str()));
@@ -166,7 +176,10 @@ fn hidden(outcome: &Outcome, file: FileId) -> Vec<bool> {
         let assigned = dotenv::scan(file, text);
         // A line of a key that was pasted without quotes may end in `=`, too.
         let is_name = |name: &str| name.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'));
-        for assigned in assigned.iter().filter(|assigned| is_name(&assigned.name.value)) {
+        let may_be_shown = |assigned: &&dotenv::Assigned| {
+            is_name(&assigned.name.value) && !secrets.contains(&*assigned.name.value)
+        };
+        for assigned in assigned.iter().filter(may_be_shown) {
             if let Some(value) = &assigned.value {
                 let name = assigned.name.span;
                 paint(Span { end: (name.end + 1).min(whole.end), ..name }, false);
@@ -176,6 +189,18 @@ fn hidden(outcome: &Outcome, file: FileId) -> Vec<bool> {
     }
     paint_findings(outcome, file, &outcome.findings, paint);
     hidden
+}
+
+/// What findings are about: texts that are secrets, wherever else they stand.
+fn secrets(outcome: &Outcome) -> HashSet<&str> {
+    let about = outcome.findings.iter().filter(|finding| !finding.shown.contains(&finding.span));
+    let texts = about.map(|finding| unquoted(outcome.sources.slice(finding.span)));
+    texts.filter(|text| !text.is_empty()).collect()
+}
+
+fn unquoted(text: &str) -> &str {
+    let inner = |quote: char| text.strip_prefix(quote)?.strip_suffix(quote);
+    inner('"').or_else(|| inner('\'')).unwrap_or(text)
 }
 
 /// The instructions of a Dockerfile that there are.
