@@ -4,7 +4,7 @@
 mod rig;
 
 use std::fs;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -139,8 +139,6 @@ fn titled<'a>(actions: &'a [Value], word: &str) -> &'a Value {
 
 /// A text with the edits of one of its files, as an editor would apply them (UTF-16).
 fn edited(text: &str, edit: &Value, uri: &str) -> String {
-    let documents = edit["documentChanges"].as_array().unwrap();
-    let document = documents.iter().find(|document| document["textDocument"]["uri"] == uri).unwrap();
     let offset = |position: &Value| {
         let line = position["line"].as_u64().unwrap() as usize;
         let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
@@ -154,7 +152,7 @@ fn edited(text: &str, edit: &Value, uri: &str) -> String {
         }
         at
     };
-    let mut edits: Vec<(usize, usize, &str)> = document["edits"]
+    let mut edits: Vec<(usize, usize, &str)> = edit["changes"][uri]
         .as_array()
         .unwrap()
         .iter()
@@ -240,9 +238,8 @@ fn the_fix_moves_the_password_into_a_file_of_its_owner_and_names_it_in_the_text(
     let fixed = edited(&text, &edit, &session.uri("compose.yaml"));
     assert!(fixed.contains("POSTGRES_PASSWORD_FILE: /run/secrets/postgres_password"), "{fixed}");
     assert!(fixed.contains("# ours") && !fixed.contains(&canary), "{fixed}");
-    let ignored = edited("", &edit, &session.uri(".gitignore"));
-    assert_eq!(ignored, "/secrets/\n");
-    project.write(".gitignore", ignored);
+    // Before there is a secret, git does not take it.
+    assert_eq!(fs::read_to_string(project.path(".gitignore")).unwrap(), "/secrets/\n");
     let uri = session.uri("compose.yaml");
     session.tell(
         "textDocument/didChange",
@@ -261,6 +258,7 @@ fn a_change_that_the_editor_does_not_take_leaves_no_file_behind() {
     let (project, canary) = (Project::new(), canary());
     project.write("compose.yaml", postgres(&canary));
     fs::remove_dir_all(project.path("secrets")).unwrap();
+    project.write(".gitignore", "# mine\n");
     let mut session = Session::new(&project, &json!({}));
     session.open("compose.yaml", &postgres(&canary));
     let found = session.diagnostics("compose.yaml");
@@ -269,6 +267,7 @@ fn a_change_that_the_editor_does_not_take_leaves_no_file_behind() {
     session.run(titled(&actions, "POSTGRES_PASSWORD_FILE"), false);
     session.diagnostics("compose.yaml");
     assert!(!project.path("secrets").exists());
+    assert_eq!(fs::read_to_string(project.path(".gitignore")).unwrap(), "# mine\n");
     assert!(!session.end().contains(&canary));
 }
 
@@ -286,8 +285,7 @@ fn an_ignore_comment_goes_above_the_line_and_a_second_rule_into_it() {
         let actions = session.actions("compose.yaml", &at);
         let uri = session.uri("compose.yaml");
         let action = titled(&actions, "Ignore");
-        let changes = json!({"documentChanges": [{"textDocument": {"uri": uri}, "edits": action["edit"]["changes"][&uri]}]});
-        text = edited(&text, &changes, &uri);
+        text = edited(&text, &action["edit"], &uri);
         version += 1;
         session.tell(
             "textDocument/didChange",
@@ -359,6 +357,37 @@ fn nonsense_from_the_editor_is_answered_and_not_repeated() {
     session.open("compose.yaml", "services: {}\n");
     session.diagnostics("compose.yaml");
     assert!(!session.end().contains(&canary));
+}
+
+#[test]
+fn what_comes_after_the_shutdown_is_not_repeated_either() {
+    let (project, canary) = (Project::new(), canary());
+    for (last, code) in [(json!({"method": "exit"}), 0), (json!({"broken": canary}), 2)] {
+        let mut server = project
+            .command(&["lsp"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = server.stdin.take().unwrap();
+        for message in [
+            json!({"id": 1, "method": "initialize", "params": {"capabilities": {}}}),
+            json!({"method": "initialized", "params": {}}),
+            json!({"id": 2, "method": "shutdown"}),
+            json!({"method": "textDocument/didChange", "params": {"text": canary}}),
+            json!({"id": 3, "method": "textDocument/hover", "params": {"text": canary}}),
+            last,
+        ] {
+            let text = message.to_string();
+            let _ = write!(input, "Content-Length: {}\r\n\r\n{text}", text.len());
+        }
+        drop(input);
+        let output = server.wait_with_output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        assert!(!String::from_utf8_lossy(&said).contains(&canary), "{}", String::from_utf8_lossy(&said));
+        assert_eq!(output.status.code(), Some(code));
+    }
 }
 
 /// Opens the file, waits for a finding, takes the first fix, and saves all.

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use cosec_core::fix::{Edit, FixPlan};
+use cosec_core::fix::{ChangedFile, Edit};
 use cosec_core::lint::Outcome;
 use cosec_core::rules::{Finding, FixKind};
 use cosec_core::source::Span;
@@ -52,15 +52,24 @@ impl AskedFinding {
     }
 }
 
+/// Whether a finding touches a range of a file.
+pub(crate) fn touches(
+    outcome: &Outcome,
+    finding: &Finding,
+    path: &str,
+    range: Range,
+    encoding: Encoding,
+) -> bool {
+    let here = encoding.range(&outcome.sources, finding.span);
+    outcome.sources.file(finding.span.file).path() == path
+        && here.start <= range.end
+        && range.start <= here.end
+}
+
 /// What can be done about the findings of an outcome that touch a range of a file.
 pub(crate) fn of(outcome: &Outcome, path: &str, range: Range, encoding: Encoding) -> Vec<CodeAction> {
     let mut actions = Vec::new();
-    let touching = outcome.findings.iter().filter(|finding| {
-        let here = encoding.range(&outcome.sources, finding.span);
-        outcome.sources.file(finding.span.file).path() == path
-            && here.start <= range.end
-            && range.start <= here.end
-    });
+    let touching = outcome.findings.iter().filter(|finding| touches(outcome, finding, path, range, encoding));
     let (Some(linted), Some(file)) = (uri::from_path(&outcome.path), uri::from_path(path)) else {
         return actions;
     };
@@ -164,23 +173,36 @@ fn ignoring(outcome: &Outcome, finding: &Finding, encoding: Encoding) -> Option<
     Some(TextEdit { range: Range { start: at, end: at }, new_text: comment })
 }
 
-/// The edits of a plan, for the editor. New files are not among them.
-pub(crate) fn edits(plan: &FixPlan, buffers: &Buffers, encoding: Encoding) -> WorkspaceEdit {
+/// The edits of files, for the editor: of the versions that it has open, if it can take that.
+pub(crate) fn edits(
+    files: &[&ChangedFile],
+    buffers: &Buffers,
+    encoding: Encoding,
+    versioned: bool,
+) -> WorkspaceEdit {
     let mut documents = Vec::new();
-    for file in &plan.changed {
+    for file in files {
         let (Some(before), Some(uri)) = (&file.before, uri::from_path(&file.path)) else { continue };
         let edit = |edit: &Edit| {
             let range = Range {
                 start: encoding.position(before, edit.start),
                 end: encoding.position(before, edit.end),
             };
-            OneOf::Left(TextEdit { range, new_text: edit.text.clone() })
+            TextEdit { range, new_text: edit.text.clone() }
         };
-        let version = buffers.get(&file.path).map(|buffer| buffer.version);
-        documents.push(TextDocumentEdit {
-            text_document: OptionalVersionedTextDocumentIdentifier { uri, version },
-            edits: file.edits.iter().map(edit).collect(),
-        });
+        documents.push((uri, &file.path, file.edits.iter().map(edit).collect::<Vec<_>>()));
     }
-    WorkspaceEdit { document_changes: Some(DocumentChanges::Edits(documents)), ..WorkspaceEdit::default() }
+    if !versioned {
+        let changes = documents.into_iter().map(|(uri, _, edits)| (uri, edits)).collect();
+        return WorkspaceEdit { changes: Some(changes), ..WorkspaceEdit::default() };
+    }
+    let document = |(uri, path, edits): (Uri, &String, Vec<TextEdit>)| TextDocumentEdit {
+        text_document: OptionalVersionedTextDocumentIdentifier {
+            uri,
+            version: buffers.get(path).map(|buffer| buffer.version),
+        },
+        edits: edits.into_iter().map(OneOf::Left).collect(),
+    };
+    let changes = DocumentChanges::Edits(documents.into_iter().map(document).collect());
+    WorkspaceEdit { document_changes: Some(changes), ..WorkspaceEdit::default() }
 }

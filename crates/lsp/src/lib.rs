@@ -7,11 +7,11 @@
 //! #     fn disk(&self) -> Box<dyn cosec_core::files::FileSystem> { Box::new(cosec_core::files::MemoryFiles::default()) }
 //! #     fn options(&self, _: &str) -> Result<cosec_core::lint::LintOptions, String> { Ok(Default::default()) }
 //! #     fn environment(&self) -> cosec_core::compose::Environment { Default::default() }
-//! #     fn create(&self, _: &[cosec_lsp::Made<'_>]) -> Result<(), String> { Ok(()) }
-//! #     fn remove(&self, _: &[String]) {}
+//! #     fn write(&self, _: &[cosec_lsp::NewText<'_>]) -> Result<(), String> { Ok(()) }
+//! #     fn take_back(&self, _: &[cosec_lsp::Written]) {}
 //! # }
-//! // Speaks on standard input and output until the editor says `exit`.
-//! cosec_lsp::serve(&Disk)?;
+//! // Speaks on standard input and output until the editor says `exit`; false if it did so without `shutdown`.
+//! let _was_asked_to_end = cosec_lsp::serve(&Disk)?;
 //! # Ok::<(), cosec_lsp::ServeError>(())
 //! ```
 
@@ -39,19 +39,29 @@ pub trait Host {
     /// The variables of this process, without those of a `.env`.
     fn environment(&self) -> Environment;
 
-    /// Makes files that are not there yet, all or none. The error is a sentence.
-    fn create(&self, files: &[Made<'_>]) -> Result<(), String>;
+    /// Writes files, all or none, in their order. The error is a sentence.
+    fn write(&self, files: &[NewText<'_>]) -> Result<(), String>;
 
-    /// Takes files away that [`Host::create`] has made, as far as that goes.
-    fn remove(&self, paths: &[String]);
+    /// Gives files that [`Host::write`] has written what they were, as far as that goes.
+    fn take_back(&self, files: &[Written]);
 }
 
-/// A file that a fix makes.
-pub struct Made<'a> {
+/// A file that the server writes itself.
+pub struct NewText<'a> {
     /// Where.
     pub path: &'a str,
-    /// What goes in.
-    pub content: &'a [u8],
+    /// What it is; `None` if it is not there, and then it must not be.
+    pub before: Option<&'a str>,
+    /// What it is to be.
+    pub after: &'a [u8],
     /// It holds a secret: 0600.
     pub is_secret: bool,
+}
+
+/// A file that was written, and what it was before.
+pub struct Written {
+    /// Where.
+    pub path: String,
+    /// What it was; `None` if it was not there.
+    pub before: Option<String>,
 }

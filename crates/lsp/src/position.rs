@@ -48,10 +48,9 @@ impl Encoding {
         Position { line: line as u32, character: self.column(&before[start..]) }
     }
 
-    /// The column behind the beginning of a line. Editors take a byte order mark away, so that it counts for nothing.
+    /// The column behind the beginning of a line.
     fn column(self, before: &str) -> u32 {
-        let characters = before.trim_start_matches('\u{feff}').chars();
-        characters.map(|character| self.width(character)).sum::<usize>() as u32
+        before.chars().map(|character| self.width(character)).sum::<usize>() as u32
     }
 
     /// The byte offset of a position. Past a line's end is its end, past the last line the text's.

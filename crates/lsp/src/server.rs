@@ -9,15 +9,18 @@ use cosec_core::source::Sources;
 use lsp_server::{Connection, ErrorCode, Message, Notification, Request, RequestId, Response};
 use lsp_types::notification::{
     DidChangeTextDocument, DidChangeWatchedFiles, DidCloseTextDocument, DidOpenTextDocument,
-    DidSaveTextDocument, Notification as _, PublishDiagnostics, ShowMessage,
+    DidSaveTextDocument, Exit, Notification as _, PublishDiagnostics, ShowMessage,
 };
-use lsp_types::request::{ApplyWorkspaceEdit, CodeActionRequest, ExecuteCommand, HoverRequest, Request as _};
+use lsp_types::request::{
+    ApplyWorkspaceEdit, CodeActionRequest, ExecuteCommand, HoverRequest, Request as _, Shutdown,
+};
 use lsp_types::{
     ApplyWorkspaceEditParams, ApplyWorkspaceEditResponse, CodeActionKind, CodeActionOptions,
     CodeActionParams, CodeActionProviderCapability, ExecuteCommandOptions, ExecuteCommandParams, Hover,
     HoverContents, HoverParams, HoverProviderCapability, InitializeParams, MarkupContent, MarkupKind,
-    MessageType, PublishDiagnosticsParams, Range, SaveOptions, ServerCapabilities, ShowMessageParams,
-    TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions, TextDocumentSyncSaveOptions,
+    MessageType, Position, PublishDiagnosticsParams, Range, SaveOptions, ServerCapabilities,
+    ShowMessageParams, TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions,
+    TextDocumentSyncSaveOptions,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -26,42 +29,50 @@ use serde_json::{Value, json};
 use crate::actions::{self, Asked};
 use crate::buffers::Buffers;
 use crate::position::Encoding;
-use crate::{Host, Made, diagnostics, uri};
+use crate::{Host, NewText, Written, diagnostics, uri};
 
 /// Why the server ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The editor does not speak the protocol as it should.
-    #[error("the editor broke the protocol: {0}")]
-    Protocol(#[from] lsp_server::ProtocolError),
-    /// Standard input or output failed.
+    // The protocol crate's own words quote the message at hand, and that may hold a secret: they are not repeated.
+    /// The editor does not begin as the protocol asks.
+    #[error("the editor does not begin with `initialize`")]
+    Beginning,
+    /// Standard input or output failed, or what came was no message.
     #[error("the connection to the editor failed: {0}")]
-    Connection(#[from] std::io::Error),
+    Connection(std::io::ErrorKind),
     /// The editor went away without a word.
     #[error("the editor closed the connection")]
     Closed,
 }
 
-/// Serves one editor on standard input and output until it says `exit`.
-pub fn serve(host: &dyn Host) -> Result<(), ServeError> {
+/// Serves one editor on standard input and output until it says `exit`. False if it did not say `shutdown` before,
+/// which is to make the program's exit code 1.
+pub fn serve(host: &dyn Host) -> Result<bool, ServeError> {
     let (connection, threads) = Connection::stdio();
-    run(&connection, host)?;
+    let ended = run(&connection, host);
     drop(connection);
-    Ok(threads.join()?)
+    match (ended, threads.join()) {
+        (Ok(_) | Err(ServeError::Closed), Err(error)) => Err(ServeError::Connection(error.kind())),
+        (ended, _) => ended,
+    }
 }
 
-fn run(connection: &Connection, host: &dyn Host) -> Result<(), ServeError> {
-    let (id, params) = connection.initialize_start()?;
+fn run(connection: &Connection, host: &dyn Host) -> Result<bool, ServeError> {
+    let (id, params) = connection.initialize_start().map_err(|_| ServeError::Beginning)?;
     let params: InitializeParams = serde_json::from_value(params).unwrap_or_default();
     let general = params.capabilities.general.unwrap_or_default();
     let encoding = Encoding::of(general.position_encodings.as_deref());
     let version = json!({"name": "cosec", "version": env!("CARGO_PKG_VERSION")});
     connection
-        .initialize_finish(id, json!({"capabilities": capabilities(encoding), "serverInfo": version}))?;
+        .initialize_finish(id, json!({"capabilities": capabilities(encoding), "serverInfo": version}))
+        .map_err(|_| ServeError::Beginning)?;
+    let edits = params.capabilities.workspace.and_then(|workspace| workspace.workspace_edit);
     let mut server = Server {
         connection,
         host,
         encoding,
+        versioned: edits.and_then(|edits| edits.document_changes).unwrap_or_default(),
         buffers: Buffers::new(host.disk()),
         shown: BTreeSet::new(),
         applying: HashMap::new(),
@@ -96,17 +107,20 @@ struct Server<'a> {
     connection: &'a Connection,
     host: &'a dyn Host,
     encoding: Encoding,
+    /// Whether the editor takes edits of a version of a text.
+    versioned: bool,
     buffers: Buffers,
     /// The files that have diagnostics now.
     shown: BTreeSet<String>,
-    /// What was made for edits that the editor has not applied yet.
-    applying: HashMap<RequestId, Vec<String>>,
+    /// What was written for edits that the editor has not applied yet.
+    applying: HashMap<RequestId, Vec<Written>>,
     requests: i32,
 }
 
 impl Server<'_> {
-    fn listen(&mut self) -> Result<(), ServeError> {
-        let mut stale = false;
+    /// Whether the editor said `shutdown` before `exit`.
+    fn listen(&mut self) -> Result<bool, ServeError> {
+        let (mut stale, mut is_ending) = (false, false);
         loop {
             let message = match (stale, self.connection.receiver.try_recv()) {
                 (_, Ok(message)) => message,
@@ -119,12 +133,19 @@ impl Server<'_> {
                 (false, Err(_)) => self.connection.receiver.recv().map_err(|_| ServeError::Closed)?,
             };
             match message {
-                Message::Request(request) => {
-                    if self.connection.handle_shutdown(&request)? {
-                        return Ok(());
-                    }
-                    self.answer(request)?;
+                Message::Notification(notification) if notification.method == Exit::METHOD => {
+                    return Ok(is_ending);
                 }
+                Message::Request(request) if is_ending => {
+                    let says = "cosec was told to shut down".to_owned();
+                    self.send(Response::new_err(request.id, ErrorCode::InvalidRequest as i32, says))?;
+                }
+                Message::Request(request) if request.method == Shutdown::METHOD => {
+                    is_ending = true;
+                    self.send(Response::new_ok(request.id, ()))?;
+                }
+                _ if is_ending => {}
+                Message::Request(request) => self.answer(request)?,
                 Message::Notification(notification) => stale |= self.notified(notification),
                 Message::Response(response) => self.applied(response)?,
             }
@@ -212,20 +233,33 @@ impl Server<'_> {
         Ok(())
     }
 
-    /// The outcomes that can have findings in a file, with what can be done about them.
-    fn about(&self, path: &str) -> Vec<Outcome> {
+    /// The outcomes that have findings in a range of a file, with what can be done about them. Only those are looked
+    /// at closely: to find out what a fix does costs more than to lint.
+    fn about(&self, path: &str, range: Range) -> Vec<Outcome> {
+        let touches = |outcome: &Outcome| {
+            outcome
+                .findings
+                .iter()
+                .any(|finding| actions::touches(outcome, finding, path, range, self.encoding))
+        };
         let mut roots = self.roots();
         // What is found in a file from elsewhere belongs there: the file's own findings come first.
         roots.sort_by_key(|root| root != path);
-        let lint = |root: &String| fix::lint_file(&self.buffers, root, &self.options(root), Detail::Kind);
-        let mut outcomes: Vec<Outcome> = roots.iter().map(lint).collect();
+        let touched =
+            roots.iter().filter(|root| touches(&lint_file(&self.buffers, root, &self.options(root))));
+        let look = |root: &String| fix::lint_file(&self.buffers, root, &self.options(root), Detail::Kind);
+        let mut outcomes: Vec<Outcome> = touched.map(look).collect();
         once_each(&mut outcomes);
         outcomes
     }
 
     fn code_actions(&self, params: &CodeActionParams) -> Vec<lsp_types::CodeAction> {
         let Some(path) = uri::to_path(&params.text_document.uri) else { return Vec::new() };
-        let outcomes = self.about(&path);
+        let asks_for_all =
+            params.context.only.iter().flatten().any(|kind| kind.as_str().starts_with("source"));
+        // Of all that can be fixed in a file, no range says where.
+        let everywhere = Range { start: Position::default(), end: Position { line: u32::MAX, character: 0 } };
+        let outcomes = self.about(&path, if asks_for_all { everywhere } else { params.range });
         let actions =
             outcomes.iter().flat_map(|outcome| actions::of(outcome, &path, params.range, self.encoding));
         let Some(only) = &params.context.only else { return actions.collect() };
@@ -267,7 +301,7 @@ impl Server<'_> {
         range.is_some().then_some(Hover { contents, range })
     }
 
-    /// Makes the files that a fix wants, and asks the editor for the edits.
+    /// Writes the files that a fix wants, and asks the editor for the edits.
     fn execute(&mut self, params: ExecuteCommandParams) -> Answered {
         if params.command != actions::FIX {
             return Err((ErrorCode::InvalidParams, format!("cosec knows no command {}", params.command)));
@@ -304,24 +338,39 @@ impl Server<'_> {
             let reason = plan.refused.first().map(|refusal| refusal.reason.clone());
             return Err(reason.unwrap_or_else(|| "there is nothing to fix any more".to_owned()));
         }
-        let secrets = plan.new_files.iter().map(|file| Made {
+        if !self.applying.is_empty() {
+            return Err("the editor has not taken the last fix yet; try again".to_owned());
+        }
+        // What keeps files from git is on the disk before there is anything to keep from it.
+        let (own, of_editor): (Vec<_>, Vec<_>) =
+            plan.changed.iter().partition(|file| file.before.is_none() || self.is_ours(&file.path));
+        let ignoring = own.into_iter().map(|file| NewText {
             path: &file.path,
-            content: file.content.expose(),
-            is_secret: true,
-        });
-        let others = plan.changed.iter().filter(|file| file.before.is_none()).map(|file| Made {
-            path: &file.path,
-            content: file.after.as_bytes(),
+            before: file.before.as_deref(),
+            after: file.after.as_bytes(),
             is_secret: false,
         });
-        let made: Vec<Made<'_>> = secrets.chain(others).collect();
-        self.host.create(&made)?;
-        let made = made.iter().map(|file| file.path.to_owned()).collect();
+        let secrets = plan.new_files.iter().map(|file| NewText {
+            path: &file.path,
+            before: None,
+            after: file.content.expose(),
+            is_secret: true,
+        });
+        let written: Vec<NewText<'_>> = ignoring.chain(secrets).collect();
+        self.host.write(&written)?;
+        let written = written
+            .iter()
+            .map(|file| Written { path: file.path.to_owned(), before: file.before.map(str::to_owned) });
+        let written: Vec<Written> = written.collect();
+        if of_editor.is_empty() {
+            self.buffers.renew(self.host.disk());
+            return self.publish().map(|()| Value::Null).map_err(|error| error.to_string());
+        }
         self.requests += 1;
         let id = RequestId::from(self.requests);
-        self.applying.insert(id.clone(), made);
+        self.applying.insert(id.clone(), written);
         let label = plan.fixes.first().map(|fix| fix.title.clone());
-        let edit = actions::edits(&plan, &self.buffers, self.encoding);
+        let edit = actions::edits(&of_editor, &self.buffers, self.encoding, self.versioned);
         let params = ApplyWorkspaceEditParams { label, edit };
         self.send(Request::new(id, ApplyWorkspaceEdit::METHOD.to_owned(), params))
             .map_err(|error| error.to_string())?;
@@ -334,13 +383,19 @@ impl Server<'_> {
         Ok(Value::Null)
     }
 
-    /// The editor has applied edits, or not: then the files that were made for them go again.
+    /// Whether an ignore file is not open in the editor, so that its text is the disk's.
+    fn is_ours(&self, path: &str) -> bool {
+        let is_ignore_file = [".gitignore", ".dockerignore"].contains(&cosec_core::files::file_name(path));
+        is_ignore_file && self.buffers.get(path).is_none()
+    }
+
+    /// The editor has applied edits, or not: then the files that were written for them are as they were.
     fn applied(&mut self, response: Response) -> Result<(), ServeError> {
-        let Some(made) = self.applying.remove(&response.id) else { return Ok(()) };
+        let Some(written) = self.applying.remove(&response.id) else { return Ok(()) };
         let answer = response.result.and_then(|result| serde_json::from_value(result).ok());
         let is_applied = answer.is_some_and(|answer: ApplyWorkspaceEditResponse| answer.applied);
         if !is_applied {
-            self.host.remove(&made);
+            self.host.take_back(&written);
             let message = "cosec: the editor did not take the change; nothing was done".to_owned();
             self.notify::<ShowMessage>(ShowMessageParams { typ: MessageType::WARNING, message })?;
         }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use cosec_core::compose::Environment;
 use cosec_core::files::FileSystem;
 use cosec_core::lint::LintOptions;
-use cosec_lsp::{Host, Made};
+use cosec_lsp::{Host, NewText, Written};
 
 use crate::atomic;
 use crate::config;
@@ -15,8 +15,8 @@ use crate::failure::Failure;
 use crate::project;
 
 pub(crate) fn run() -> Result<ExitCode, Failure> {
-    cosec_lsp::serve(&Machine).map_err(|error| Failure::Cannot(error.to_string()))?;
-    Ok(ExitCode::SUCCESS)
+    let asked = cosec_lsp::serve(&Machine).map_err(|error| Failure::Cannot(error.to_string()))?;
+    Ok(if asked { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The machine that the editor runs on.
@@ -39,28 +39,44 @@ impl Host for Machine {
         project::process_environment()
     }
 
-    fn create(&self, files: &[Made<'_>]) -> Result<(), String> {
-        let mut made = Vec::new();
+    fn write(&self, files: &[NewText<'_>]) -> Result<(), String> {
+        let mut written = Vec::new();
         for file in files {
-            let path = Path::new(file.path);
-            let written = path.parent().map_or(Ok(()), atomic::create_directory).and_then(|()| {
-                let mode = if file.is_secret { atomic::PRIVATE } else { atomic::SHARED };
-                atomic::create(path, file.content, mode)
-            });
-            if let Err(error) = written {
-                self.remove(&made);
-                return Err(format!("cannot make {}: {error}; nothing was done", file.path));
+            if let Err(error) = write(file) {
+                self.take_back(&written);
+                return Err(format!("cannot write {}: {error}; nothing was done", file.path));
             }
-            made.push(file.path.to_owned());
+            written.push(Written { path: file.path.to_owned(), before: file.before.map(str::to_owned) });
         }
         Ok(())
     }
 
-    fn remove(&self, paths: &[String]) {
-        for path in paths {
-            let _ = std::fs::remove_file(path);
-            // The directory, if it was made for it and is empty again.
-            let _ = Path::new(path).parent().map(std::fs::remove_dir);
+    fn take_back(&self, files: &[Written]) {
+        for file in files.iter().rev() {
+            let path = Path::new(&file.path);
+            match &file.before {
+                Some(before) => {
+                    let _ = atomic::replace(path, before.as_bytes(), atomic::SHARED);
+                }
+                None => {
+                    let _ = std::fs::remove_file(path);
+                    // The directory, if it was made for it and is empty again.
+                    let _ = path.parent().map(std::fs::remove_dir);
+                }
+            }
         }
     }
+}
+
+fn write(file: &NewText<'_>) -> std::io::Result<()> {
+    let path = Path::new(file.path);
+    let mode = if file.is_secret { atomic::PRIVATE } else { atomic::SHARED };
+    if let Some(before) = file.before {
+        if std::fs::read_to_string(path)? != before {
+            return Err(std::io::Error::other("it has changed meanwhile"));
+        }
+        return atomic::replace(path, file.after, mode);
+    }
+    path.parent().map_or(Ok(()), atomic::create_directory)?;
+    atomic::create(path, file.after, mode)
 }
