@@ -222,7 +222,7 @@ fn a_value_that_others_may_know_is_to_be_rotated_and_a_rule_without_a_fix_is_nam
     assert!(weak.contains("rotate it: the value is weak; change it"), "{weak}");
     project.git(&["add", "--all"]);
     project.git(&["-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", "x"]);
-    project.write("compose.yaml", &compose.replace("changeme", "q9Zt-41x"));
+    project.write("compose.yaml", compose.replace("changeme", "q9Zt-41x"));
     let known = project.cosec(&["fix", "--unsafe"]).succeeds().stdout;
     assert!(known.contains("rotate it: git's history of compose.yaml keeps the value"), "{known}");
     assert!(known.contains("`cosec rotate postgres_password`"), "{known}");

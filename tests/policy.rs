@@ -448,12 +448,12 @@ const FORMS: &[(&str, &str)] = &[
     ("secret-in-healthcheck", r#"healthcheck: {test: "sqlcmd -S db -U sa -P Xk29sLq -Q 'select 1'"}"#),
     ("secret-in-healthcheck", r#"healthcheck: {test: "curl -H 'X-Auth-Token: Xk29sLq' http://x"}"#),
     ("secret-in-label", r#"labels: {x.customrequestheaders.Authorization: "Basic Xk29sLq"}"#),
-    ("secret-in-label", r#"annotations: {x.token: Xk29sLq}"#),
+    ("secret-in-label", "annotations: {x.token: Xk29sLq}"),
     ("secret-in-label", r#"deploy: {labels: ["x.password=Xk29sLq"]}"#),
     ("inline-password", r#"environment: {CONFIG: "a: b\npassword: Xk29sLq\n"}"#),
     ("inline-password", r#"environment: {JAAS: "PlainLoginModule required\n user_bob=\"Xk29sLq\";"}"#),
-    ("inline-password", r#"environment: {spring.datasource.password: Xk29sLq}"#),
-    ("inline-password", r#"<<: {environment: {DB_PASSWORD: Xk29sLq}}"#),
+    ("inline-password", "environment: {spring.datasource.password: Xk29sLq}"),
+    ("inline-password", "<<: {environment: {DB_PASSWORD: Xk29sLq}}"),
     ("secret-in-build-arg", r#"build: {context: ., args: ["NPM_TOKEN=Xk29sLq"]}"#),
 ];
 

@@ -42,7 +42,7 @@ impl Runtime {
         let place = free.into_iter().find(|place| !taken(place)).unwrap_or(place);
         private_directory(&place)?;
         let name = directory.as_os_str().as_bytes();
-        crate::atomic::write(&place.join(OVER), name)
+        crate::atomic::replace(&place.join(OVER), name, crate::atomic::PRIVATE)
             .map_err(|error| Failure::Cannot(format!("cannot write to {}: {error}", place.display())))?;
         Ok(Runtime { directory: place, over: Some(directory.to_owned()) })
     }

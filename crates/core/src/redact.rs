@@ -182,7 +182,9 @@ pub(crate) fn public_values(document: &Document) -> Vec<Span> {
             }
             Kind::Sequence { items, .. } => {
                 path.push("-");
-                items.iter().for_each(|item| walk(document, *item, path, found));
+                for item in items {
+                    walk(document, *item, path, found);
+                }
                 path.pop();
             }
             Kind::Mapping { entries, .. } => {

@@ -100,7 +100,7 @@ pub(crate) fn of(outcome: &Outcome, path: &str, range: Range, encoding: Encoding
                 kind: Some(CodeActionKind::QUICKFIX),
                 diagnostics: Some(vec![diagnostic]),
                 edit: Some(WorkspaceEdit {
-                    changes: Some(changes(file.clone(), vec![edit])),
+                    changes: Some(changes([(file.clone(), vec![edit])])),
                     ..WorkspaceEdit::default()
                 }),
                 ..CodeAction::default()
@@ -122,8 +122,8 @@ pub(crate) fn of(outcome: &Outcome, path: &str, range: Range, encoding: Encoding
 
 // The type of `changes` is the protocol crate's.
 #[allow(clippy::mutable_key_type, reason = "nothing changes a URI in place")]
-fn changes(file: Uri, edits: Vec<TextEdit>) -> HashMap<Uri, Vec<TextEdit>> {
-    HashMap::from([(file, edits)])
+fn changes(files: impl IntoIterator<Item = (Uri, Vec<TextEdit>)>) -> HashMap<Uri, Vec<TextEdit>> {
+    files.into_iter().collect()
 }
 
 fn command(title: &str, asked: &Asked) -> Command {
@@ -193,8 +193,8 @@ pub(crate) fn edits(
         documents.push((uri, &file.path, file.edits.iter().map(edit).collect::<Vec<_>>()));
     }
     if !versioned {
-        let changes = documents.into_iter().map(|(uri, _, edits)| (uri, edits)).collect();
-        return WorkspaceEdit { changes: Some(changes), ..WorkspaceEdit::default() };
+        let edits = documents.into_iter().map(|(uri, _, edits)| (uri, edits));
+        return WorkspaceEdit { changes: Some(changes(edits)), ..WorkspaceEdit::default() };
     }
     let document = |(uri, path, edits): (Uri, &String, Vec<TextEdit>)| TextDocumentEdit {
         text_document: OptionalVersionedTextDocumentIdentifier {

@@ -96,6 +96,10 @@ impl FileSystem for Buffers {
         self.disk.in_history(path)
     }
 
+    fn list(&self, directory: &str) -> Answer<Vec<String>> {
+        self.disk.list(directory)
+    }
+
     fn home(&self) -> Option<String> {
         self.disk.home()
     }

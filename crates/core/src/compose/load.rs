@@ -643,11 +643,9 @@ impl Loader<'_> {
         }
         let mut model = model.unwrap_or_else(|| merge::empty(span));
         resolve::resolve_paths(self.files, &mut model, directory);
-        let services = match model.as_map_mut().and_then(|top| top.shift_remove("services")) {
-            Some(MapEntry { value: Value { data: Data::Map(services), .. }, .. }) => services,
-            _ => {
-                return Err(LoadError::new(format!("{file} has no `services:` to extend"), span));
-            }
+        let services = model.as_map_mut().and_then(|top| top.shift_remove("services"));
+        let Some(MapEntry { value: Value { data: Data::Map(services), .. }, .. }) = services else {
+            return Err(LoadError::new(format!("{file} has no `services:` to extend"), span));
         };
         self.bases.insert(key, services.clone());
         Ok(services)

@@ -396,9 +396,8 @@ fn edit_build(
     gone: &[NodeId],
 ) -> Option<Vec<Edit>> {
     let node = document.node(build);
-    let entries = match &node.kind {
-        Kind::Mapping { entries, .. } => entries,
-        _ => return Some(vec![long_form(document, text, build, granted)?]),
+    let Kind::Mapping { entries, .. } = &node.kind else {
+        return Some(vec![long_form(document, text, build, granted)?]);
     };
     let mut edits = Vec::new();
     if let Some((key, container)) = args {
@@ -435,7 +434,8 @@ fn long_form(document: &Document, text: &str, build: NodeId, granted: &[&str]) -
         return None;
     }
     let (newline, outer) = (edit::newline(text), " ".repeat(key + 2));
-    let items: String = granted.iter().map(|name| format!("{newline}{outer}  - {name}")).collect();
+    let separator = format!("{newline}{outer}  - ");
+    let items: String = granted.iter().flat_map(|name| [separator.as_str(), name]).collect();
     // The blank behind `build:` goes.
     let blank = text[..start].trim_end_matches(' ').len();
     let long = format!("{newline}{outer}context: {context}{newline}{outer}secrets:{items}");

@@ -85,7 +85,6 @@ fn means_none(raw: &str, environment: &Environment) -> Result<(), String> {
     let pieces = template::parse(raw).unwrap_or_default();
     for piece in &pieces {
         match piece {
-            Piece::Literal(_) => {}
             Piece::Dollar(_) => {
                 return Err(
                     "some of its dollars are doubled already; write `$$` for the others by hand".to_owned()
@@ -95,7 +94,7 @@ fn means_none(raw: &str, environment: &Environment) -> Result<(), String> {
                 return Err("a variable of that name is set and may be meant; write `$$` or `${…}` by hand"
                     .to_owned());
             }
-            Piece::Variable { .. } => {}
+            Piece::Literal(_) | Piece::Variable { .. } => {}
         }
     }
     Ok(())

@@ -6,7 +6,9 @@ use crate::files::{MemoryFiles, parent};
 /// What the files become, new ones among them, and why what is left is left.
 fn fixed(given: &[(&str, &str)], path: &str, rules: &[&str]) -> (BTreeMap<String, String>, Vec<String>) {
     let mut files = MemoryFiles::default();
-    given.iter().for_each(|(path, text)| files.insert(*path, *text));
+    for (path, text) in given {
+        files.insert(*path, *text);
+    }
     let rules: Vec<String> = rules.iter().map(|rule| (*rule).to_owned()).collect();
     let mut environment = Environment::default();
     read_dotenv(&files, &mut Sources::default(), parent(path), &mut environment).unwrap();
@@ -24,7 +26,9 @@ fn fixed(given: &[(&str, &str)], path: &str, rules: &[&str]) -> (BTreeMap<String
     let all: BTreeMap<String, String> = changed.chain(made).collect();
     let refused = plan.refused.iter().map(|refusal| refusal.reason.clone()).collect();
     // What is fixed stays fixed.
-    all.iter().for_each(|(path, text)| files.insert(path.as_str(), text.as_str()));
+    for (path, text) in &all {
+        files.insert(path.as_str(), text.as_str());
+    }
     let again = super::plan(&files, path, &options).unwrap();
     assert!(again.fixes.is_empty(), "a second run does more: {:?}", again.fixes);
     (all, refused)
@@ -284,7 +288,9 @@ fn planned(
     env_file: &str,
 ) -> (BTreeMap<String, String>, Vec<String>) {
     let mut files = MemoryFiles::default();
-    given.iter().for_each(|(path, text)| files.insert(*path, *text));
+    for (path, text) in given {
+        files.insert(*path, *text);
+    }
     let (mut sources, mut environment) = (Sources::default(), Environment::default());
     if let Ok(text) = files.read(env_file) {
         let file = sources.add(env_file, text);

@@ -144,7 +144,7 @@ pub(super) fn check(before: &Project<'_>, plan: &FixPlan, lint: &LintOptions) ->
         let other = before.linted.dockerfiles.iter().find(|old| {
             let same = |new: &&ReadDockerfile| (&new.path, &new.context) == (&old.path, &old.context);
             let new = after.dockerfiles.iter().find(same);
-            !new.is_some_and(|new| commands(&old.dockerfile, plan) == commands(&new.dockerfile, plan))
+            new.is_none_or(|new| commands(&old.dockerfile, plan) != commands(&new.dockerfile, plan))
         });
         other.map(|read| read.path.clone())
     });

@@ -71,9 +71,9 @@ pub(super) fn masked_line(outcome: &Outcome, finding: Option<&Finding>, span: Sp
     let values = values(outcome, span.file);
     let mut hidden = vec![false; end - start];
     let mut paint = |span: Span, value: bool| paint(&mut hidden, start, span, value);
-    values.iter().for_each(|(from, to, _)| {
+    for (from, to, _) in &values {
         paint(Span { start: *from as u32, end: *to as u32, ..span }, true);
-    });
+    }
     // A file without a tree tells values from keys by its form. Of a Dockerfile's line only what the finding
     // names is shown; of any other what stands before the first `:` or `=`.
     if !has_tree(outcome, span.file) {
@@ -158,7 +158,9 @@ fn hidden(outcome: &Outcome, file: FileId) -> Vec<bool> {
         start = end;
     }
     let mut paint = |span: Span, value: bool| paint(&mut hidden, 0, span, value);
-    values.iter().for_each(|(from, to, _)| paint(whole.slice(*from, *to), true));
+    for (from, to, _) in &values {
+        paint(whole.slice(*from, *to), true);
+    }
     let secrets = secrets(outcome);
     let is_secret = |span: Span| secrets.contains(unquoted(outcome.sources.slice(span)));
     for document in outcome.documents.iter().filter(|document| document.file() == file) {

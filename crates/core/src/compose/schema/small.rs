@@ -237,7 +237,9 @@ mod tests {
                     map.values().for_each(|below| walk(below, keywords, patterns));
                 }
                 ("oneOf", Value::Array(options)) => {
-                    options.iter().for_each(|below| walk(below, keywords, patterns));
+                    for below in options {
+                        walk(below, keywords, patterns);
+                    }
                 }
                 ("items", below) => walk(below, keywords, patterns),
                 ("additionalProperties", more) => assert!(more.is_boolean(), "{more}"),
@@ -357,7 +359,9 @@ mod tests {
         match value {
             Value::Object(map) => map.iter().for_each(|(key, member)| collect(member, below(key), found)),
             Value::Array(items) => {
-                items.iter().enumerate().for_each(|(at, item)| collect(item, below(&at.to_string()), found))
+                for (at, item) in items.iter().enumerate() {
+                    collect(item, below(&at.to_string()), found);
+                }
             }
             _ => {}
         }
