@@ -317,15 +317,15 @@ fn the_env_file_and_the_project_directory_of_the_command_line_are_those_that_cha
     project.write("run/keep", "");
     project
         .cosec(&[
-            "fix",
-            "--unsafe",
-            "--write",
             "--env-file",
             "prod.env",
             "--project-directory",
             "run",
             "-f",
             "compose.yaml",
+            "fix",
+            "--unsafe",
+            "--write",
         ])
         .succeeds();
     assert_eq!(project.text(".env"), "OTHER_PW=canary-1\n");

@@ -146,13 +146,14 @@ fn a_write_that_fails_or_has_nothing_to_do_leaves_the_undo_of_the_one_before() {
         "other.yaml",
         format!("services: {{o: {{image: mariadb, environment: {{MARIADB_PASSWORD: {CANARY}}}}}}}\n"),
     );
-    project.git(&["add", "other.yaml"]);
-    // What git has by this name it would commit.
-    project.write("secrets/mariadb_password", "");
-    project.git(&["add", "--force", "secrets/mariadb_password"]);
-    fs::remove_file(project.path("secrets/mariadb_password")).unwrap();
-    let ran =
-        project.cosec(&[&FIX[..], &["other.yaml"]].concat()).fails(2, &["git tracks", "git rm --cached"]);
+    // Nobody can write there, root neither.
+    let secrets = project.path("secrets").display().to_string();
+    let mount = |arguments: &[&str]| rig::finish(Command::new("mount").args(arguments)).succeeds();
+    mount(&["--bind", &secrets, &secrets]);
+    mount(&["-o", "remount,bind,ro", &secrets]);
+    let ran = project.cosec(&[&FIX[..], &["other.yaml"]].concat());
+    rig::finish(Command::new("umount").arg(&secrets)).succeeds();
+    let ran = ran.fails(2, &["cannot write", "secrets/"]);
     assert!(!ran.stderr.contains(CANARY));
     fs::remove_file(project.path("other.yaml")).unwrap();
     assert_eq!(project.files(), fixed, "nothing of the failed one is left");

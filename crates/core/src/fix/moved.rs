@@ -230,7 +230,7 @@ pub(super) fn source(project: &Project<'_>, variable: &EnvVar) -> Result<(Source
             (Some(binding), _) => match binding.origin {
                 BindingOrigin::File(span) => {
                     let line = project.environment.path_of(span.file).map(|path| Line {
-                        path: path.to_owned(),
+                        path: join("", path),
                         variable: name.to_owned(),
                         span,
                     });
