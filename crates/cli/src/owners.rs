@@ -103,8 +103,7 @@ impl<'a> Owners<'a> {
         let verb = if builds { "build" } else { "pull" };
         let options: Vec<OsString> = self.loaded.compose_options(&self.cli.project, None);
         let mut command = self.docker.compose(&options);
-        // Standard output is ours.
-        command.args([verb, service]).stdout(std::io::stderr());
+        command.args([verb, service]);
         wait(self.cli, &mut command).map(|_| ())
     }
 }

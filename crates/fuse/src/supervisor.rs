@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::channel::{Channel, ChannelError};
 use crate::ledger::Ledger;
 use crate::memory::{HeldValues, harden_process};
-use crate::mount::{hold, is_closed, mount, read_init, umount, umount_idle};
+use crate::mount::{is_closed, mount, read_init, umount};
 use crate::spec::{
     Changed, Container, FileStatus, Helpers, MountKind, SecretKind, SecretStatus, Spec, Status, VersionStatus,
 };
@@ -66,10 +66,8 @@ pub(crate) enum Request {
     Earlier { kind: SecretKind, name: String, version: u64 },
     /// Other content for a value that comes from no file, which comes beside it.
     Hold { kind: SecretKind, name: String },
-    /// A hold on the directory that is mounted over.
-    Underlay,
-    /// Unmount and end; unless somebody is at work there, if so asked.
-    Stop { idle: bool },
+    /// Unmount and end.
+    Stop,
 }
 
 /// What a client is answered.
@@ -200,8 +198,7 @@ struct State {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Told {
-    /// Beside it: connection, held values, ledger, the directory mounted over, control socket; and the worker's
-    /// channel and pidfd.
+    /// Beside it: connection, held values, ledger, control socket; and the worker's channel and pidfd.
     State(Box<State>),
     /// A version; its content comes beside it.
     Kept { kind: SecretKind, name: String, status: VersionStatus },
@@ -243,8 +240,6 @@ struct Supervisor {
     held: HeldValues,
     ledger: Ledger,
     connection: OwnedFd,
-    /// The directory that is mounted over.
-    underlay: OwnedFd,
     /// The worker, once there is one.
     worker: Option<Worker>,
     standby: Option<Standby>,
@@ -344,8 +339,6 @@ impl Supervisor {
             let _ = std::fs::remove_file(&socket);
             error
         };
-        // Before the mount: afterwards the path leads to the mount.
-        let underlay = hold(&start.mountpoint).map_err(|error| undo_socket(error.into()))?;
         let connection = mount(&start.mountpoint, start.mount).map_err(|error| undo_socket(error.into()))?;
         let undo = |error: Box<dyn std::error::Error>| {
             let _ = umount(&start.mountpoint);
@@ -372,18 +365,17 @@ impl Supervisor {
             warnings: Vec::new(),
             containers: HashMap::new(),
         };
-        let mut supervisor = Supervisor::with(state, held, ledger, connection, underlay);
+        let mut supervisor = Supervisor::with(state, held, ledger, connection);
         supervisor.start_worker(&Before::Nothing).map_err(undo)?;
         Ok((supervisor, listener))
     }
 
-    fn with(state: State, held: HeldValues, ledger: Ledger, connection: OwnedFd, underlay: OwnedFd) -> Self {
+    fn with(state: State, held: HeldValues, ledger: Ledger, connection: OwnedFd) -> Self {
         Supervisor {
             state,
             held,
             ledger,
             connection,
-            underlay,
             worker: None,
             standby: None,
             tether: None,
@@ -403,15 +395,14 @@ impl Supervisor {
         archive: Archive,
         tether: Option<Channel>,
     ) -> Result<(Self, UnixListener), Box<dyn std::error::Error>> {
-        let mut next = || descriptors.next();
-        let (Some(connection), Some(held), Some(ledger), Some(underlay), Some(listener)) =
-            (next(), next(), next(), next(), next())
+        let (Some(connection), Some(held), Some(ledger), Some(listener)) =
+            (descriptors.next(), descriptors.next(), descriptors.next(), descriptors.next())
         else {
             return Err("the supervisor sent no descriptors".into());
         };
         let (held, ledger) = (HeldValues::from_fd(held), Ledger::from_fd(ledger));
         let worker_pid = state.worker_pid;
-        let mut supervisor = Supervisor::with(state, held, ledger, connection, underlay);
+        let mut supervisor = Supervisor::with(state, held, ledger, connection);
         if let (Some(pid), Some(channel), Some(process)) =
             (worker_pid, descriptors.next(), descriptors.next())
         {
@@ -459,17 +450,12 @@ impl Supervisor {
         Ok(())
     }
 
-    /// What every process of a server has a hand on.
-    fn handed_on(&self) -> Vec<BorrowedFd<'_>> {
-        vec![self.connection.as_fd(), self.held.as_fd(), self.ledger.as_fd(), self.underlay.as_fd()]
-    }
-
     fn tell_state(&mut self, listener: &UnixListener) {
         self.state.worker_pid = self.worker.as_ref().map(|worker| worker.pid);
         // The state is written down as it is; the descriptors beside it are the rest.
         let Some(standby) = &self.standby else { return };
-        let mut descriptors = self.handed_on();
-        descriptors.push(listener.as_fd());
+        let mut descriptors: Vec<BorrowedFd<'_>> =
+            vec![self.connection.as_fd(), self.held.as_fd(), self.ledger.as_fd(), listener.as_fd()];
         if let Some(worker) = &self.worker {
             descriptors.extend([worker.channel.as_fd(), worker.process.as_fd()]);
         }
@@ -537,7 +523,6 @@ impl Supervisor {
         channel.patience(Some(START_PATIENCE))?;
         let orders = Orders {
             spec: self.state.spec.clone(),
-            mountpoint: self.state.mountpoint.clone(),
             init: self.state.init.clone(),
             answer_init: self.state.started == 0,
             number: self.state.started,
@@ -548,7 +533,7 @@ impl Supervisor {
             },
             containers: self.state.containers.clone(),
         };
-        let mut descriptors = self.handed_on();
+        let mut descriptors = vec![self.connection.as_fd(), self.held.as_fd(), self.ledger.as_fd()];
         if let Before::Other(_, held, ledger) = before {
             descriptors.extend([held.as_fd(), ledger.as_fd()]);
         }
@@ -733,9 +718,14 @@ impl Supervisor {
             return;
         }
         log(&format!("`{name}` has version {} now", status.version));
-        let of_it = self.state.spec.files.iter().filter(|file| file.secret == secret);
-        let services: Vec<String> =
-            of_it.flat_map(|file| &file.grants).map(|grant| grant.service.clone()).collect();
+        let services: Vec<String> = self
+            .state
+            .spec
+            .files
+            .iter()
+            .filter(|file| file.secret == secret)
+            .map(|file| file.service.clone())
+            .collect();
         for (service, hook) in self.state.spec.hooks.clone() {
             if !services.contains(&service) {
                 continue;
@@ -928,20 +918,14 @@ impl Supervisor {
         }
         if let Ok(request) = client.receive::<Request>() {
             let beside = client.take_descriptors().into_iter().next().map(HeldValues::from_fd);
-            let (mut given, underlay) = (None, matches!(request, Request::Underlay));
+            let mut given = None;
             let (answer, stop) = match request {
                 Request::Status => (self.status(), false),
-                Request::Stop { idle } => {
+                Request::Stop => {
                     // First the deed, then the word: who hears `done` finds nothing mounted.
-                    match if idle { umount_idle(&self.state.mountpoint) } else { Ok(()) } {
-                        Ok(()) => {
-                            self.end();
-                            (Answer::Done, true)
-                        }
-                        Err(error) => (Answer::Failed(error.to_string()), false),
-                    }
+                    self.end();
+                    (Answer::Done, true)
                 }
-                Request::Underlay => (Answer::Done, false),
                 Request::Reload(spec) => (self.reload(*spec, beside, listener), false),
                 Request::Earlier { kind, name, version } => {
                     given = self.earlier(kind, &name, version);
@@ -950,8 +934,7 @@ impl Supervisor {
                 }
                 Request::Hold { kind, name } => (self.hold(kind, &name, beside), false),
             };
-            let underlay = underlay.then_some(self.underlay.as_fd());
-            let descriptors: Vec<BorrowedFd<'_>> = given.iter().map(AsFd::as_fd).chain(underlay).collect();
+            let descriptors: Vec<BorrowedFd<'_>> = given.iter().map(AsFd::as_fd).collect();
             // Whoever does not wait for the answer goes without.
             let _ = client.send(&answer, &descriptors);
             return stop;

@@ -96,7 +96,14 @@ mod tests {
     use super::*;
 
     fn tree(paths: &[&str]) -> Result<Tree, TreeError> {
-        let file = |path: &&str| FileSpec { path: (*path).to_owned(), secret: 0, grants: Vec::new() };
+        let file = |path: &&str| FileSpec {
+            path: (*path).to_owned(),
+            service: String::new(),
+            secret: 0,
+            uid: 0,
+            gid: 0,
+            mode: 0o400,
+        };
         Tree::new(&paths.iter().map(file).collect::<Vec<_>>())
     }
 
