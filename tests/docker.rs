@@ -48,6 +48,12 @@ const TESTS: &[(&str, rig::EngineTest)] = &[
     ("a_file_that_git_would_commit_is_not_served", unignored),
     ("an_env_secret_never_reaches_the_container_layer", env_secret),
     ("read_only_and_tmpfs_services_get_their_secrets", read_only),
+    ("plain_compose_up_reads_what_mount_serves_each_service_by_its_own_grant", mounted),
+    ("a_mount_refuses_strangers_keeps_other_files_and_gives_back_what_was_there", mounted_files),
+    ("a_mount_whose_server_is_lost_is_mended_with_its_containers", mounted_loss),
+    ("a_service_with_a_provider_mounts_on_up_and_unmounts_on_down", provider),
+    ("an_ordinary_user_mounts_too_or_is_told_what_is_missing", ordinary_user),
+    ("a_changed_env_file_is_a_new_value_at_the_next_open", env_file),
 ];
 
 fn main() {
@@ -279,7 +285,7 @@ fn scope(engine: &Engine) {
     let line =
         |word: &str| audit.lines().find(|line| line.contains(word)).unwrap_or_else(|| panic!("{audit}"));
     assert!(line("outside the project's containers").contains("\"outcome\":\"denied\""));
-    assert!(line("is not one of service `app`").contains("\"outcome\":\"denied\""));
+    assert!(line("is of no service of project").contains("\"outcome\":\"denied\""));
     assert!(line("allowed").contains(&format!("\"container_name\":\"{}-app-1\"", project.name)));
     project.cosec(&["up", "--allow-host", "-d"]).succeeds();
     let read = std::fs::read(&file).unwrap_or_else(|error| panic!("{error}: {}", project.audit()));
@@ -789,4 +795,261 @@ fn two_ups(engine: &Engine) {
     up(&project);
     assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
     down(&project);
+}
+
+/// Plain Compose, without the program.
+fn plain_up(project: &Project) {
+    project.docker(&["compose", "up", "-d"]).succeeds();
+}
+
+fn mounted(engine: &Engine) {
+    let project = project(engine, "secrets: [{source: pw, mode: 0440, gid: \"7\"}]", "value-1");
+    let text = std::fs::read_to_string(project.path("compose.yaml")).unwrap();
+    let web = format!(
+        "  web:\n    image: cosec-test\n    network_mode: none\n    stop_grace_period: 0s\n    command: {WAIT}\n    secrets: [pw]\nsecrets:\n  pw:\n"
+    );
+    project.write("compose.yaml", text.replace("secrets:\n  pw:\n", &web));
+    project.private("secrets/pw");
+    project.cosec(&["mount"]).succeeds();
+    plain_up(&project);
+    let seen = |service: &str| {
+        let look = "stat -c '%a %u:%g %s' /run/secrets/pw; cat /run/secrets/pw";
+        project.docker(&["compose", "exec", "-T", service, "sh", "-c", look]).succeeds().stdout
+    };
+    assert_eq!(seen("app"), "440 1000:7 7\nvalue-1");
+    assert_eq!(seen("web"), "400 0:0 7\nvalue-1", "the same path, another grant");
+    let refused = exec(&project, Some("1001"), "cat /run/secrets/pw");
+    assert!(refused.stderr.contains("Permission denied"), "{}", refused.stderr);
+    let mut rotated = project.command(&["rotate", "pw", "--generate"]);
+    assert!(rig::finish(&mut rotated).succeeds().stdout.contains("version 2 now"));
+    let value = std::fs::read_to_string(project.path("secrets/pw")).unwrap();
+    assert_eq!(value.len(), 32);
+    assert_eq!(seen("app"), format!("440 1000:7 32\n{value}"));
+    project.cosec(&["rollback", "pw"]).succeeds();
+    assert_eq!(seen("web"), "400 0:0 7\nvalue-1");
+    let status = project.cosec(&["status"]).succeeds().stdout;
+    assert!(status.contains("web") && status.contains("(host)") && status.contains("secrets"), "{status}");
+    let audit = project.cosec(&["audit"]).succeeds().stdout;
+    assert!(audit.contains("web/pw v1") && audit.contains("app/pw v2"), "{audit}");
+    assert!(project.cosec(&["audit", "--denied"]).succeeds().stdout.contains("uid 1001"), "{audit}");
+    project.cosec(&["umount"]).fails(1, &["in use by app, web", "--force"]);
+    project.docker(&["compose", "down", "-t", "0"]).succeeds();
+    project.cosec(&["umount"]).succeeds();
+    assert_eq!(std::fs::read_to_string(project.path("secrets/pw")).unwrap(), "value-1");
+    project.assert_nothing_left();
+}
+
+fn mounted_files(engine: &Engine) {
+    use std::os::unix::fs::MetadataExt;
+    let project = project(engine, "secrets: [pw]", "value");
+    project.private("secrets/pw");
+    project.write("secrets/README", "what is what");
+    project.write("secrets/old/pw", "earlier");
+    project.git(&["add", "--force", "secrets/README", "compose.yaml", ".gitignore"]);
+    project.git(&["commit", "--quiet", "-m", "x"]);
+    let facts = || {
+        ["secrets/pw", "secrets/README", "secrets/old/pw"].map(|name| {
+            let facts = std::fs::metadata(project.path(name)).unwrap();
+            (facts.mode(), facts.uid(), facts.gid(), facts.len(), std::fs::read(project.path(name)).unwrap())
+        })
+    };
+    let before = facts();
+    let inode = std::fs::metadata(project.path("secrets/pw")).unwrap().ino();
+    project.cosec(&["mount"]).succeeds();
+    assert_eq!(facts(), before, "the host sees what was there");
+    let git = std::process::Command::new("git")
+        .args(["status", "--porcelain"])
+        .current_dir(project.directory())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&git.stdout), "", "git sees no change");
+    let refused = std::fs::write(project.path("secrets/pw"), "x").unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ReadOnlyFilesystem);
+    let bound = format!("{}:/pw", project.path("secrets/pw").display());
+    let stranger =
+        engine.docker(&["run", "--rm", "--network", "none", "-v", &bound, "cosec-test", "cat", "/pw"]);
+    assert!(String::from_utf8_lossy(&stranger.stderr).contains("Permission denied"), "{stranger:?}");
+    project.cosec(&["mount"]).succeeds();
+    assert_eq!(servers(&project, "__worker").len(), 1, "twice is once");
+    let open = std::fs::File::open(project.path("secrets/pw")).unwrap();
+    project.cosec(&["umount"]).fails(1, &["is in use", "--force"]);
+    drop(open);
+    project.cosec(&["umount", "secrets"]).succeeds();
+    assert_eq!(facts(), before);
+    assert_eq!(std::fs::metadata(project.path("secrets/pw")).unwrap().ino(), inode, "the very file");
+    project.assert_nothing_left();
+
+    project.write("pw", "value");
+    project.write(".gitignore", "/secrets/\n/pw\n");
+    let text = std::fs::read_to_string(project.path("compose.yaml")).unwrap();
+    project.write("compose.yaml", text.replace("./secrets/pw", "./pw"));
+    project.cosec(&["mount"]).fails(1, &["holds the project's own files", "directory of their own"]);
+    project.assert_nothing_left();
+}
+
+fn mounted_loss(engine: &Engine) {
+    let project = project(engine, "secrets: [pw]", "value");
+    project.cosec(&["mount"]).succeeds();
+    plain_up(&project);
+    let lose = || {
+        let all = [servers(&project, "__supervisor"), servers(&project, "__worker")].concat();
+        signal(&all, "STOP");
+        signal(&all, "KILL");
+        until("the mount is dead", || std::fs::read(project.path("secrets/pw")).is_err());
+    };
+    signal(&servers(&project, "__worker"), "KILL");
+    assert_eq!(
+        exec(&project, None, "cat /run/secrets/pw").succeeds().stdout,
+        "value",
+        "one worker is no loss"
+    );
+    lose();
+    project.cosec(&["status"]).fails(2, &["secrets", "cosec repair"]);
+    let said = project.cosec(&["repair"]).succeeds().stdout;
+    assert!(said.contains("1 files are back"), "{said}");
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+    lose();
+    project.cosec(&["umount", "secrets"]).succeeds();
+    assert_eq!(
+        std::fs::read(project.path("secrets/pw")).unwrap(),
+        b"value",
+        "the file was there all the time"
+    );
+    project.docker(&["compose", "down", "-t", "0"]).succeeds();
+    project.assert_nothing_left();
+}
+
+fn env_file(engine: &Engine) {
+    let (first, second) = (canary(), canary());
+    let project = project(engine, "secrets: [token, fixed]", "unused");
+    let text = std::fs::read_to_string(project.path("compose.yaml")).unwrap();
+    let secrets = "secrets:\n  token: {environment: TOKEN}\n  fixed: {environment: FIXED}\n";
+    project.write("compose.yaml", text.replace("secrets:\n  pw:\n    file: ./secrets/pw\n", secrets));
+    project.write(".env", format!("TOKEN={first}\nFIXED='a b'\n"));
+    let mut up = project.command(&["up", "-d"]);
+    rig::finish(up.env("FIXED", "from outside")).succeeds();
+    // Not by Compose, which reads .env itself.
+    let container = format!("{}-app-1", project.name);
+    let run = |command: &str| project.docker(&["exec", &container, "sh", "-c", command]).succeeds().stdout;
+    let read = || run("cat /run/secrets/token; echo; cat /run/secrets/fixed");
+    assert_eq!(read(), format!("{first}\nfrom outside"));
+    let worker = servers(&project, "__worker")[0];
+    assert!(rig::in_memory(worker, &first));
+    project.write(".env", format!("TOKEN={second}\nFIXED=x\n"));
+    assert_eq!(
+        read(),
+        format!("{second}\nfrom outside"),
+        "written in place; the process's own variable wins, as in Compose"
+    );
+    until("the old value is gone from memory", || !rig::in_memory(worker, &first));
+    project.replace(".env", "TOKEN=\"third\"  # by rename\nFIXED=x\n");
+    assert_eq!(read(), "third\nfrom outside");
+    let versions = project.cosec(&["versions", "token"]).succeeds().stdout;
+    assert!(versions.contains('3'), "{versions}");
+    project.write(".env", "TOKEN='unfinished\n");
+    assert_eq!(read(), "third\nfrom outside", "what is no env file changes nothing");
+    std::fs::remove_file(project.path(".env")).unwrap();
+    assert_eq!(read(), "third\nfrom outside");
+    project.write(".env", "TOKEN=fourth\n");
+    assert_eq!(read(), "fourth\nfrom outside");
+    signal(&servers(&project, "__worker"), "KILL");
+    assert_eq!(read(), "fourth\nfrom outside", "the next worker reads it too");
+    let mut rotate = project.command(&["rotate", "token", "--generate"]);
+    rig::finish(&mut rotate).succeeds();
+    let made_up = run("cat /run/secrets/token");
+    assert_eq!(made_up.len(), 32);
+    signal(&servers(&project, "__worker"), "KILL");
+    assert_eq!(run("cat /run/secrets/token"), made_up, "kept by the next worker");
+    project.write(".env", "TOKEN=fifth\n");
+    assert_eq!(read(), "fifth\nfrom outside");
+    rig::finish(project.command(&["down", "-t", "0"]).env("FIXED", "x")).succeeds();
+    project.assert_nothing_left();
+}
+
+fn provider(engine: &Engine) {
+    let project = project(engine, "secrets: [pw]\ndepends_on: [vault]", "value");
+    let text = std::fs::read_to_string(project.path("compose.yaml")).unwrap();
+    let with = "services:\n  vault:\n    provider:\n      type: cosec\n";
+    project.write("compose.yaml", text.replacen("services:\n", with, 1));
+    // Compose looks the provider up in PATH.
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_cosec")).parent().unwrap().display().to_string();
+    let compose = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("docker");
+        let path = format!("{program}:{}", std::env::var("PATH").unwrap());
+        command.arg("compose").args(arguments).current_dir(project.directory()).env("PATH", path);
+        command.env("DOCKER_HOST", engine.host()).env("COMPOSE_PROJECT_NAME", &project.name);
+        command.env("XDG_RUNTIME_DIR", project.runtime()).env("XDG_STATE_HOME", project.state());
+        rig::finish(&mut command)
+    };
+    compose(&["up", "-d"]).succeeds();
+    let seen = exec(&project, None, "stat -c '%a %u' /run/secrets/pw; cat /run/secrets/pw").succeeds();
+    assert_eq!(seen.stdout, "400 1000\nvalue");
+    assert!(project.audit().contains(&format!("\"container_name\":\"{}-app-1\"", project.name)));
+    compose(&["up", "-d"]).succeeds();
+    assert_eq!(servers(&project, "__worker").len(), 1, "twice is once");
+    compose(&["down", "-t", "0"]).succeeds();
+    project.assert_nothing_left();
+    project.write(".gitignore", "");
+    compose(&["up", "-d"]).fails(1, &["refusing to serve what git would commit"]);
+    compose(&["down", "-t", "0"]).succeeds();
+    project.assert_nothing_left();
+}
+
+/// /etc/fuse.conf with another text, as long as it lives.
+struct FuseConf(String);
+
+impl FuseConf {
+    const PATH: &str = "/etc/fuse.conf";
+
+    fn with(text: &str) -> Self {
+        let before = std::fs::read_to_string(Self::PATH).unwrap_or_default();
+        std::fs::write(Self::PATH, text).unwrap();
+        FuseConf(before)
+    }
+}
+
+impl Drop for FuseConf {
+    fn drop(&mut self) {
+        let _ = std::fs::write(Self::PATH, &self.0);
+    }
+}
+
+fn ordinary_user(engine: &Engine) {
+    let project = project(engine, "secrets: [pw]", "value");
+    let run = |program: &str, arguments: &[&str]| {
+        assert!(std::process::Command::new(program).args(arguments).status().unwrap().success());
+    };
+    let root = project.directory().parent().unwrap().to_owned();
+    let program = root.join("cosec");
+    std::fs::copy(env!("CARGO_BIN_EXE_cosec"), &program).unwrap();
+    run("chown", &["-R", "nobody", &root.display().to_string()]);
+    // As a member of the group docker.
+    let socket = engine.host().replace("unix://", "");
+    run("chmod", &["0755", &engine.directory.path().display().to_string()]);
+    run("chmod", &["0666", &socket, "/dev/fuse"]);
+    let cosec = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("setpriv");
+        command
+            .args(["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"])
+            .arg(&program)
+            .args(arguments);
+        command.current_dir(project.directory()).env("HOME", &root).env("DOCKER_HOST", engine.host());
+        command.env("XDG_RUNTIME_DIR", project.runtime()).env("XDG_STATE_HOME", project.state());
+        rig::finish(command.env("COMPOSE_PROJECT_NAME", &project.name))
+    };
+    let conf = FuseConf::with("");
+    cosec(&["mount"]).fails(2, &["user_allow_other", "/etc/fuse.conf"]);
+    drop(conf);
+    let conf = FuseConf::with("user_allow_other\n");
+    cosec(&["mount"]).succeeds();
+    plain_up(&project);
+    let seen = exec(&project, None, "stat -c '%a %u' /run/secrets/pw; cat /run/secrets/pw").succeeds();
+    assert_eq!(seen.stdout, "400 1000\nvalue");
+    assert_ne!(exec(&project, Some("1001"), "cat /run/secrets/pw").code, 0);
+    project.docker(&["compose", "down", "-t", "0"]).succeeds();
+    cosec(&["umount"]).succeeds();
+    drop(conf);
+    assert_eq!(std::fs::read(project.path("secrets/pw")).unwrap(), b"value");
+    std::fs::remove_file(&program).unwrap();
+    project.assert_nothing_left();
 }

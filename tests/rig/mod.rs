@@ -173,9 +173,9 @@ impl Project {
     /// Nothing mounted, nothing in the runtime directory, no server.
     #[track_caller]
     pub fn assert_nothing_left(&self) {
-        let runtime = self.runtime().display().to_string();
+        let root = self.root.path().display().to_string();
         let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
-        assert!(!table.contains(&runtime), "still mounted");
+        assert!(!table.contains(&root), "still mounted");
         let left: Vec<PathBuf> = files_below(&self.runtime());
         assert!(left.is_empty(), "left behind: {left:?}");
         assert!(fs::read_dir(self.runtime()).unwrap().next().is_none(), "a directory is left behind");
@@ -185,7 +185,7 @@ impl Project {
 impl Drop for Project {
     fn drop(&mut self) {
         // A failed test must not leave a mount behind, or the directory could not be removed.
-        let runtime = self.runtime().display().to_string();
+        let runtime = self.root.path().display().to_string();
         let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         for point in table
             .lines()

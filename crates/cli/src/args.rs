@@ -78,6 +78,10 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Any other verb of `docker compose`, with the secrets in place
     Compose(PassedArgs),
+    /// For plain `docker compose up`: serve in place of the files that the project's secrets come from
+    Mount(DeliverArgs),
+    /// End what `cosec mount` serves; the files are as they were
+    Umount(UmountArgs),
     /// Show what is served: mount, versions, last reads, health
     Status(StatusArgs),
     /// Give a secret a new value, from standard input or made up
@@ -329,7 +333,7 @@ pub(crate) struct ExplainArgs {
 }
 
 /// How secrets are served to containers.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct DeliverArgs {
     /// Serve a secret's file even if git would commit it
     #[arg(long)]
@@ -392,6 +396,17 @@ pub(crate) struct AuditArgs {
     /// Only opens that were denied
     #[arg(long)]
     pub(crate) denied: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct UmountArgs {
+    /// Only these directories [default: all of the project]
+    #[arg(value_name = "DIR")]
+    pub(crate) directories: Vec<PathBuf>,
+
+    /// Even if containers or programs still use it
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Args)]

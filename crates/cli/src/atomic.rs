@@ -14,8 +14,12 @@ pub(crate) const SHARED: u32 = 0o644;
 /// Puts new content in a file's place at once. Its owner, group and mode stay, a link stays a link, and who has
 /// it open keeps the old content. A file that was not there gets `mode`.
 pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    replace_by_way_of(directory_of(&path), &path, bytes, mode)
+    replace_here(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()), bytes, mode)
+}
+
+/// [`replace`], with no link followed.
+pub(crate) fn replace_here(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    replace_by_way_of(directory_of(path), path, bytes, mode)
 }
 
 /// [`replace`], with the new file made in `scratch`: a kill leaves what is half done there. On another file

@@ -1,23 +1,21 @@
 //! From the plan to what the file system serves: policy first, then sources, owners, values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use cosec_core::compose::Environment;
 use cosec_core::files::{Answer, FileSystem, GitState};
 use cosec_core::gitignore;
 use cosec_core::plan::{Delivery, Kind, ValueSource};
-use cosec_fuse::{AuditSpec, FileSpec, HeldValues, Scope, SecretKind, SecretSpec, Source, Spec};
+use cosec_core::settings::Serve;
+use cosec_fuse::{
+    AuditSpec, FileSpec, Grant, HeldValues, OnAuditFailure, Scope, SecretKind, SecretSpec, Source, Spec,
+};
 
+use crate::config;
 use crate::disk::{Disk, absolute};
 use crate::failure::Failure;
 use crate::project::Loaded;
-
-/// The engine's own limit for a secret.
-pub(crate) const LARGEST_SECRET: u64 = 512_000;
-
-/// Earlier versions that can be brought back.
-const KEPT_VERSIONS: usize = 5;
 
 /// Numeric owner of a delivered file.
 #[derive(Clone, Copy)]
@@ -78,22 +76,25 @@ pub(crate) fn serve(
     audit: PathBuf,
     mut ids: impl FnMut(&Delivery) -> Result<Ids, Failure>,
 ) -> Result<Served, Failure> {
+    let limits = limits(loaded)?;
     let mut values: Vec<zeroize::Zeroizing<Vec<u8>>> = Vec::new();
+    let mut known: HashMap<(SecretKind, &str), usize> = HashMap::with_capacity(deliveries.len());
     let (mut secrets, mut files): (Vec<SecretSpec>, Vec<FileSpec>) = (Vec::new(), Vec::new());
     for delivery in deliveries {
         let Ids { uid, gid } = ids(delivery)?;
         let (name, kind) = (&delivery.secret, kind_of(delivery));
-        let known = secrets.iter().position(|secret| secret.name == *name && secret.kind == kind);
-        let secret = match known {
-            Some(index) => index,
+        let secret = match known.get(&(kind, name.as_str())) {
+            Some(index) => *index,
             None => {
-                let source = source(loaded, delivery, &mut values)?;
+                let source = source(loaded, delivery, limits.max_size, &mut values)?;
+                known.insert((kind, name), secrets.len());
                 secrets.push(SecretSpec { name: name.clone(), kind, source });
                 secrets.len() - 1
             }
         };
         let (path, service) = (path_in_mount(delivery), delivery.service.clone());
-        files.push(FileSpec { path, service, secret, uid, gid, mode: delivery.mode });
+        let grants = vec![Grant { service, uid, gid, mode: delivery.mode }];
+        files.push(FileSpec { path, secret, grants });
     }
     let held = HeldValues::seal(&values)
         .map_err(|error| Failure::Cannot(format!("cannot keep the values in memory: {error}")))?;
@@ -102,15 +103,25 @@ pub(crate) fn serve(
         secrets,
         files,
         scope: Scope::Everyone,
-        audit: AuditSpec::new(audit),
-        max_size: LARGEST_SECRET,
-        keep: KEPT_VERSIONS,
+        audit: audit_spec(&limits, audit),
+        max_size: limits.max_size,
+        keep: limits.versions,
         hooks: BTreeMap::new(),
     };
     Ok(Served { spec, held })
 }
 
-fn kind_of(delivery: &Delivery) -> SecretKind {
+/// What the project's `cosec.toml` says of limits.
+pub(crate) fn limits(loaded: &Loaded) -> Result<Serve, Failure> {
+    Ok(config::of(None, &loaded.directory)?.settings.serve)
+}
+
+pub(crate) fn audit_spec(limits: &Serve, path: PathBuf) -> AuditSpec {
+    let on_failure = if limits.audit_warns { OnAuditFailure::Warn } else { OnAuditFailure::Deny };
+    AuditSpec { path, on_failure, max_bytes: limits.audit_max_size }
+}
+
+pub(crate) fn kind_of(delivery: &Delivery) -> SecretKind {
     match delivery.kind {
         Kind::Secret => SecretKind::Secret,
         Kind::Config => SecretKind::Config,
@@ -120,18 +131,25 @@ fn kind_of(delivery: &Delivery) -> SecretKind {
 fn source(
     loaded: &Loaded,
     delivery: &Delivery,
+    largest: u64,
     values: &mut Vec<zeroize::Zeroizing<Vec<u8>>>,
 ) -> Result<Source, Failure> {
     let (kind, name) = (delivery.kind, &delivery.secret);
     let value = match &delivery.source {
         ValueSource::File(path) => {
             let path = absolute(Path::new(path));
-            return match cosec_fuse::check_source(&path, LARGEST_SECRET) {
+            return match cosec_fuse::check_source(&path, largest) {
                 Ok(()) => Ok(Source::File(path)),
                 Err(error) => Err(Failure::Cannot(format!("the file of the {kind} `{name}`: {error}"))),
             };
         }
-        ValueSource::Environment(variable) => value_of(&loaded.environment, variable, name)?,
+        ValueSource::Environment(variable) => {
+            let value = value_of(&loaded.environment, variable, name, largest)?;
+            if let Some(files) = loaded.env_files_of(variable) {
+                return Ok(Source::Variable { files, name: variable.clone() });
+            }
+            value
+        }
         ValueSource::Content(_) => {
             let content = cosec_core::extension::content(&loaded.root, name).ok_or_else(|| {
                 Failure::Cannot(format!(
@@ -149,14 +167,15 @@ fn value_of(
     environment: &Environment,
     name: &str,
     secret: &str,
+    largest: u64,
 ) -> Result<zeroize::Zeroizing<Vec<u8>>, Failure> {
     let binding = environment.get(name).ok_or_else(|| {
         Failure::Cannot(format!(
             "the secret `{secret}` comes from the environment variable {name}, which is not set; set it, or write it in .env"
         ))
     })?;
-    if binding.value.len() as u64 > LARGEST_SECRET {
-        return Err(Failure::Cannot(format!("the secret `{secret}` is larger than {LARGEST_SECRET} bytes")));
+    if binding.value.len() as u64 > largest {
+        return Err(Failure::Cannot(format!("the secret `{secret}` is larger than {largest} bytes")));
     }
     Ok(zeroize::Zeroizing::new(binding.value.as_bytes().to_vec()))
 }

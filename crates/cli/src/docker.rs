@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use serde_json::Value;
+
 use crate::failure::Failure;
 
 /// The `docker` program with a working Compose and an engine behind it.
@@ -43,7 +45,7 @@ impl Docker {
     }
 
     /// A container's name and labels; `None` if the engine does not have it.
-    pub(crate) fn labels(&self, id: &str) -> Result<Option<(String, serde_json::Value)>, Failure> {
+    pub(crate) fn labels(&self, id: &str) -> Result<Option<(String, Value)>, Failure> {
         const FORMAT: &str = "{{json .Name}}\n{{json .Config.Labels}}";
         let output = self.run(&["inspect", "--type", "container", "--format", FORMAT, id])?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -56,7 +58,7 @@ impl Docker {
                 Err(Failure::Cannot(reason))
             };
         }
-        let mut lines = text.lines().map(serde_json::from_str::<serde_json::Value>);
+        let mut lines = text.lines().map(serde_json::from_str::<Value>);
         match (lines.next(), lines.next()) {
             (Some(Ok(name)), Some(Ok(labels))) => {
                 Ok(Some((name.as_str().unwrap_or_default().trim_start_matches('/').to_owned(), labels)))
@@ -67,44 +69,46 @@ impl Docker {
 
     /// The ids of a service's running containers.
     pub(crate) fn containers(&self, project: &str, service: &str) -> Result<Vec<String>, Failure> {
-        let label = |key: &str, value: &str| format!("label=com.docker.compose.{key}={value}");
-        let (project, service) = (label("project", project), label("service", service));
-        let output =
-            self.run(&["ps", "--quiet", "--no-trunc", "--filter", &project, "--filter", &service])?;
-        if !output.status.success() {
-            return Err(Failure::Cannot(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+        self.ids(&[("project", project), ("service", service)])
     }
 
     /// A project's running containers.
     pub(crate) fn running(&self, project: &str) -> Result<Vec<RunningContainer>, Failure> {
-        let label = format!("label=com.docker.compose.project={project}");
-        let output = self.run(&["ps", "--quiet", "--no-trunc", "--filter", &label])?;
-        let ids = String::from_utf8_lossy(&output.stdout).into_owned();
-        let mut found = Vec::new();
-        for id in ids.lines() {
-            const FORMAT: &str =
-                "{{json .State.Pid}}\n{{json .Name}}\n{{json .Config.Labels}}\n{{json .Mounts}}";
-            let output = self.run(&["inspect", "--type", "container", "--format", FORMAT, id])?;
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            let parts: Result<Vec<serde_json::Value>, _> = text.lines().map(serde_json::from_str).collect();
-            // One that has ended meanwhile needs nothing.
-            let Ok([pid, name, labels, mounts]) = <[_; 4]>::try_from(parts.unwrap_or_default()) else {
-                continue;
-            };
-            let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-            let mounts = mounts.as_array().into_iter().flatten();
-            found.push(RunningContainer {
+        const FORMAT: &str = "[{{json .State.Pid}},{{json .Name}},{{json .Config.Labels}},{{json .Mounts}}]";
+        let ids = self.ids(&[("project", project)])?;
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut arguments = vec!["inspect", "--type", "container", "--format", FORMAT];
+        arguments.extend(ids.iter().map(String::as_str));
+        // It fails for those that have ended meanwhile, which need nothing, and tells of the others.
+        let output = self.run(&arguments)?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let one = |line: &str| {
+            let [pid, name, labels, mounts] = serde_json::from_str::<[Value; 4]>(line).ok()?;
+            Some(RunningContainer {
                 pid: pid.as_u64().unwrap_or(0) as u32,
                 name: text(&name).trim_start_matches('/').to_owned(),
                 service: text(&labels["com.docker.compose.service"]),
-                mounts: mounts
+                mounts: (mounts.as_array().into_iter().flatten())
                     .map(|mount| (text(&mount["Source"]).into(), text(&mount["Destination"]).into()))
                     .collect(),
-            });
+            })
+        };
+        Ok(String::from_utf8_lossy(&output.stdout).lines().filter_map(one).collect())
+    }
+
+    /// The ids of running containers with these of Compose's labels.
+    fn ids(&self, labels: &[(&str, &str)]) -> Result<Vec<String>, Failure> {
+        let filters: Vec<String> =
+            labels.iter().map(|(key, value)| format!("label=com.docker.compose.{key}={value}")).collect();
+        let mut arguments = vec!["ps", "--quiet", "--no-trunc"];
+        arguments.extend(filters.iter().flat_map(|filter| ["--filter", filter]));
+        let output = self.run(&arguments)?;
+        if !output.status.success() {
+            return Err(Failure::Cannot(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
         }
-        Ok(found)
+        Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
     }
 
     /// Runs a command that must succeed.

@@ -8,8 +8,10 @@ mod config;
 mod deliver;
 mod disk;
 mod docker;
+mod env_files;
 mod failure;
 mod git;
+mod mounts;
 mod overrides;
 mod owners;
 mod project;
@@ -24,6 +26,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::{Cli, Command};
+
+#[global_allocator]
+static ALLOCATOR: cosec_fuse::WipingAllocator = cosec_fuse::WipingAllocator;
 
 /// Rust's own panic message may quote the text at hand, and the text may be a secret: only the place is said.
 fn say_where_only(panic: &PanicHookInfo<'_>) {
@@ -54,12 +59,14 @@ fn main() -> ExitCode {
         Command::Versions(args) => commands::versions::run(&cli.project, args),
         Command::Rollback(args) => commands::versions::rollback(&cli.project, args),
         Command::Repair(args) => commands::repair::run(&cli, args),
+        Command::Mount(args) => commands::mount::run(&cli, args),
+        Command::Umount(args) => commands::umount::run(&cli, args),
         Command::Env => commands::env::run(&cli.project),
         Command::Doctor => return commands::doctor::run(),
         Command::PluginMetadata => return commands::plugin::metadata(),
         Command::Heal { message } => commands::repair::heal(message),
         Command::Supervisor => return cosec_fuse::supervisor_main(),
-        Command::Worker => return cosec_fuse::worker_main(),
+        Command::Worker => return cosec_fuse::worker_main(env_files::find),
         Command::HelpContainer { id } => commands::helper::container(id),
         Command::HelpChanged { message } => commands::helper::changed(message),
     };

@@ -103,7 +103,8 @@ impl<'a> Owners<'a> {
         let verb = if builds { "build" } else { "pull" };
         let options: Vec<OsString> = self.loaded.compose_options(&self.cli.project, None);
         let mut command = self.docker.compose(&options);
-        command.args([verb, service]);
+        // Standard output is ours.
+        command.args([verb, service]).stdout(std::io::stderr());
         wait(self.cli, &mut command).map(|_| ())
     }
 }

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use cosec_core::compose::template::Missing;
 use cosec_core::compose::{
-    self, Environment, Interpolation, LoadError, LoadRequest, Project, Resolved, Stack, Value,
+    self, BindingOrigin, Environment, Interpolation, LoadError, LoadRequest, Project, Resolved, Stack, Value,
 };
 use cosec_core::files::{self, FILE_NAMES, FileSystem, OVERRIDE_NAMES};
 use cosec_core::lint::Outcome;
 use cosec_core::report;
+use zeroize::Zeroizing;
 
 use crate::args::ProjectArgs;
 use crate::disk::Disk;
@@ -28,6 +29,8 @@ pub(crate) struct Loaded {
     pub(crate) directory: PathBuf,
     /// The variables that Compose would see.
     pub(crate) environment: Environment,
+    /// The env files that they come from, absolute: of a group the last to set one counts, of the groups the first.
+    env_files: Vec<Vec<PathBuf>>,
     /// Texts and trees, for errors with excerpts.
     outcome: Outcome,
 }
@@ -55,7 +58,7 @@ pub(crate) fn load(args: &ProjectArgs, services: &[String], purpose: Purpose) ->
     let mut environment = process_environment();
     // The directory in which the search starts has its say by its `.env`, the project's directory afterwards.
     let first = directory_of(args, &args.file);
-    add_env_files(args, &first, &disk, &mut outcome, &mut environment)?;
+    let mut env_files = vec![add_env_files(args, &first, &disk, &mut outcome, &mut environment)?];
     let files = match args.file.as_slice() {
         [] => match variable_files(&environment) {
             files if files.is_empty() => discover(&start),
@@ -73,7 +76,7 @@ pub(crate) fn load(args: &ProjectArgs, services: &[String], purpose: Purpose) ->
     }
     let directory = directory_of(args, &files);
     if directory != first {
-        add_env_files(args, &directory, &disk, &mut outcome, &mut environment)?;
+        env_files.push(add_env_files(args, &directory, &disk, &mut outcome, &mut environment)?);
     }
     let variable = |name: &str| environment.get(name).map(|binding| binding.value.to_string());
     let name = args.project_name.clone().or_else(|| variable("COMPOSE_PROJECT_NAME"));
@@ -106,7 +109,8 @@ pub(crate) fn load(args: &ProjectArgs, services: &[String], purpose: Purpose) ->
         Err(error) => return Err(shown(&outcome, &error)),
     };
     let files = files.iter().map(|file| absolute(file)).collect();
-    Ok(Loaded { project, resolved, root, files, directory: absolute(&directory), environment, outcome })
+    let directory = absolute(&directory);
+    Ok(Loaded { project, resolved, root, files, directory, environment, env_files, outcome })
 }
 
 /// The files as `docker stack` would read them: without `.env`. The files are found as Compose finds them, but for the
@@ -158,6 +162,22 @@ impl Loaded {
     /// An error of a later step, shown in the file.
     pub(crate) fn show(&self, error: &LoadError) -> Failure {
         shown(&self.outcome, error)
+    }
+
+    /// The env files that a variable has its value from, if they alone tell it: not the process's environment,
+    /// nor by way of variables of it.
+    pub(crate) fn env_files_of(&self, variable: &str) -> Option<Vec<PathBuf>> {
+        let binding = self.environment.get(variable)?;
+        let BindingOrigin::File(_) = binding.origin else { return None };
+        let group = self.env_files.iter().find(|group| {
+            let texts: Option<Vec<Zeroizing<Vec<u8>>>> =
+                group.iter().map(|file| std::fs::read(file).ok().map(Zeroizing::new)).collect();
+            let texts = texts.unwrap_or_default();
+            let texts: Vec<&[u8]> = texts.iter().map(|text| text.as_slice()).collect();
+            let value = crate::env_files::find(&texts, variable);
+            value.is_some_and(|value| *value == binding.value.as_bytes())
+        });
+        group.cloned()
     }
 
     /// The options that make `docker compose` read the same project, `more` files after the user's own.
@@ -221,14 +241,14 @@ pub(crate) fn process_environment() -> Environment {
 }
 
 /// Adds what the process environment does not set: from `--env-file` or COMPOSE_ENV_FILES, later ones over
-/// earlier ones, else from `.env` of a directory.
+/// earlier ones, else from `.env` of a directory. The files that were read.
 fn add_env_files(
     args: &ProjectArgs,
     directory: &Path,
     disk: &Disk,
     outcome: &mut Outcome,
     environment: &mut Environment,
-) -> Result<(), Failure> {
+) -> Result<Vec<PathBuf>, Failure> {
     let variable =
         |name: &str| environment.get(name).map(|binding| binding.value.to_string()).unwrap_or_default();
     let disabled =
@@ -242,11 +262,14 @@ fn add_env_files(
     if !required && !disabled {
         paths.push(directory.join(".env"));
     }
-    let mut files = Vec::new();
+    let (mut files, mut read) = (Vec::new(), Vec::new());
     for path in paths {
         let shown_path = path.display().to_string();
         match disk.read(&shown_path) {
-            Ok(text) => files.push(outcome.sources.add(shown_path, text)),
+            Ok(text) => {
+                files.push(outcome.sources.add(shown_path, text));
+                read.push(absolute(&path));
+            }
             Err(_) if !required && !path.is_file() => {}
             Err(error) => {
                 return Err(Failure::Cannot(format!("cannot read the env file {shown_path}: {error}")));
@@ -254,7 +277,8 @@ fn add_env_files(
         }
     }
     compose::add_env_files(&outcome.sources, &files, environment, Missing::Refuse)
-        .map_err(|error| shown(outcome, &error))
+        .map_err(|error| shown(outcome, &error))?;
+    Ok(read)
 }
 
 /// A path from the root, without `.` and `..`.

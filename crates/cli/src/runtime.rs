@@ -1,6 +1,8 @@
 //! Where cosec keeps what it needs while a project runs (no value ever), and its audit trail.
 
+use std::ffi::OsString;
 use std::fs::DirBuilder;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -8,24 +10,74 @@ use rustix::fs::{FlockOperation, Mode, OFlags};
 
 use crate::failure::Failure;
 
-/// A project's place under the runtime directory, 0700.
+/// A server's place under the runtime directory, 0700.
 pub(crate) struct Runtime {
     directory: PathBuf,
+    /// The user's directory that is mounted over, if it is one.
+    over: Option<PathBuf>,
 }
+
+/// The file that names the directory that is mounted over.
+const OVER: &str = "over";
 
 impl Runtime {
     /// The place of a project, made if `create` and missing.
     pub(crate) fn of(project: &str, create: bool) -> Result<Self, Failure> {
+        let directory = Runtime::place(project)?;
+        if create {
+            private_directory(&directory)?;
+        }
+        Ok(Runtime { directory, over: None })
+    }
+
+    /// The place of a mount over a directory of the user's, made if it is missing. No project's name has a dot.
+    pub(crate) fn over(project: &str, directory: &Path) -> Result<Self, Failure> {
+        let place = Runtime::place(project)?;
+        let mut known = Runtime::mounts(project)?;
+        if let Some(at) = known.iter().position(|mount| mount.over.as_deref() == Some(directory)) {
+            return Ok(known.swap_remove(at));
+        }
+        let free = (1..).map(|number| place.with_file_name(format!("{project}.{number}")));
+        let taken = |place: &PathBuf| known.iter().any(|mount| mount.directory == *place);
+        let place = free.into_iter().find(|place| !taken(place)).unwrap_or(place);
+        private_directory(&place)?;
+        let name = directory.as_os_str().as_bytes();
+        crate::atomic::replace(&place.join(OVER), name, crate::atomic::PRIVATE)
+            .map_err(|error| Failure::Cannot(format!("cannot write to {}: {error}", place.display())))?;
+        Ok(Runtime { directory: place, over: Some(directory.to_owned()) })
+    }
+
+    /// The mounts over directories of the user's; of all projects if none is named.
+    pub(crate) fn mounts(project: &str) -> Result<Vec<Self>, Failure> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(base()?.join("cosec")).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let of = name.to_str().and_then(|name| name.rsplit_once('.')).map(|(project, _)| project);
+            if !project.is_empty() && of != Some(project) {
+                continue;
+            }
+            let Ok(over) = std::fs::read(entry.path().join(OVER)) else { continue };
+            let over = Some(PathBuf::from(OsString::from_vec(over)));
+            found.push(Runtime { directory: entry.path(), over });
+        }
+        found.sort_by(|one, other| one.directory.cmp(&other.directory));
+        Ok(found)
+    }
+
+    /// All of a project's servers: the one of `cosec up`, then the mounts.
+    pub(crate) fn all(project: &str) -> Result<Vec<Self>, Failure> {
+        let mut all = vec![Runtime::of(project, false)?];
+        all.extend(Runtime::mounts(project)?);
+        Ok(all)
+    }
+
+    fn place(project: &str) -> Result<PathBuf, Failure> {
         if project.is_empty() || project.contains('/') || project.starts_with('.') {
             return Err(Failure::Cannot(format!(
                 "`{project}` is no project name; give one with -p, lower-case letters, digits, `-` and `_`"
             )));
         }
-        let directory = base()?.join("cosec").join(project);
-        if create {
-            private_directory(&directory)?;
-        }
-        Ok(Runtime { directory })
+        Ok(base()?.join("cosec").join(project))
     }
 
     /// The directory itself.
@@ -35,7 +87,12 @@ impl Runtime {
 
     /// Where the file system is mounted.
     pub(crate) fn mount_point(&self) -> PathBuf {
-        self.directory.join("mnt")
+        self.over.clone().unwrap_or_else(|| self.directory.join("mnt"))
+    }
+
+    /// Whether it is a mount over a directory of the user's.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.is_some()
     }
 
     /// Keeps other commands of the same project from starting a server at the same time, as long as it lives.
@@ -54,9 +111,12 @@ impl Runtime {
         self.directory.join("override.yaml")
     }
 
-    /// Makes the mount point.
+    /// Makes the mount point, unless it is the user's.
     pub(crate) fn make_mount_point(&self) -> Result<PathBuf, Failure> {
         let path = self.mount_point();
+        if self.is_over() {
+            return Ok(path);
+        }
         match DirBuilder::new().mode(0o700).create(&path) {
             Ok(()) => Ok(path),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(path),
@@ -68,10 +128,10 @@ impl Runtime {
 
     /// Takes everything away once nothing is mounted. What is not ours to remove stays.
     pub(crate) fn remove(&self) {
-        for file in ["override.yaml", "server.log", "control.sock"] {
+        for file in ["override.yaml", "server.log", "control.sock", OVER] {
             let _ = std::fs::remove_file(self.directory.join(file));
         }
-        let _ = std::fs::remove_dir(self.mount_point());
+        let _ = std::fs::remove_dir(self.directory.join("mnt"));
         let _ = std::fs::remove_dir(&self.directory);
         if let Some(parent) = self.directory.parent() {
             let _ = std::fs::remove_dir(parent);

@@ -1,7 +1,9 @@
 //! A project's server: starting one, giving a running one a new plan, ending it.
 
+use std::collections::BTreeMap;
+
 use cosec_core::extension::{OnRotate, allows_host, on_rotate};
-use cosec_core::plan::{Plan, plan};
+use cosec_core::plan::{Delivery, Plan, plan};
 use cosec_fuse::{Client, Helpers, MountKind, Running, Scope, Server, StartOptions, Status};
 
 use crate::args::{Cli, DeliverArgs, HELP_CHANGED, HELP_CONTAINER, SUPERVISOR, WORKER};
@@ -39,15 +41,25 @@ pub(crate) fn specification(
     let mut served = deliver::serve(loaded, &plan.deliveries, audit, |delivery| owners.ids(delivery))?;
     let allowed = allows_host(&loaded.root).map_err(|error| loaded.show(&error))?;
     served.spec.scope = Scope::Services { host: args.allow_host || allowed };
-    for delivery in &plan.deliveries {
+    served.spec.hooks = hooks(loaded, &plan.deliveries)?;
+    Ok(served)
+}
+
+/// What each service wants done after a rotation.
+pub(crate) fn hooks(
+    loaded: &Loaded,
+    deliveries: &[Delivery],
+) -> Result<BTreeMap<String, serde_json::Value>, Failure> {
+    let mut hooks = BTreeMap::new();
+    for delivery in deliveries {
         let hook = on_rotate(&loaded.root, &delivery.service).map_err(|error| loaded.show(&error))?;
         if hook != OnRotate::None {
             let hook = serde_json::to_value(hook)
                 .map_err(|error| Failure::Cannot(format!("cannot write the hook down: {error}")))?;
-            served.spec.hooks.insert(delivery.service.clone(), hook);
+            hooks.insert(delivery.service.clone(), hook);
         }
     }
-    Ok(served)
+    Ok(hooks)
 }
 
 /// Starts the server, or gives a running one the new plan without any reader noticing. A new mount gets a new
@@ -92,14 +104,29 @@ pub(crate) fn start(
     Ok(Mount { id: status(runtime)?.mount_id, ours: Some(running) })
 }
 
-/// Nobody answers: what is mounted here is what a killed server has left.
-fn clear_dead_mount(cli: &Cli, runtime: &Runtime) -> Result<(), Failure> {
+/// Nobody answers: what is mounted here is what a killed server has left. Over a directory of the user's it may
+/// be another project's.
+pub(crate) fn clear_dead_mount(cli: &Cli, runtime: &Runtime) -> Result<(), Failure> {
     let mount_point = runtime.mount_point();
-    if cosec_fuse::is_ours(&mount_point) {
+    if cosec_fuse::is_ours(&mount_point) && (!runtime.is_over() || cosec_fuse::is_dead(&mount_point)) {
         note(cli, 1, || "clearing away the mount of a server that is gone".to_owned());
         cosec_fuse::umount(&mount_point).map_err(|error| Failure::Cannot(error.to_string()))?;
     }
     Ok(())
+}
+
+/// What all of a project's running servers say of themselves.
+pub(crate) fn all(project: &str) -> Result<Vec<(Runtime, Status)>, Failure> {
+    let running = |runtime: Runtime| status(&runtime).ok().map(|status| (runtime, status));
+    Ok(Runtime::all(project)?.into_iter().filter_map(running).collect())
+}
+
+/// No server of a project runs.
+pub(crate) fn none_runs() -> Failure {
+    Failure::Cannot(
+        "no server of this project runs; start one with `cosec up` or `cosec mount`, or bring a lost one back with `cosec repair`"
+            .to_owned(),
+    )
 }
 
 /// What a running server says of itself.
@@ -109,12 +136,7 @@ pub(crate) fn status(runtime: &Runtime) -> Result<Status, Failure> {
 
 /// A conversation with the server that runs.
 pub(crate) fn client(runtime: &Runtime) -> Result<Client, Failure> {
-    Client::connect(runtime.directory()).map_err(|_| {
-        Failure::Cannot(
-            "no server of this project runs; start one with `cosec up`, or bring a lost one back with `cosec repair`"
-                .to_owned(),
-        )
-    })
+    Client::connect(runtime.directory()).map_err(|_| none_runs())
 }
 
 /// Ends the server if one runs, and removes what it leaves.
@@ -122,12 +144,27 @@ pub(crate) fn stop(cli: &Cli, runtime: &Runtime) -> Result<(), Failure> {
     if let Ok(mut client) = Client::connect(runtime.directory()) {
         client.stop().map_err(|error| Failure::Cannot(error.to_string()))?;
     }
+    taken_away(cli, runtime)
+}
+
+/// The same, unless a program is at work in the mount.
+pub(crate) fn stop_idle(cli: &Cli, runtime: &Runtime) -> Result<(), Failure> {
+    if let Ok(mut client) = Client::connect(runtime.directory()) {
+        client.stop_idle().map_err(|error| Failure::Refused(error.to_string()))?;
+    }
+    taken_away(cli, runtime)
+}
+
+/// No server is left: removes what it leaves.
+fn taken_away(cli: &Cli, runtime: &Runtime) -> Result<(), Failure> {
     let mount_point = runtime.mount_point();
-    if cosec_fuse::is_mounted(&mount_point) {
+    if runtime.is_over() {
+        clear_dead_mount(cli, runtime)?;
+    } else if cosec_fuse::is_mounted(&mount_point) {
         cosec_fuse::umount(&mount_point).map_err(|error| Failure::Cannot(error.to_string()))?;
     }
     runtime.remove();
-    note(cli, 1, || "unmounted".to_owned());
+    note(cli, 1, || format!("{} is unmounted", mount_point.display()));
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! `cosec.toml`: what a project wants of the linter.
+//! `cosec.toml`: what a project wants of the linter and of what serves its secrets.
 
 use std::collections::BTreeMap;
 
@@ -28,6 +28,28 @@ pub struct Settings {
     pub exclude: Vec<String>,
     /// `[lint.rules]`
     pub levels: BTreeMap<String, Level>,
+    /// `[serve]`
+    pub serve: Serve,
+}
+
+/// `[serve]`: the limits of what is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Serve {
+    /// `max-size`: the largest secret or config, in bytes.
+    pub max_size: u64,
+    /// `versions`: how many earlier versions of a secret can be brought back.
+    pub versions: usize,
+    /// `audit-on-failure = "warn"`: an open that cannot be written down goes on, and is not denied.
+    pub audit_warns: bool,
+    /// `audit-max-size`: an audit file as large as this, in bytes, gives way to a new one.
+    pub audit_max_size: u64,
+}
+
+impl Default for Serve {
+    /// The engine's own limit for a secret; five versions; deny; 16 MiB.
+    fn default() -> Self {
+        Serve { max_size: 512_000, versions: 5, audit_warns: false, audit_max_size: 16 << 20 }
+    }
 }
 
 /// Why a `cosec.toml` cannot be used.
@@ -40,7 +62,7 @@ pub struct SettingsError {
     pub line: usize,
 }
 
-/// A key of `[lint]`: its name, what it means, and its type.
+/// A key of a table: its name, what it means, and its type.
 struct Key(&'static str, &'static str, Type);
 
 enum Type {
@@ -48,6 +70,8 @@ enum Type {
     Word(&'static [&'static str]),
     Text,
     Texts,
+    /// A whole number from the one to the other.
+    Number(u64, u64),
     /// A table of rules, each with one of these words.
     Rules(&'static [&'static str]),
 }
@@ -76,6 +100,32 @@ const KEYS: &[Key] = &[
     Key("rules", "Rules that are off, or have another severity than their own", Type::Rules(LEVELS)),
 ];
 
+/// All that `[serve]` knows.
+const SERVE_KEYS: &[Key] = &[
+    Key("max-size", "The largest secret or config, in bytes [default: 512000]", Type::Number(1, 16 << 20)),
+    Key(
+        "versions",
+        "How many earlier versions of a secret can be brought back [default: 5]",
+        Type::Number(0, 100),
+    ),
+    Key(
+        "audit-on-failure",
+        "What an open does that cannot be written down: it is denied, or goes on and the server's log says so",
+        Type::Word(&["deny", "warn"]),
+    ),
+    Key(
+        "audit-max-size",
+        "An audit file as large as this, in bytes, gives way to a new one; four old ones are kept [default: 16777216]",
+        Type::Number(4096, 1 << 40),
+    ),
+];
+
+/// The tables: name, meaning, keys.
+const TABLES: [(&str, &str, &[Key]); 2] = [
+    ("lint", "What `cosec lint` looks for", KEYS),
+    ("serve", "Limits of what `cosec up`, `run` and `mount` serve", SERVE_KEYS),
+];
+
 /// Reads a `cosec.toml`. A key or a rule that does not exist is an error: a slip of the pen must not turn a check off
 /// without a word.
 ///
@@ -94,17 +144,18 @@ pub fn parse(text: &str) -> Result<Settings, SettingsError> {
     })?;
     let mut settings = Settings::default();
     for (name, value) in table.get_ref() {
-        if name.get_ref() != "lint" {
-            return Err(reader.unknown(name, "", ["lint"].into_iter()));
-        }
-        let DeValue::Table(lint) = value.get_ref() else {
-            return Err(reader.error(value.span().start, "`lint` must be a table: [lint]".to_owned()));
+        let Some((table, _, keys)) = TABLES.iter().find(|(table, ..)| table == name.get_ref()) else {
+            return Err(reader.unknown(name, "", TABLES.iter().map(|(table, ..)| *table)));
         };
-        for (name, value) in lint {
-            let Some(Key(key, _, kind)) = KEYS.iter().find(|Key(key, ..)| key == name.get_ref()) else {
-                return Err(reader.unknown(name, "lint.", KEYS.iter().map(|Key(key, ..)| *key)));
+        let DeValue::Table(entries) = value.get_ref() else {
+            return Err(reader.error(value.span().start, format!("`{table}` must be a table: [{table}]")));
+        };
+        for (name, value) in entries {
+            let Some(Key(key, _, kind)) = keys.iter().find(|Key(key, ..)| key == name.get_ref()) else {
+                let known = keys.iter().map(|Key(key, ..)| *key);
+                return Err(reader.unknown(name, &format!("{table}."), known));
             };
-            reader.read(&mut settings, key, kind, value)?;
+            reader.read(&mut settings, &format!("{table}.{key}"), kind, value)?;
         }
     }
     Ok(settings)
@@ -139,28 +190,44 @@ impl Reader<'_> {
     fn read(
         &self,
         settings: &mut Settings,
-        key: &str,
+        path: &str,
         kind: &Type,
         value: &Spanned<DeValue<'_>>,
     ) -> Result<(), SettingsError> {
         match kind {
             Type::Word(words) => {
-                let word = self.word(&format!("lint.{key}"), words, value)?;
-                match key {
-                    "persona" => settings.persona = persona(&word),
-                    "target" => settings.target = target(&word),
+                let word = self.word(path, words, value)?;
+                match path {
+                    "lint.persona" => settings.persona = persona(&word),
+                    "lint.target" => settings.target = target(&word),
+                    "serve.audit-on-failure" => settings.serve.audit_warns = word == "warn",
                     _ => settings.fail_on = severity(&word),
                 }
             }
-            Type::Text => settings.baseline = Some(self.text(&format!("lint.{key}"), value)?),
+            Type::Number(least, most) => {
+                let number = match value.get_ref() {
+                    DeValue::Integer(number) => {
+                        u64::from_str_radix(&number.as_str().replace('_', ""), number.radix()).ok()
+                    }
+                    _ => None,
+                };
+                let Some(number) = number.filter(|number| (*least..=*most).contains(number)) else {
+                    let message = format!("`{path}` must be a number from {least} to {most}");
+                    return Err(self.error(value.span().start, message));
+                };
+                match path {
+                    "serve.max-size" => settings.serve.max_size = number,
+                    "serve.versions" => settings.serve.versions = number as usize,
+                    _ => settings.serve.audit_max_size = number,
+                }
+            }
+            Type::Text => settings.baseline = Some(self.text(path, value)?),
             Type::Texts => {
                 let DeValue::Array(items) = value.get_ref() else {
-                    return Err(
-                        self.error(value.span().start, format!("`lint.{key}` must be a list of texts"))
-                    );
+                    return Err(self.error(value.span().start, format!("`{path}` must be a list of texts")));
                 };
                 for item in items {
-                    settings.exclude.push(self.text(&format!("lint.{key}"), item)?);
+                    settings.exclude.push(self.text(path, item)?);
                 }
             }
             Type::Rules(words) => {
@@ -231,19 +298,32 @@ fn severity(word: &str) -> Option<Severity> {
 
 /// The JSON schema of `cosec.toml`, for editors.
 pub fn schema() -> Value {
-    let keys = KEYS.iter().map(|Key(name, meaning, kind)| {
+    let property = |Key(name, meaning, kind): &Key| {
         let mut schema = match kind {
+            Type::Number(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
             Type::Word(words) => json!({"type": "string", "enum": words}),
             Type::Text => json!({"type": "string"}),
             Type::Texts => json!({"type": "array", "items": {"type": "string"}}),
             Type::Rules(words) => {
-                let rules = rules::ALL
-                    .iter()
-                    .map(|rule| (rule.id.to_owned(), json!({"description": rule.summary, "type": "string", "enum": words})));
+                let rules = rules::ALL.iter().map(|rule| {
+                    (
+                        rule.id.to_owned(),
+                        json!({"description": rule.summary, "type": "string", "enum": words}),
+                    )
+                });
                 json!({"type": "object", "additionalProperties": false, "properties": rules.collect::<serde_json::Map<_, _>>()})
             }
         };
         schema["description"] = json!(meaning);
+        ((*name).to_owned(), schema)
+    };
+    let tables = TABLES.iter().map(|(name, meaning, keys)| {
+        let schema = json!({
+            "description": meaning,
+            "type": "object",
+            "additionalProperties": false,
+            "properties": keys.iter().map(property).collect::<serde_json::Map<_, _>>(),
+        });
         ((*name).to_owned(), schema)
     });
     json!({
@@ -251,12 +331,7 @@ pub fn schema() -> Value {
         "title": "cosec.toml",
         "type": "object",
         "additionalProperties": false,
-        "properties": {"lint": {
-            "description": "What `cosec lint` looks for",
-            "type": "object",
-            "additionalProperties": false,
-            "properties": keys.collect::<serde_json::Map<_, _>>(),
-        }},
+        "properties": tables.collect::<serde_json::Map<_, _>>(),
     })
 }
 
@@ -275,6 +350,10 @@ mod tests {
         assert_eq!(settings.exclude, ["x/**"]);
         assert_eq!(settings.levels["env-secret"], Level::At(Severity::Warning));
         assert_eq!(settings.levels["weak-password"], Level::Off);
+        assert_eq!(settings.serve, Serve::default());
+        let text = "[serve]\nmax-size = 1_000_000\nversions = 0\naudit-on-failure = \"warn\"\naudit-max-size = 0x2000\n";
+        let serve = Serve { max_size: 1_000_000, versions: 0, audit_warns: true, audit_max_size: 8192 };
+        assert_eq!(parse(text).unwrap().serve, serve);
     }
 
     #[test]
@@ -290,6 +369,12 @@ mod tests {
                 "line 3: `lint.persona` must be one of regular, pedantic, auditor",
             ),
             ("[lint]\nexclude = \"x\"", "line 2: `lint.exclude` must be a list of texts"),
+            ("[serve]\nmax-size = \"1M\"", "line 2: `serve.max-size` must be a number from 1 to 16777216"),
+            ("[serve]\nversions = -1", "line 2: `serve.versions` must be a number from 0 to 100"),
+            (
+                "[serve]\naudit-on-failure = \"ignore\"",
+                "line 2: `serve.audit-on-failure` must be one of deny, warn",
+            ),
             ("lint = 1", "line 1: `lint` must be a table: [lint]"),
             ("[lint]\npersona = hunter2", "line 2: this is not valid TOML"),
         ] {

@@ -1,6 +1,14 @@
 //! Who asks, from the request and /proc, and whether a file's mode lets them.
 
+use std::borrow::Cow;
 use std::fs;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::sync::OnceLock;
+
+use rustix::fs::{Mode, OFlags, open, openat, readlinkat};
+
+use crate::spec::Grant;
 
 /// Who asks. What /proc does not tell is left empty.
 #[derive(Debug, Default)]
@@ -24,7 +32,10 @@ const CAP_DAC_READ_SEARCH: u64 = 1 << 2;
 impl Caller {
     pub(crate) fn of(pid: u32, uid: u32, gid: u32) -> Self {
         let mut caller = Caller { pid, uid, gid, ..Caller::default() };
-        let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else { return caller };
+        // One hold on the process for all looks: the number may be another's by the second one.
+        let Some(process) = Process::open(pid) else { return caller };
+        let mut room = [0; 4096];
+        let Some(status) = process.read("status", &mut room) else { return caller };
         let (mut capabilities, mut groups, mut fsuid) = (0, Vec::new(), None);
         for line in status.lines() {
             let Some((name, values)) = line.split_once(':') else { continue };
@@ -44,17 +55,14 @@ impl Caller {
             caller.known = true;
             caller.groups = groups;
             // A capability counts only where it was given: root of a user namespace is nobody here.
-            caller.overrides =
-                capabilities & (CAP_DAC_OVERRIDE | CAP_DAC_READ_SEARCH) != 0 && same_user_namespace(pid);
+            caller.overrides = capabilities & (CAP_DAC_OVERRIDE | CAP_DAC_READ_SEARCH) != 0
+                && process.is_in_our_user_namespace();
         }
-        caller.exe = fs::read_link(format!("/proc/{pid}/exe"))
-            .map(|path| path.display().to_string())
-            .or_else(|_| fs::read_to_string(format!("/proc/{pid}/comm")).map(|comm| comm.trim().to_owned()))
-            .ok();
-        caller.containers = fs::read_to_string(format!("/proc/{pid}/cgroup"))
-            .as_deref()
-            .map(container_ids)
-            .unwrap_or_default();
+        caller.exe = process
+            .link("exe")
+            .or_else(|| process.read("comm", &mut room).map(|comm| comm.trim().to_owned()));
+        caller.containers =
+            process.read("cgroup", &mut room).as_deref().map(container_ids).unwrap_or_default();
         caller
     }
 
@@ -64,7 +72,7 @@ impl Caller {
     }
 
     /// Whether a file of this owner and mode may be read; if not, why.
-    pub(crate) fn may_read(&self, uid: u32, gid: u32, mode: u32) -> Result<(), String> {
+    pub(crate) fn may_read(&self, &Grant { uid, gid, mode, .. }: &Grant) -> Result<(), String> {
         let bit = if self.uid == uid {
             0o400
         } else if self.gid == gid || self.groups.contains(&gid) {
@@ -79,10 +87,42 @@ impl Caller {
     }
 }
 
-fn same_user_namespace(pid: u32) -> bool {
-    match (fs::read_link(format!("/proc/{pid}/ns/user")), fs::read_link("/proc/self/ns/user")) {
-        (Ok(theirs), Ok(ours)) => theirs == ours,
-        _ => false,
+/// Whether a process is a container's runtime, which makes the container ready from inside. By its name, which
+/// anybody may take: it decides nothing but who is kept waiting.
+pub(crate) fn is_runtime(pid: u32) -> bool {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    name.starts_with("runc:[") || matches!(name.trim(), "runc" | "crun" | "youki")
+}
+
+/// A process's place in /proc.
+struct Process(OwnedFd);
+
+impl Process {
+    fn open(pid: u32) -> Option<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        open(format!("/proc/{pid}"), flags, Mode::empty()).ok().map(Process)
+    }
+
+    /// A file of it. The kernel gives these out whole at the first read with room enough.
+    fn read<'r>(&self, name: &str, room: &'r mut [u8]) -> Option<Cow<'r, str>> {
+        let file = openat(&self.0, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+        let count = rustix::io::read(&file, &mut *room).ok()?;
+        if count < room.len() {
+            return Some(String::from_utf8_lossy(&room[..count]));
+        }
+        let mut all = room.to_vec();
+        fs::File::from(file).read_to_end(&mut all).ok()?;
+        Some(String::from_utf8_lossy(&all).into_owned().into())
+    }
+
+    fn link(&self, name: &str) -> Option<String> {
+        readlinkat(&self.0, name, Vec::new()).ok().map(|path| path.to_string_lossy().into_owned())
+    }
+
+    fn is_in_our_user_namespace(&self) -> bool {
+        static OURS: OnceLock<Option<String>> = OnceLock::new();
+        let ours = OURS.get_or_init(|| Process::open(std::process::id())?.link("ns/user"));
+        ours.is_some() && self.link("ns/user") == *ours
     }
 }
 
@@ -116,7 +156,8 @@ mod tests {
             overrides,
             ..Caller::default()
         };
-        let reads = |caller: Caller, mode| caller.may_read(1000, 50, mode).is_ok();
+        let file = |mode| Grant { service: String::new(), uid: 1000, gid: 50, mode };
+        let reads = |caller: Caller, mode| caller.may_read(&file(mode)).is_ok();
         assert!(reads(caller(1000, 1, &[], false), 0o400));
         assert!(!reads(caller(1000, 50, &[], false), 0o044), "the owner's own bits count first");
         assert!(reads(caller(7, 50, &[], false), 0o440));

@@ -14,15 +14,18 @@ use fuser::{
 };
 
 use crate::audit::{Audit, Entry, Outcome};
-use crate::caller::Caller;
+use crate::caller::{self, Caller};
 use crate::memory::HeldValues;
 use crate::scope::{Containers, Decision};
 use crate::snapshot::{Snapshot, Snapshots, seconds};
-use crate::spec::{FileSpec, FileStatus};
+use crate::spec::{FileSpec, FileStatus, Grant};
 use crate::tree::{Node, Tree};
 
 /// Attributes are never cached: after a rotation `stat` shows the new size at once.
 const TTL: Duration = Duration::ZERO;
+
+/// A name stands for the same inode until there is a new plan. What that has no more is refused when opened.
+const NAME_TTL: Duration = Duration::from_secs(1);
 
 /// The smallest page there is: of larger ones its multiples are the only beginnings that matter.
 const PAGE: u64 = 4096;
@@ -30,11 +33,14 @@ const PAGE: u64 = 4096;
 /// An open waits this long for the engine to say whose container asks.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// A look at a file's owner and mode waits no longer than this, and sees the host's then.
+const GLANCE: Duration = Duration::from_secs(1);
+
 /// The kernel's view of [`Served`].
 pub(crate) struct SecretFs {
     served: Arc<Served>,
-    /// Opens that wait for the engine. In a thread of their own: the session's few must go on.
-    waiting: Sender<Waiting>,
+    /// Requests that wait for the engine. In a thread of their own: the session's few must go on.
+    waiting: Sender<Word>,
 }
 
 /// What is served, and what is open.
@@ -46,7 +52,7 @@ pub(crate) struct Served {
     /// Asks the supervisor about a container.
     who: Sender<String>,
     started: SystemTime,
-    open: Mutex<HashMap<u64, Arc<Snapshot>>>,
+    open: Mutex<HashMap<u64, Opened>>,
     /// The kernel's ear, once the session has one.
     notifier: OnceLock<Notifier>,
     counts: Vec<Count>,
@@ -79,19 +85,76 @@ impl Handle {
     }
 }
 
+/// An open file.
+struct Opened {
+    snapshot: Arc<Snapshot>,
+    /// Whether it may have been read through the page cache.
+    paged: bool,
+}
+
+impl Opened {
+    fn new(snapshot: Arc<Snapshot>) -> Self {
+        Opened { snapshot, paged: false }
+    }
+}
+
 /// What is counted of a file.
-#[derive(Default)]
 struct Count {
     /// The size that the kernel knows at least.
     known_size: AtomicU64,
-    reads: AtomicU64,
-    /// In seconds since 1970; 0 for never.
-    last_read: AtomicU64,
+    /// For each of its grants.
+    reads: Vec<Reads>,
 }
 
-/// An open whose caller is not known yet, or the news that one is known now.
-enum Waiting {
-    Open { inode: INodeNo, index: usize, caller: Caller, request: u64, since: Instant, reply: ReplyOpen },
+#[derive(Default)]
+struct Reads {
+    count: AtomicU64,
+    /// In seconds since 1970; 0 for never.
+    last: AtomicU64,
+}
+
+/// A request whose caller is not known yet.
+struct Waiting {
+    inode: INodeNo,
+    index: usize,
+    caller: Caller,
+    since: Instant,
+    wanted: Wanted,
+}
+
+/// What is asked for.
+enum Wanted {
+    Open {
+        request: u64,
+        reply: ReplyOpen,
+    },
+    /// How a file looks that looks otherwise to each service. `size` is that of the open file.
+    Attributes {
+        size: Option<u64>,
+        reply: ReplyAttr,
+    },
+}
+
+impl Wanted {
+    fn patience(&self) -> Duration {
+        match self {
+            Wanted::Open { .. } => PATIENCE,
+            Wanted::Attributes { .. } => GLANCE,
+        }
+    }
+
+    fn fail(self, error: Errno) {
+        match self {
+            Wanted::Open { reply, .. } => reply.error(error),
+            Wanted::Attributes { reply, .. } => reply.error(error),
+        }
+    }
+}
+
+/// What the thread hears that keeps requests.
+enum Word {
+    Wait(Waiting),
+    /// A caller is known now.
     News,
 }
 
@@ -112,25 +175,28 @@ pub(crate) struct Parts {
 #[derive(Clone)]
 pub(crate) struct News {
     served: Arc<Served>,
-    waiting: Sender<Waiting>,
+    waiting: Sender<Word>,
 }
 
 impl News {
     pub(crate) fn learn(&self, id: String, container: Option<crate::spec::Container>) {
         self.served.containers.learn(id, container);
-        let _ = self.waiting.send(Waiting::News);
+        let _ = self.waiting.send(Word::News);
     }
 
     /// What has been read.
     pub(crate) fn files(&self) -> Vec<FileStatus> {
-        let one = |(file, count): (&FileSpec, &Count)| FileStatus {
-            path: file.path.clone(),
-            service: file.service.clone(),
-            secret: file.secret,
-            reads: count.reads.load(Ordering::Relaxed),
-            last_read: Some(count.last_read.load(Ordering::Relaxed)).filter(|last| *last > 0),
+        let of_file = |(file, count): (&FileSpec, &Count)| -> Vec<FileStatus> {
+            let one = |(grant, reads): (&Grant, &Reads)| FileStatus {
+                path: file.path.clone(),
+                service: grant.service.clone(),
+                secret: file.secret,
+                reads: reads.count.load(Ordering::Relaxed),
+                last_read: Some(reads.last.load(Ordering::Relaxed)).filter(|last| *last > 0),
+            };
+            file.grants.iter().zip(&count.reads).map(one).collect()
         };
-        self.served.snapshots.spec().files.iter().zip(&self.served.counts).map(one).collect()
+        self.served.snapshots.spec().files.iter().zip(&self.served.counts).flat_map(of_file).collect()
     }
 }
 
@@ -138,7 +204,7 @@ impl SecretFs {
     pub(crate) fn new(parts: Parts) -> Self {
         let (forget, to_forget) = channel();
         let served = Arc::new(Served {
-            counts: parts.snapshots.spec().files.iter().map(|_| Count::default()).collect(),
+            counts: parts.snapshots.spec().files.iter().map(Count::of).collect(),
             notifier: OnceLock::new(),
             forget,
             tree: parts.tree,
@@ -175,10 +241,24 @@ impl SecretFs {
     pub(crate) fn news(&self) -> News {
         News { served: Arc::clone(&self.served), waiting: self.waiting.clone() }
     }
+
+    fn ask(&self, inode: INodeNo, index: usize, caller: Caller, wanted: Wanted) {
+        let request = Waiting { inode, index, caller, since: Instant::now(), wanted };
+        if let Some(request) = self.served.answer(request) {
+            let _ = self.waiting.send(Word::Wait(request));
+        }
+    }
+}
+
+impl Count {
+    fn of(file: &FileSpec) -> Self {
+        Count { known_size: AtomicU64::new(0), reads: file.grants.iter().map(|_| Reads::default()).collect() }
+    }
 }
 
 impl Served {
-    fn attributes(&self, inode: u64) -> Option<FileAttr> {
+    /// How an inode looks, to who has the given grant.
+    fn attributes(&self, inode: u64, grant: Option<usize>) -> Option<FileAttr> {
         let mut attributes = FileAttr {
             ino: INodeNo(inode),
             size: 0,
@@ -203,9 +283,11 @@ impl Served {
                 snapshot.map_or((0, self.started), |snapshot| (snapshot.bytes.len() as u64, snapshot.loaded));
             attributes.kind = FileType::RegularFile;
             attributes.nlink = 1;
-            attributes.perm = (file.mode & 0o777) as u16;
-            attributes.uid = file.uid;
-            attributes.gid = file.gid;
+            if let Some(grant) = grant.and_then(|grant| file.grants.get(grant)).or(file.grants.last()) {
+                attributes.perm = (grant.mode & 0o777) as u16;
+                attributes.uid = grant.uid;
+                attributes.gid = grant.gid;
+            }
             attributes.size = size;
             if let Some(count) = self.counts.get(*index) {
                 count.known_size.store(attributes.size, Ordering::Relaxed);
@@ -226,37 +308,57 @@ impl Served {
         }
     }
 
-    /// Answers an open as soon as it is known whose container asks; gives it back if it is not known yet.
+    /// Answers as soon as it is known whose container asks; gives the request back if it is not known yet.
     fn answer(&self, waiting: Waiting) -> Option<Waiting> {
-        let Waiting::Open { inode, index, caller, request, since, reply } = waiting else { return None };
         let spec = self.snapshots.spec();
-        let Some(file) = spec.files.get(index) else {
-            reply.error(Errno::ENOENT);
+        let Some(file) = spec.files.get(waiting.index) else {
+            waiting.wanted.fail(Errno::ENOENT);
             return None;
         };
-        let inside = match self.containers.decide(spec.scope, &spec.project, &file.service, &caller) {
-            Decision::Inside(name) => Ok(name),
+        let inside = match self.containers.decide(spec.scope, &spec.project, &file.grants, &waiting.caller) {
+            Decision::Inside { grant, container } => Ok((grant, container)),
             Decision::Outside(reason) => Err(reason),
-            Decision::Ask(_) if since.elapsed() > PATIENCE => {
+            Decision::Ask(_) if waiting.since.elapsed() > waiting.wanted.patience() => {
                 Err("the engine did not say whose container it is".to_owned())
             }
             Decision::Ask(ids) => {
                 for id in ids {
                     let _ = self.who.send(id);
                 }
-                return Some(Waiting::Open { inode, index, caller, request, since, reply });
+                return Some(waiting);
             }
         };
-        match self.decide(index, file, &caller, request, inside) {
-            Ok(snapshot) => {
-                self.tell_size(inode, index, &snapshot);
-                let handle = self.give_out(snapshot);
-                // DIRECT_IO keeps the content out of the kernel's page cache.
-                reply.opened(handle, FopenFlags::FOPEN_DIRECT_IO);
+        let Waiting { inode, index, caller, wanted, .. } = waiting;
+        match wanted {
+            Wanted::Open { request, reply } => match self.decide(index, file, &caller, request, inside) {
+                Ok(snapshot) => {
+                    self.tell_size(inode, index, &snapshot);
+                    let handle = self.give_out(snapshot);
+                    // DIRECT_IO keeps the content out of the kernel's page cache.
+                    reply.opened(handle, FopenFlags::FOPEN_DIRECT_IO);
+                }
+                Err(error) => reply.error(error),
+            },
+            Wanted::Attributes { size, reply } => {
+                match self.attributes(inode.0, inside.ok().map(|(grant, _)| grant)) {
+                    Some(attributes) => {
+                        reply.attr(&TTL, &FileAttr { size: size.unwrap_or(attributes.size), ..attributes });
+                    }
+                    None => reply.error(Errno::ENOENT),
+                }
             }
-            Err(error) => reply.error(error),
         }
         None
+    }
+
+    /// Whether a file looks the same to all.
+    fn is_plain(&self, inode: u64) -> bool {
+        match self.tree.node(inode) {
+            Some(Node::File(index)) => {
+                self.snapshots.spec().files.get(*index).is_none_or(|file| file.grants.len() < 2)
+            }
+            _ => true,
+        }
     }
 
     /// Decides, writes down, and gives the snapshot that this open will read to its end.
@@ -266,11 +368,13 @@ impl Served {
         file: &FileSpec,
         caller: &Caller,
         request: u64,
-        inside: Result<Option<String>, String>,
+        inside: Result<(usize, Option<String>), String>,
     ) -> Result<Arc<Snapshot>, Errno> {
         let secret = self.snapshots.spec().secrets.get(file.secret).ok_or(Errno::ENOENT)?;
         let current = self.snapshots.current(file.secret).ok_or(Errno::ENOENT)?;
-        let decision = inside.and_then(|name| caller.may_read(file.uid, file.gid, file.mode).map(|()| name));
+        let index_of_grant = inside.as_ref().map_or(0, |(grant, _)| *grant);
+        let grant = file.grants.get(index_of_grant).ok_or(Errno::EACCES)?;
+        let decision = inside.and_then(|(_, name)| caller.may_read(grant).map(|()| name));
         let trouble = current.trouble.as_deref().unwrap_or_default();
         let (outcome, reason) = match (&decision, &current.snapshot) {
             (Err(reason), _) => (Outcome::Denied, reason.as_str()),
@@ -278,7 +382,7 @@ impl Served {
             (Ok(_), None) => (Outcome::Failed, trouble),
         };
         let entry = Entry {
-            service: &file.service,
+            service: &grant.service,
             secret: &secret.name,
             version: current.snapshot.as_ref().map(|snapshot| snapshot.version),
             container_name: decision.as_ref().ok().and_then(|name| name.as_deref()),
@@ -291,31 +395,31 @@ impl Served {
             return Err(Errno::EIO);
         }
         decision.map_err(|_| Errno::EACCES)?;
-        if let Some(count) = self.counts.get(index) {
-            count.reads.fetch_add(1, Ordering::Relaxed);
-            count.last_read.store(seconds(SystemTime::now()), Ordering::Relaxed);
+        if let Some(reads) = self.counts.get(index).and_then(|count| count.reads.get(index_of_grant)) {
+            reads.count.fetch_add(1, Ordering::Relaxed);
+            reads.last.store(seconds(SystemTime::now()), Ordering::Relaxed);
         }
         current.snapshot.ok_or(Errno::EIO)
     }
 
-    /// Holds opens until the engine has answered.
-    fn wait(&self, arriving: &Receiver<Waiting>) {
+    /// Holds requests until the engine has answered.
+    fn wait(&self, arriving: &Receiver<Word>) {
         let mut waiting: Vec<Waiting> = Vec::new();
         loop {
             let arrived = if waiting.is_empty() {
                 arriving.recv().map_err(|_| RecvTimeoutError::Disconnected)
             } else {
-                arriving.recv_timeout(Duration::from_millis(500))
+                arriving.recv_timeout(Duration::from_millis(250))
             };
             match arrived {
-                Ok(Waiting::News) | Err(RecvTimeoutError::Timeout) => {}
-                Ok(open) => {
-                    waiting.extend(self.answer(open));
+                Ok(Word::News) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Word::Wait(request)) => {
+                    waiting.extend(self.answer(request));
                     continue;
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            waiting = waiting.into_iter().filter_map(|open| self.answer(open)).collect();
+            waiting = waiting.into_iter().filter_map(|request| self.answer(request)).collect();
         }
     }
 
@@ -340,7 +444,7 @@ impl Served {
             let handle = Handle { worker: self.worker, version: snapshot.version, number }.pack();
             // After 16 million opens one of the first may still be open.
             if let std::collections::hash_map::Entry::Vacant(free) = opened.entry(handle.0) {
-                free.insert(snapshot);
+                free.insert(Opened::new(snapshot));
                 return handle;
             }
         }
@@ -356,7 +460,7 @@ impl Served {
         if let Some(now) = current.snapshot
             && (now.version & 0xff_ffff == version || offset == 0)
         {
-            self.opened().insert(handle.0, Arc::clone(&now));
+            self.opened().insert(handle.0, Opened::new(Arc::clone(&now)));
             return Ok(now);
         }
         let archive = self.archive.lock().unwrap_or_else(PoisonError::into_inner);
@@ -364,11 +468,11 @@ impl Served {
         drop(archive);
         let bytes = values.and_then(|values| values.into_iter().next()).ok_or(Errno::EIO)?;
         let snapshot = Arc::new(Snapshot { bytes: Arc::new(bytes), version, loaded: self.started });
-        self.opened().insert(handle.0, Arc::clone(&snapshot));
+        self.opened().insert(handle.0, Opened::new(Arc::clone(&snapshot)));
         Ok(snapshot)
     }
 
-    fn opened(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Snapshot>>> {
+    fn opened(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Opened>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -382,18 +486,27 @@ impl Filesystem for SecretFs {
 
     fn lookup(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         let inode = name.to_str().and_then(|name| self.served.tree.child(parent.0, name));
-        match inode.and_then(|inode| self.served.attributes(inode)) {
-            Some(attributes) => reply.entry(&TTL, &attributes, Generation(0)),
+        match inode.and_then(|inode| self.served.attributes(inode, None)) {
+            Some(attributes) => reply.entry_with_ttls(&TTL, &NAME_TTL, &attributes, Generation(0)),
             None => reply.error(Errno::ENOENT),
         }
     }
 
-    fn getattr(&self, _request: &Request, inode: INodeNo, handle: Option<FileHandle>, reply: ReplyAttr) {
-        let Some(mut attributes) = self.served.attributes(inode.0) else { return reply.error(Errno::ENOENT) };
-        if let Some(snapshot) = handle.and_then(|handle| self.served.opened().get(&handle.0).cloned()) {
-            attributes.size = snapshot.bytes.len() as u64;
+    fn getattr(&self, request: &Request, inode: INodeNo, handle: Option<FileHandle>, reply: ReplyAttr) {
+        let size =
+            handle.and_then(|handle| Some(self.served.opened().get(&handle.0)?.snapshot.bytes.len() as u64));
+        if let Ok(index) = self.served.file(inode)
+            && !self.served.is_plain(inode.0)
+            // In the container already, which the engine will say nothing of until its runtime is done.
+            && !caller::is_runtime(request.pid())
+        {
+            let caller = Caller::of(request.pid(), request.uid(), request.gid());
+            return self.ask(inode, index, caller, Wanted::Attributes { size, reply });
         }
-        reply.attr(&TTL, &attributes);
+        let Some(attributes) = self.served.attributes(inode.0, None) else {
+            return reply.error(Errno::ENOENT);
+        };
+        reply.attr(&TTL, &FileAttr { size: size.unwrap_or(attributes.size), ..attributes });
     }
 
     fn open(&self, request: &Request, inode: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
@@ -405,11 +518,7 @@ impl Filesystem for SecretFs {
             return reply.error(Errno::EROFS);
         }
         let caller = Caller::of(request.pid(), request.uid(), request.gid());
-        let request = request.unique().0;
-        let open = Waiting::Open { inode, index, caller, request, since: Instant::now(), reply };
-        if let Some(open) = self.served.answer(open) {
-            let _ = self.waiting.send(open);
-        }
+        self.ask(inode, index, caller, Wanted::Open { request: request.unique().0, reply });
     }
 
     fn read(
@@ -423,26 +532,22 @@ impl Filesystem for SecretFs {
         _lock_owner: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        let known = self.served.opened().get(&handle.0).cloned();
+        let known = self.served.opened().get(&handle.0).map(|open| Arc::clone(&open.snapshot));
         let snapshot = match known.map_or_else(|| self.served.inherited(inode, handle, offset), Ok) {
             Ok(snapshot) => snapshot,
             Err(error) => return reply.error(error),
         };
+        // The page cache asks for whole pages.
+        if u64::from(size).is_multiple_of(PAGE)
+            && offset.is_multiple_of(PAGE)
+            && let Some(open) = self.served.opened().get_mut(&handle.0)
+        {
+            open.paged = true;
+        }
         let bytes = snapshot.bytes.expose();
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
         let end = start.saturating_add(size as usize).min(bytes.len());
         reply.data(&bytes[start..end]);
-    }
-
-    fn flush(
-        &self,
-        _request: &Request,
-        _inode: INodeNo,
-        _handle: FileHandle,
-        _owner: LockOwner,
-        reply: ReplyEmpty,
-    ) {
-        reply.ok();
     }
 
     fn release(
@@ -455,10 +560,13 @@ impl Filesystem for SecretFs {
         _flush: bool,
         reply: ReplyEmpty,
     ) {
-        self.served.opened().remove(&handle.0);
+        let open = self.served.opened().remove(&handle.0);
         reply.ok();
-        // splice(2) and sendfile(2) read through the page cache even with DIRECT_IO: empty it.
-        let _ = self.served.forget.send(inode);
+        // splice(2) and sendfile(2) read through the page cache even with DIRECT_IO: empty it. What an earlier
+        // worker's handle was read by is not known.
+        if open.is_none_or(|open| open.paged) {
+            let _ = self.served.forget.send(inode);
+        }
     }
 
     fn readdir(
@@ -496,7 +604,9 @@ impl Filesystem for SecretFs {
         };
         let caller = Caller::of(request.pid(), request.uid(), request.gid());
         let allowed = !mask.contains(AccessFlags::X_OK)
-            && (!mask.contains(AccessFlags::R_OK) || caller.may_read(file.uid, file.gid, file.mode).is_ok());
+            // A hint: which grant counts is decided by the open.
+            && (!mask.contains(AccessFlags::R_OK)
+                || file.grants.iter().any(|grant| caller.may_read(grant).is_ok()));
         if allowed { reply.ok() } else { reply.error(Errno::EACCES) }
     }
 

@@ -6,8 +6,8 @@
 //!
 //! ```no_run
 //! use cosec_fuse::{
-//!     AuditSpec, FileSpec, HeldValues, Helpers, MountKind, Scope, SecretKind, SecretSpec, Server, Source, Spec,
-//!     StartOptions,
+//!     AuditSpec, FileSpec, Grant, HeldValues, Helpers, MountKind, Scope, SecretKind, SecretSpec, Server,
+//!     Source, Spec, StartOptions,
 //! };
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -20,11 +20,8 @@
 //!     }],
 //!     files: vec![FileSpec {
 //!         path: "db/run/secrets/password".into(),
-//!         service: "db".into(),
 //!         secret: 0,
-//!         uid: 999,
-//!         gid: 999,
-//!         mode: 0o400,
+//!         grants: vec![Grant { service: "db".into(), uid: 999, gid: 999, mode: 0o400 }],
 //!     }],
 //!     scope: Scope::Everyone,
 //!     audit: AuditSpec::new("/home/me/.local/state/cosec/shop/audit.jsonl"),
@@ -72,12 +69,12 @@ mod worker;
 pub use audit::AuditError;
 pub use channel::ChannelError;
 pub use heal::heal;
-pub use memory::{HeldValues, SecretBytes, keep_others_out};
-pub use mount::{MountError, is_mounted, is_ours, umount};
+pub use memory::{HeldValues, SecretBytes, WipingAllocator, keep_others_out};
+pub use mount::{MountError, is_dead, is_mounted, is_ours, umount};
 pub use server::{Client, Running, Server, StartError, StartOptions};
-pub use source::{SourceError, check_source};
+pub use source::{FindVariable, SourceError, check_source};
 pub use spec::{
-    AuditSpec, Changed, Container, FileSpec, FileStatus, Helpers, MountKind, OnAuditFailure, Scope,
+    AuditSpec, Changed, Container, FileSpec, FileStatus, Grant, Helpers, MountKind, OnAuditFailure, Scope,
     SecretKind, SecretSpec, SecretStatus, Source, Spec, Status, VersionStatus,
 };
 pub use supervisor::supervisor_main;

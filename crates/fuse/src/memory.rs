@@ -1,29 +1,124 @@
 //! Memory for secrets: locked, left out of core dumps and forks, zeroed before it is given back.
-#![allow(unsafe_code, reason = "mmap and slices over it")]
+#![allow(unsafe_code, reason = "mmap and slices over it; an allocator")]
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::fmt;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fstat, ftruncate, memfd_create};
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mlock, mmap, mmap_anonymous, munmap};
 use zeroize::{Zeroize, Zeroizing};
 
-/// Bytes of a secret in pages of their own. No Clone, no Display, no content in Debug.
+/// Bytes of a secret in locked memory. No Clone, no Display, no content in Debug.
 pub struct SecretBytes {
-    pages: NonNull<u8>,
-    mapped: usize,
+    start: NonNull<u8>,
+    /// How many bytes there are room for.
+    room: usize,
     length: usize,
+    /// Their own pages; nothing for a slot of a shelf.
+    pages: Option<Pages>,
 }
 
-// SAFETY: the pages are owned and, after construction, only read.
+// SAFETY: the memory is owned and, after construction, only read.
 unsafe impl Send for SecretBytes {}
 // SAFETY: as above; shared references only read.
 unsafe impl Sync for SecretBytes {}
 
 static LOCK_FAILED: AtomicBool = AtomicBool::new(false);
+
+/// Locked memory, left out of core dumps and forks.
+struct Pages {
+    start: NonNull<u8>,
+    length: usize,
+}
+
+// SAFETY: an address range that nothing else refers to.
+unsafe impl Send for Pages {}
+// SAFETY: as above; it is only ever given back.
+unsafe impl Sync for Pages {}
+
+impl Pages {
+    fn map(bytes: usize) -> std::io::Result<Self> {
+        let length = bytes.max(1).next_multiple_of(rustix::param::page_size());
+        // SAFETY: a new private anonymous mapping; nothing else can refer to it.
+        let start = unsafe {
+            mmap_anonymous(
+                std::ptr::null_mut(),
+                length,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::PRIVATE,
+            )
+        }?;
+        let Some(start) = NonNull::new(start.cast::<u8>()) else {
+            return Err(std::io::Error::other("the kernel gave no memory"));
+        };
+        // SAFETY: the mapping is ours and `length` long. Advice fails only on kernels that do not know it.
+        unsafe {
+            let _ = madvise(start.as_ptr().cast(), length, Advice::LinuxDontDump);
+            let _ = madvise(start.as_ptr().cast(), length, Advice::LinuxWipeOnFork);
+            if mlock(start.as_ptr().cast(), length).is_err() {
+                LOCK_FAILED.store(true, Ordering::Relaxed);
+            }
+        }
+        Ok(Pages { start, length })
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours, and nobody can hold a reference to it any more.
+        unsafe {
+            let _ = munmap(self.start.as_ptr().cast(), self.length);
+        }
+    }
+}
+
+/// Room for secrets of about one size: most are far smaller than a page, and there may be thousands. What is
+/// mapped once stays.
+struct Shelf {
+    slot: usize,
+    free: Vec<NonNull<u8>>,
+}
+
+// SAFETY: addresses of memory that nothing refers to until it is handed out.
+unsafe impl Send for Shelf {}
+
+impl Shelf {
+    const fn new(slot: usize) -> Self {
+        Shelf { slot, free: Vec::new() }
+    }
+
+    fn take(&mut self) -> std::io::Result<NonNull<u8>> {
+        if let Some(slot) = self.free.pop() {
+            return Ok(slot);
+        }
+        let pages = Pages::map(SHELF)?;
+        // SAFETY: all slots lie within the mapping.
+        self.free.extend((0..pages.length / self.slot).map(|at| unsafe { pages.start.add(at * self.slot) }));
+        std::mem::forget(pages);
+        self.free.pop().ok_or_else(|| std::io::Error::other("a shelf without room"))
+    }
+}
+
+/// Bytes that are mapped for a shelf at a time.
+const SHELF: usize = 64 << 10;
+
+static SHELVES: Mutex<[Shelf; 6]> = Mutex::new([
+    Shelf::new(64),
+    Shelf::new(128),
+    Shelf::new(256),
+    Shelf::new(512),
+    Shelf::new(1024),
+    Shelf::new(2048),
+]);
+
+fn shelves() -> MutexGuard<'static, [Shelf; 6]> {
+    SHELVES.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 impl SecretBytes {
     /// Takes bytes in. The caller's own copy is the caller's to zero.
@@ -49,43 +144,24 @@ impl SecretBytes {
         Ok(secret)
     }
 
-    /// Locked pages for so many bytes, none of which counts as there yet.
+    /// Locked memory for so many bytes, none of which counts as there yet.
     fn room(bytes: usize) -> std::io::Result<Self> {
-        let page = rustix::param::page_size();
-        let mapped = bytes.max(1).next_multiple_of(page);
-        // SAFETY: a new private anonymous mapping; nothing else can refer to it.
-        let pages = unsafe {
-            mmap_anonymous(
-                std::ptr::null_mut(),
-                mapped,
-                ProtFlags::READ | ProtFlags::WRITE,
-                MapFlags::PRIVATE,
-            )
-        }?;
-        let Some(pages) = NonNull::new(pages.cast::<u8>()) else {
-            return Err(std::io::Error::other("the kernel gave no memory"));
-        };
-        let secret = SecretBytes { pages, mapped, length: 0 };
-        // SAFETY: the mapping is ours and `mapped` long. Advice fails only on kernels that do not know it.
-        unsafe {
-            let _ = madvise(pages.as_ptr().cast(), mapped, Advice::LinuxDontDump);
-            let _ = madvise(pages.as_ptr().cast(), mapped, Advice::LinuxWipeOnFork);
-            if mlock(pages.as_ptr().cast(), mapped).is_err() {
-                LOCK_FAILED.store(true, Ordering::Relaxed);
-            }
+        if let Some(shelf) = shelves().iter_mut().find(|shelf| bytes <= shelf.slot) {
+            return Ok(SecretBytes { start: shelf.take()?, room: shelf.slot, length: 0, pages: None });
         }
-        Ok(secret)
+        let pages = Pages::map(bytes)?;
+        Ok(SecretBytes { start: pages.start, room: pages.length, length: 0, pages: Some(pages) })
     }
 
     fn room_mut(&mut self) -> &mut [u8] {
-        // SAFETY: the mapping is ours, `mapped` long, zeroed by the kernel, and borrowed mutably here.
-        unsafe { std::slice::from_raw_parts_mut(self.pages.as_ptr(), self.mapped) }
+        // SAFETY: the memory is ours, `room` long, zeroed by the kernel or its last owner, and borrowed mutably.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.room) }
     }
 
     /// The bytes.
     pub fn expose(&self) -> &[u8] {
-        // SAFETY: `length` bytes of our own mapping were written in `new` or `read`.
-        unsafe { std::slice::from_raw_parts(self.pages.as_ptr(), self.length) }
+        // SAFETY: `length` bytes of our own memory were written in `new` or `read`.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.length) }
     }
 
     /// How many.
@@ -107,9 +183,10 @@ pub(crate) fn lock_failed() -> bool {
 impl Drop for SecretBytes {
     fn drop(&mut self) {
         self.room_mut().zeroize();
-        // SAFETY: the mapping is ours, and nobody can hold a reference to it any more.
-        unsafe {
-            let _ = munmap(self.pages.as_ptr().cast(), self.mapped);
+        if self.pages.is_none()
+            && let Some(shelf) = shelves().iter_mut().find(|shelf| shelf.slot == self.room)
+        {
+            shelf.free.push(self.start);
         }
     }
 }
@@ -261,10 +338,59 @@ impl AsFd for HeldValues {
     }
 }
 
+/// The allocator of a program that handles secrets: from [`keep_others_out`] on, what is given back is zeroed
+/// first. Parsers make copies that no type of ours sees, an env file's not least.
+pub struct WipingAllocator;
+
+static WIPE: AtomicBool = AtomicBool::new(false);
+
+// SAFETY: all is left to the system's allocator; memory is only written while it is still ours.
+unsafe impl GlobalAlloc for WipingAllocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        if WIPE.load(Ordering::Relaxed) {
+            // SAFETY: the block is the caller's, of this size, and nobody else's until it is given back.
+            unsafe { pointer.write_bytes(0, layout.size()) };
+            // The compiler must not find that nobody reads it any more.
+            std::hint::black_box(pointer);
+            std::sync::atomic::compiler_fence(Ordering::SeqCst);
+        }
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(pointer, layout) };
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if !WIPE.load(Ordering::Relaxed) {
+            // SAFETY: the caller's promise.
+            return unsafe { System.realloc(pointer, layout, size) };
+        }
+        // SAFETY: size and alignment were promised to be valid; both blocks are as large as what is copied.
+        unsafe {
+            let moved = System.alloc(Layout::from_size_align_unchecked(size, layout.align()));
+            if !moved.is_null() {
+                moved.copy_from_nonoverlapping(pointer, layout.size().min(size));
+                self.dealloc(pointer, layout);
+            }
+            moved
+        }
+    }
+}
+
 /// Makes this process's memory, descriptors and environment unreadable to others of the same user: no core
-/// dump, no ptrace, no look into /proc. What it starts is as it would be anyway.
+/// dump, no ptrace, no look into /proc; and zeroes what it gives back, if it has [`WipingAllocator`]. What it
+/// starts is as it would be anyway.
 pub fn keep_others_out() {
     use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+    WIPE.store(true, Ordering::Relaxed);
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
@@ -287,13 +413,48 @@ mod tests {
         let secret = SecretBytes::new(b"canary").unwrap();
         assert_eq!(secret.expose(), b"canary");
         assert_eq!(format!("{secret:?}"), "a secret of 6 bytes");
-        let start = format!("{:x}-", secret.pages.as_ptr() as usize);
-        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
-        let own = maps.split(&start).nth(1).unwrap();
-        let flags = own.lines().find(|line| line.starts_with("VmFlags")).unwrap();
-        for flag in ["dd", "wf", "lo"] {
-            assert!(flags.split_whitespace().any(|other| other == flag), "{flag} is not in {flags}");
+        let large = SecretBytes::new(&[7; 5000]).unwrap();
+        for place in [secret.start, large.start].map(|start| start.as_ptr() as usize) {
+            let flags = flags_at(place);
+            for flag in ["dd", "wf", "lo"] {
+                assert!(flags.split_whitespace().any(|other| other == flag), "{flag} is not in {flags}");
+            }
         }
+    }
+
+    fn flags_at(place: usize) -> String {
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let mut inside = false;
+        for line in maps.lines() {
+            let range = line.split(' ').next().and_then(|range| range.split_once('-'));
+            let number = |text: &str| usize::from_str_radix(text, 16).ok();
+            if let Some((Some(from), Some(to))) = range.map(|(from, to)| (number(from), number(to))) {
+                inside = (from..to).contains(&place);
+            }
+            if inside && line.starts_with("VmFlags") {
+                return line.to_owned();
+            }
+        }
+        panic!("nothing is mapped there");
+    }
+
+    #[test]
+    fn what_is_let_go_is_zeroed_and_no_two_secrets_share_room() {
+        let sizes = [0, 1, 63, 64, 65, 2048, 2049, 9000];
+        let all: Vec<SecretBytes> = sizes
+            .iter()
+            .enumerate()
+            .map(|(at, size)| SecretBytes::new(&vec![at as u8 + 1; *size]).unwrap())
+            .collect();
+        for (at, secret) in all.iter().enumerate() {
+            assert_eq!(secret.expose(), vec![at as u8 + 1; sizes[at]]);
+        }
+        let slot = SecretBytes::new(&[9; 200]).unwrap();
+        let place = slot.start;
+        drop(slot);
+        // SAFETY: what a shelf has mapped stays.
+        let left = unsafe { std::slice::from_raw_parts(place.as_ptr().cast_const(), 200) };
+        assert!(left.iter().all(|byte| *byte != 9), "another test may have taken it since");
     }
 
     #[test]

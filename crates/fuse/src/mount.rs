@@ -42,6 +42,9 @@ pub enum MountError {
     /// Something is mounted there.
     #[error("something is mounted at {} already; unmount it with `umount -l {}`", .0.display(), .0.display())]
     Busy(PathBuf),
+    /// Somebody is at work there.
+    #[error("{} is in use: a program works in it or has a file of it open; end that, or unmount it with --force", .0.display())]
+    InUse(PathBuf),
     /// A FUSE mount whose server is gone.
     #[error("a mount whose server is gone is in the way at {}; unmount it with `cosec umount` or `umount -l {}`", .0.display(), .0.display())]
     Stale(PathBuf),
@@ -66,8 +69,7 @@ pub enum MountError {
 /// Mounts and gives the connection to the kernel. The first request on it, INIT, is not read yet.
 pub(crate) fn mount(point: &Path, kind: MountKind) -> Result<OwnedFd, MountError> {
     if is_mounted(point) {
-        let dead = matches!(rustix::fs::stat(point), Err(Errno::NOTCONN));
-        return Err(if dead {
+        return Err(if is_dead(point) {
             MountError::Stale(point.to_owned())
         } else {
             MountError::Busy(point.to_owned())
@@ -169,6 +171,11 @@ pub fn is_ours(point: &Path) -> bool {
     topmost(point).is_some_and(|mounted| mounted.kind == b"fuse.cosec")
 }
 
+/// Whether what is mounted at a path has lost its server.
+pub fn is_dead(point: &Path) -> bool {
+    matches!(rustix::fs::stat(point), Err(Errno::NOTCONN))
+}
+
 /// The device number of what is mounted at a path: another mount there has another.
 pub(crate) fn device_at(point: &Path) -> Option<Vec<u8>> {
     topmost(point).map(|mounted| mounted.device)
@@ -223,29 +230,57 @@ fn unescape(field: &[u8]) -> Vec<u8> {
 
 /// Unmounts; lazily where readers are left. Nothing mounted there is no error.
 pub fn umount(point: &Path) -> Result<(), MountError> {
+    match umount_idle(point) {
+        Err(MountError::InUse(_)) => umount_with(point, UnmountFlags::DETACH),
+        result => result,
+    }
+}
+
+/// Unmounts, unless somebody has a file open there or works in a directory of it.
+pub(crate) fn umount_idle(point: &Path) -> Result<(), MountError> {
+    umount_with(point, UnmountFlags::empty())
+}
+
+fn umount_with(point: &Path, flags: UnmountFlags) -> Result<(), MountError> {
     if !is_mounted(point) {
         return Ok(());
     }
-    let direct = rustix::mount::unmount(point, UnmountFlags::NOFOLLOW).or_else(|error| match error {
-        Errno::PERM => Err(error),
-        _ => rustix::mount::unmount(point, UnmountFlags::NOFOLLOW | UnmountFlags::DETACH),
-    });
-    match direct {
+    match rustix::mount::unmount(point, UnmountFlags::NOFOLLOW | flags) {
         Ok(()) | Err(Errno::INVAL) => Ok(()),
         Err(Errno::PERM) => {
-            let status = Command::new("fusermount3")
-                .args(["-u", "-z", "--"])
+            let lazily = flags.contains(UnmountFlags::DETACH).then_some("-z");
+            let output = Command::new("fusermount3")
+                .arg("-u")
+                .args(lazily)
+                .arg("--")
                 .arg(point)
-                .stderr(Stdio::null())
-                .status();
-            match status {
-                Ok(status) if status.success() || !is_mounted(point) => Ok(()),
+                .env("LC_ALL", "C")
+                .stdin(Stdio::null())
+                .output();
+            match output {
+                Ok(output) if output.status.success() || !is_mounted(point) => Ok(()),
+                Ok(output) if String::from_utf8_lossy(&output.stderr).contains("busy") => {
+                    Err(MountError::InUse(point.to_owned()))
+                }
                 Ok(_) => Err(other(point, "fusermount3 could not unmount it")),
                 Err(_) => Err(MountError::NoFusermount),
             }
         }
+        Err(Errno::BUSY) => Err(MountError::InUse(point.to_owned())),
         Err(error) => Err(other(point, error)),
     }
+}
+
+/// A hold on the directory that is to be mounted over, which leads past the mount for as long as it lives.
+pub(crate) fn hold(point: &Path) -> Result<OwnedFd, MountError> {
+    rustix::fs::open(point, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(
+        |error| match error {
+            Errno::NOENT => MountError::Missing(point.to_owned()),
+            Errno::NOTDIR => MountError::NoDirectory(point.to_owned()),
+            Errno::NOTCONN => MountError::Stale(point.to_owned()),
+            error => other(point, error),
+        },
+    )
 }
 
 /// Whether nobody can use the connection any more: the file system is unmounted everywhere.

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::caller::Caller;
-use crate::spec::{Container, Scope};
+use crate::spec::{Container, Grant, Scope};
 
 /// A container that the engine does not know is asked for again after this long.
 const STRANGER: Duration = Duration::from_secs(2);
@@ -20,8 +20,13 @@ const MOST: usize = 4096;
 /// What the scope says of an open.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// It may, as far as the scope goes. The container's name, if it is in one.
-    Inside(Option<String>),
+    /// It may, as far as the scope goes.
+    Inside {
+        /// By which of the file's grants.
+        grant: usize,
+        /// The container's name, if it is in one.
+        container: Option<String>,
+    },
     /// It may not, and why.
     Outside(String),
     /// The engine has to be asked about these containers first.
@@ -56,17 +61,17 @@ impl Containers {
         known.insert(id, container.map_or_else(|| Known::Stranger(Instant::now()), Known::Is));
     }
 
-    /// Whether a caller may open a file of `service`. Ids that the answer says to ask about count as asked.
-    pub(crate) fn decide(&self, scope: Scope, project: &str, service: &str, caller: &Caller) -> Decision {
-        let Scope::Services { host } = scope else { return Decision::Inside(None) };
+    /// By which grant a caller may open a file. Ids that the answer says to ask about count as asked.
+    pub(crate) fn decide(&self, scope: Scope, project: &str, grants: &[Grant], caller: &Caller) -> Decision {
+        let of = |service: &str| grants.iter().position(|grant| grant.service == service);
+        let Scope::Services { host } = scope else { return Decision::Inside { grant: 0, container: None } };
         if !caller.known {
             return Decision::Outside("nothing is known of the process that asks".to_owned());
         }
         if caller.containers.is_empty() {
-            return if host {
-                Decision::Inside(None)
-            } else {
-                Decision::Outside("a process outside the project's containers".to_owned())
+            return match of("").or(host.then_some(0)) {
+                Some(grant) => Decision::Inside { grant, container: None },
+                None => Decision::Outside("a process outside the project's containers".to_owned()),
             };
         }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -75,13 +80,14 @@ impl Containers {
         for id in caller.containers.iter().rev() {
             match known.get(id) {
                 Some(Known::Is(container)) if ask.is_empty() && !waiting => {
-                    return if container.project == project && container.service == service {
-                        Decision::Inside(Some(container.name.clone()))
-                    } else {
-                        Decision::Outside(format!(
-                            "container {} is not one of service `{service}` of project `{project}`",
+                    // A container without a service is not the host's.
+                    let own = container.project == project && !container.service.is_empty();
+                    return match of(&container.service).filter(|_| own) {
+                        Some(grant) => Decision::Inside { grant, container: Some(container.name.clone()) },
+                        None => Decision::Outside(format!(
+                            "container {} is of no service of project `{project}` that is granted it",
                             container.name
-                        ))
+                        )),
                     };
                 }
                 Some(Known::Is(_)) => {}
@@ -108,6 +114,15 @@ mod tests {
         Container { name: "c".into(), project: project.into(), service: service.into() }
     }
 
+    fn grants(services: &[&str]) -> Vec<Grant> {
+        let one = |service: &&str| Grant { service: (*service).into(), uid: 0, gid: 0, mode: 0o400 };
+        services.iter().map(one).collect()
+    }
+
+    fn inside(grant: usize, container: Option<&str>) -> Decision {
+        Decision::Inside { grant, container: container.map(str::to_owned) }
+    }
+
     fn caller(containers: &[&str]) -> Caller {
         let containers = containers.iter().map(|id| (*id).to_owned()).collect();
         Caller { known: true, containers, ..Caller::default() }
@@ -121,8 +136,8 @@ mod tests {
             ("twin".to_owned(), container("other", "web")),
         ]);
         let scope = Scope::Services { host: false };
-        let decide = |id: &str| containers.decide(scope, "shop", "web", &caller(&[id]));
-        assert_eq!(decide("web"), Decision::Inside(Some("c".into())));
+        let decide = |id: &str| containers.decide(scope, "shop", &grants(&["web"]), &caller(&[id]));
+        assert_eq!(decide("web"), inside(0, Some("c")));
         assert!(matches!(decide("db"), Decision::Outside(_)));
         assert!(matches!(decide("twin"), Decision::Outside(_)));
     }
@@ -130,23 +145,42 @@ mod tests {
     #[test]
     fn host_processes_and_unknown_ones_are_outside_unless_the_policy_lets_them_in() {
         let containers = Containers::default();
-        let decide =
-            |host, caller: &Caller| containers.decide(Scope::Services { host }, "shop", "web", caller);
+        let decide = |host, caller: &Caller| {
+            containers.decide(Scope::Services { host }, "shop", &grants(&["web"]), caller)
+        };
         assert!(matches!(decide(false, &caller(&[])), Decision::Outside(_)));
-        assert_eq!(decide(true, &caller(&[])), Decision::Inside(None));
+        assert_eq!(decide(true, &caller(&[])), inside(0, None));
         assert!(matches!(decide(true, &Caller::default()), Decision::Outside(_)), "no /proc, no rights");
+    }
+
+    #[test]
+    fn of_a_file_for_several_each_service_and_the_host_get_their_own_grant() {
+        let nobodys = Container { service: String::new(), ..container("shop", "") };
+        let containers = Containers::knowing([
+            ("db".to_owned(), container("shop", "db")),
+            ("other".to_owned(), container("shop", "other")),
+            ("nobodys".to_owned(), nobodys),
+        ]);
+        let decide = |caller: &Caller| {
+            let grants = grants(&["web", "db", ""]);
+            containers.decide(Scope::Services { host: false }, "shop", &grants, caller)
+        };
+        assert_eq!(decide(&caller(&["db"])), inside(1, Some("c")));
+        assert_eq!(decide(&caller(&[])), inside(2, None));
+        assert!(matches!(decide(&caller(&["other"])), Decision::Outside(_)));
+        assert!(matches!(decide(&caller(&["nobodys"])), Decision::Outside(_)), "not the host's grant");
     }
 
     #[test]
     fn a_container_is_asked_about_once_and_a_nested_engines_containers_count_as_their_own() {
         let containers = Containers::default();
         let scope = Scope::Services { host: false };
-        let decide = |ids: &[&str]| containers.decide(scope, "shop", "web", &caller(ids));
+        let decide = |ids: &[&str]| containers.decide(scope, "shop", &grants(&["web"]), &caller(ids));
         assert_eq!(decide(&["outer", "inner"]), Decision::Ask(vec!["inner".into(), "outer".into()]));
         assert_eq!(decide(&["outer", "inner"]), Decision::Ask(vec![]), "asked, not answered");
         containers.learn("inner".into(), None);
         containers.learn("outer".into(), Some(container("shop", "web")));
-        assert_eq!(decide(&["outer", "inner"]), Decision::Inside(Some("c".into())));
+        assert_eq!(decide(&["outer", "inner"]), inside(0, Some("c")));
         containers.learn("outer".into(), None);
         assert!(matches!(decide(&["outer", "inner"]), Decision::Outside(_)));
     }

@@ -215,7 +215,9 @@ impl Client {
     ) -> Result<HeldValues, ChannelError> {
         let (answer, given) = self.ask(&Request::Earlier { kind, name: name.to_owned(), version }, None)?;
         done(answer)?;
-        given.ok_or_else(|| ChannelError::Refused("the server gave no content".to_owned()))
+        given
+            .map(HeldValues::from_fd)
+            .ok_or_else(|| ChannelError::Refused("the server gave no content".to_owned()))
     }
 
     /// Gives a value that comes from no file other content, until the next plan.
@@ -223,22 +225,34 @@ impl Client {
         done(self.ask(&Request::Hold { kind, name: name.to_owned() }, Some(value))?.0)
     }
 
-    /// Unmounts and ends it.
+    /// The directory that is mounted over, as it is without the mount.
+    pub fn underlay(&mut self) -> Result<OwnedFd, ChannelError> {
+        let (answer, given) = self.ask(&Request::Underlay, None)?;
+        done(answer)?;
+        given.ok_or_else(|| ChannelError::Refused("the server gave no directory".to_owned()))
+    }
+
+    /// Unmounts and ends it, whoever is at work there.
     pub fn stop(&mut self) -> Result<(), ChannelError> {
-        done(self.ask(&Request::Stop, None)?.0)
+        done(self.ask(&Request::Stop { idle: false }, None)?.0)
+    }
+
+    /// Unmounts and ends it, unless a program works in the mount or has a file of it open.
+    pub fn stop_idle(&mut self) -> Result<(), ChannelError> {
+        done(self.ask(&Request::Stop { idle: true }, None)?.0)
     }
 
     fn ask(
         &mut self,
         request: &Request,
         held: Option<&HeldValues>,
-    ) -> Result<(Answer, Option<HeldValues>), ChannelError> {
+    ) -> Result<(Answer, Option<OwnedFd>), ChannelError> {
         let mut channel = Channel::new(UnixStream::connect(&self.socket)?);
         channel.patience(Some(PATIENCE))?;
         let descriptors: Vec<_> = held.into_iter().map(AsFd::as_fd).collect();
         channel.send(request, &descriptors)?;
         let answer = channel.receive()?;
-        Ok((answer, channel.take_descriptors().into_iter().next().map(HeldValues::from_fd)))
+        Ok((answer, channel.take_descriptors().into_iter().next()))
     }
 }
 

@@ -2,13 +2,12 @@
 //! has an old one open keeps it.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::ledger::Ledger;
 use crate::memory::{HeldValues, SecretBytes};
-use crate::source::{self, SourceError, Stamp};
+use crate::source::{FindVariable, Place, SourceError, Stamp, Underlay};
 use crate::spec::{SecretKind, SecretSpec, SecretStatus, Source, Spec};
 
 /// Content at one moment.
@@ -63,6 +62,8 @@ struct State {
 /// The content of all secrets.
 pub(crate) struct Snapshots {
     spec: Spec,
+    /// Where each secret's content is to be looked for.
+    places: Vec<Option<Place>>,
     states: Vec<Mutex<State>>,
     ledger: Ledger,
     changes: Arc<dyn Listener>,
@@ -94,6 +95,7 @@ impl Snapshots {
     /// others' readers must not pay for it.
     pub(crate) fn load(
         spec: Spec,
+        (underlay, find): (&Arc<Underlay>, FindVariable),
         held: &HeldValues,
         ledger: Ledger,
         before: &Before,
@@ -102,10 +104,12 @@ impl Snapshots {
         let held: Vec<Arc<SecretBytes>> = held.open()?.into_iter().map(Arc::new).collect();
         let past = Past::new(before)?;
         let mut states = Vec::with_capacity(spec.secrets.len());
+        let mut places = Vec::with_capacity(spec.secrets.len());
         for (index, secret) in spec.secrets.iter().enumerate() {
             let served = past.record(index, secret, &ledger);
-            let (state, rotated) = match &secret.source {
-                Source::File(path) => match source::read(path, spec.max_size) {
+            let place = Place::of(&secret.source, underlay, find);
+            let (state, rotated) = match (&place, &secret.source) {
+                (Some(place), _) => match place.read(spec.max_size) {
                     Ok((bytes, stamp)) => {
                         let changed = served.is_some_and(|(_, then)| stamp != then);
                         let version = served.map_or(1, |(version, _)| version + u64::from(changed));
@@ -119,8 +123,9 @@ impl Snapshots {
                     }
                     Err(error) => return Err(error.into()),
                 },
-                Source::Held(value) => {
-                    let bytes = held.get(*value).ok_or_else(|| LoadError::NoValue(secret.name.clone()))?;
+                (None, source) => {
+                    let value = if let Source::Held(value) = source { held.get(*value) } else { None };
+                    let bytes = value.ok_or_else(|| LoadError::NoValue(secret.name.clone()))?;
                     let changed = past.value(secret).is_some_and(|then| then != bytes.expose());
                     let version = served.map_or(1, |(version, _)| version + u64::from(changed));
                     ledger.set(index, version, Stamp::default());
@@ -134,30 +139,34 @@ impl Snapshots {
                 changes.hear(Change { secret: index, snapshot: Arc::clone(snapshot), rotated });
             }
             states.push(Mutex::new(state));
+            places.push(place);
         }
-        Ok(Snapshots { spec, states, ledger, changes })
+        Ok(Snapshots { spec, places, states, ledger, changes })
     }
 
     pub(crate) fn spec(&self) -> &Spec {
         &self.spec
     }
 
+    pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
+        self.places.iter().flatten()
+    }
+
     /// What a secret has now. Looks at the source first: no reader gets what has been replaced.
     pub(crate) fn current(&self, secret: usize) -> Option<Current> {
-        let spec = self.spec.secrets.get(secret)?;
         let mut state = self.lock(secret)?;
-        if let Source::File(path) = &spec.source {
-            self.refresh(secret, &mut state, path);
+        if let Some(place) = self.places.get(secret)? {
+            self.refresh(secret, &mut state, place);
         }
         Some(Current { snapshot: state.snapshot.clone(), trouble: state.trouble.clone() })
     }
 
-    fn refresh(&self, index: usize, state: &mut State, path: &Path) {
-        if state.stamp.is_some() && state.trouble.is_none() && Stamp::at(path) == state.stamp {
+    fn refresh(&self, index: usize, state: &mut State, place: &Place) {
+        if state.stamp.is_some() && state.trouble.is_none() && place.stamp() == state.stamp {
             return;
         }
         let served = self.ledger.get(index);
-        match source::read(path, self.spec.max_size) {
+        match place.read(self.spec.max_size) {
             Ok((bytes, stamp)) => {
                 state.stamp = stamp.is_settled().then_some(stamp);
                 state.trouble = None;
@@ -185,15 +194,19 @@ impl Snapshots {
         }
     }
 
-    /// Gives a held value other content.
+    /// Gives a value of the environment other content. One from an env file has it until that changes.
     pub(crate) fn hold(&self, index: usize, bytes: SecretBytes) {
         let Some(mut state) = self.lock(index) else { return };
+        let stamp = self.places.get(index).and_then(Option::as_ref).and_then(Place::stamp);
+        if stamp.is_some() {
+            state.stamp = stamp;
+        }
         let version = match &state.snapshot {
             Some(now) if now.bytes.expose() == bytes.expose() => return,
             Some(now) => now.version + 1,
             None => 1,
         };
-        self.ledger.set(index, version, Stamp::default());
+        self.ledger.set(index, version, stamp.unwrap_or_default());
         self.replace(index, &mut state, bytes, version, true);
     }
 
@@ -207,9 +220,12 @@ impl Snapshots {
     /// and for a held value that was replaced since it was handed over (`same` plan); under a new plan the
     /// new value wins and is a new version.
     pub(crate) fn recall(&self, index: usize, version: u64, bytes: &HeldValues, same: bool) {
-        let (Some(mut state), Some((served, _))) = (self.lock(index), self.ledger.get(index)) else { return };
+        let (Some(mut state), Some((served, stamp))) = (self.lock(index), self.ledger.get(index)) else {
+            return;
+        };
+        let secret = self.spec.secrets.get(index);
         let held =
-            self.spec.secrets.get(index).is_some_and(|secret| matches!(secret.source, Source::Held(_)));
+            secret.is_some_and(|secret| matches!(secret.source, Source::Held(_) | Source::Variable { .. }));
         if served != version || (state.snapshot.is_some() && !held) {
             return;
         }
@@ -225,6 +241,10 @@ impl Snapshots {
             _ => {
                 if let Some(trouble) = &mut state.trouble {
                     trouble.push_str(&format!("; serving version {version}"));
+                }
+                if state.snapshot.is_some() && stamp != Stamp::default() {
+                    // Put there by hand: an env file that has not changed since has no say.
+                    state.stamp = Some(stamp);
                 }
                 state.snapshot = Some(Snapshot::new(Arc::new(bytes), version));
             }
@@ -256,9 +276,10 @@ impl Snapshots {
                 size: now.map_or(0, |now| now.bytes.len() as u64),
                 loaded: now.map_or(0, |now| seconds(now.loaded)),
                 trouble: state.trouble.clone(),
-                file: match &secret.source {
-                    Source::File(path) => Some(path.clone()),
-                    Source::Held(_) => None,
+                file: match self.places.get(index)? {
+                    Some(Place::File(path)) => Some(path.clone()),
+                    Some(Place::Beneath { underlay, path }) => Some(underlay.mountpoint.join(path)),
+                    Some(Place::Variable { .. }) | None => None,
                 },
                 earlier: Vec::new(),
             })
@@ -307,7 +328,7 @@ impl<'a> Past<'a> {
         match spec.secrets.get(self.index(secret)?)?.source {
             Source::Held(value) => self.held.get(value).map(SecretBytes::expose),
             // From a file to a held value: whatever it held, it is not told here.
-            Source::File(_) => Some(&[]),
+            Source::File(_) | Source::Beneath(_) | Source::Variable { .. } => Some(&[]),
         }
     }
 }

@@ -1,14 +1,18 @@
 //! Reading a secret's file: never blocking, never half of it.
 
 use std::fs::File;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, open};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat, fstat, open, openat2};
 use rustix::io::Errno;
+use zeroize::Zeroizing;
 
 use crate::memory::SecretBytes;
+use crate::spec::Source;
 
 /// Why a file cannot be a secret's source. One sentence each, with what to do next; no content.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +29,20 @@ pub enum SourceError {
     /// Symbolic links in a circle.
     #[error("{} is a loop of symbolic links; make it point to a file", .0.display())]
     Loop(PathBuf),
+    /// Beneath a mount of cosec's own, a symbolic link that leads out of the file system: it might lead back in.
+    #[error("{} leads to another file system; put the file itself there", .0.display())]
+    Elsewhere(PathBuf),
+    /// A symbolic link of one user's to a file of another's.
+    #[error("{} is a symbolic link of another user than the file it leads to; put the file itself there", .0.display())]
+    ForeignLink(PathBuf),
+    /// No env file, or one that does not set the variable.
+    #[error("{} does not set {name}, or is no env file; correct it", .path.display())]
+    NoVariable {
+        /// The file, the last of several.
+        path: PathBuf,
+        /// The variable.
+        name: String,
+    },
     /// Not readable for this user.
     #[error("{} may not be read by this user; change its owner or mode", .0.display())]
     Permission(PathBuf),
@@ -78,6 +96,21 @@ impl Stamp {
         rustix::fs::stat(path).ok().map(|stat| Stamp::of(&stat))
     }
 
+    /// One stamp for several files, which changes when one of theirs does.
+    fn and(self, other: Stamp) -> Self {
+        const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mix = |one: u64, two: u64| one.wrapping_mul(ODD).wrapping_add(two);
+        let (older, newer) = if self.changed < other.changed { (self, other) } else { (other, self) };
+        Stamp {
+            device: mix(self.device, other.device),
+            inode: mix(self.inode, other.inode),
+            size: mix(self.size as u64, other.size as u64) as i64,
+            modified: newer.modified.max(older.modified),
+            // The seconds tell whether it is settled; the rest is free to tell the older one too.
+            changed: (newer.changed.0, mix(older.changed.1 as u64, newer.changed.1 as u64) as i64),
+        }
+    }
+
     /// Whether a later change is certain to leave another stamp. File systems count time in ticks of up to
     /// two seconds: a second change within the tick of the first may look like none.
     pub(crate) fn is_settled(&self) -> bool {
@@ -111,15 +144,117 @@ impl Stamp {
     }
 }
 
-/// Whether a file can be served: it exists, is regular, readable and not too large.
-pub fn check_source(path: &Path, max_size: u64) -> Result<(), SourceError> {
-    open_regular(path, max_size).map(|_| ())
+/// Finds a variable's value in the texts of env files, of which the last to set it counts.
+pub type FindVariable = fn(texts: &[&[u8]], name: &str) -> Option<Zeroizing<Vec<u8>>>;
+
+/// A source, and how to get at it.
+pub(crate) enum Place {
+    /// A file.
+    File(PathBuf),
+    /// A file beneath the mount.
+    Beneath { underlay: Arc<Underlay>, path: PathBuf },
+    /// A variable of env files.
+    Variable { files: Vec<PathBuf>, name: String, find: FindVariable },
 }
 
-/// Reads a file as it stood at one moment.
-pub(crate) fn read(path: &Path, max_size: u64) -> Result<(SecretBytes, Stamp), SourceError> {
+/// The directory that is mounted over.
+pub(crate) struct Underlay {
+    /// It as it was before the mount.
+    pub(crate) directory: OwnedFd,
+    pub(crate) mountpoint: PathBuf,
+}
+
+impl Underlay {
+    /// Opens what lies at a path below it. Never by way of the mount itself, where nobody might answer but us.
+    fn open(&self, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+        let within = ResolveFlags::NO_XDEV | ResolveFlags::NO_MAGICLINKS;
+        openat2(&self.directory, path, flags | OFlags::CLOEXEC, Mode::empty(), within)
+    }
+
+    /// A name for a directory below it that leads past the mount, and what it is valid as long as.
+    pub(crate) fn reach(&self, path: &Path) -> rustix::io::Result<(OwnedFd, PathBuf)> {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let directory = self.open(path, OFlags::PATH | OFlags::DIRECTORY)?;
+        let name = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
+        Ok((directory, name))
+    }
+}
+
+impl Place {
+    /// Nothing for a held value, which has none.
+    pub(crate) fn of(source: &Source, underlay: &Arc<Underlay>, find: FindVariable) -> Option<Self> {
+        Some(match source {
+            Source::File(path) => Place::File(path.clone()),
+            Source::Beneath(path) => Place::Beneath { underlay: Arc::clone(underlay), path: path.clone() },
+            Source::Variable { files, name } => {
+                Place::Variable { files: files.clone(), name: name.clone(), find }
+            }
+            Source::Held(_) => return None,
+        })
+    }
+
+    /// The stamp of what lies there now.
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
+        match self {
+            Place::File(path) => Stamp::at(path),
+            Place::Beneath { underlay, path } => {
+                let file = underlay.open(path, OFlags::PATH).ok()?;
+                fstat(&file).ok().map(|stat| Stamp::of(&stat))
+            }
+            Place::Variable { files, .. } => {
+                let mut stamps = files.iter().map(|file| Stamp::at(file).unwrap_or_default());
+                let first = stamps.next()?;
+                Some(stamps.fold(first, Stamp::and))
+            }
+        }
+    }
+
+    /// Reads it as it stood at one moment.
+    pub(crate) fn read(&self, max_size: u64) -> Result<(SecretBytes, Stamp), SourceError> {
+        match self {
+            Place::File(path) => read(path, || open_at(path), max_size),
+            Place::Beneath { underlay, path } => {
+                read(&underlay.mountpoint.join(path), || underlay.open(path, READ), max_size)
+            }
+            Place::Variable { files, name, find } => {
+                let mut texts = Vec::with_capacity(files.len());
+                let mut stamp: Option<Stamp> = None;
+                for file in files {
+                    // An env file may be larger than one secret of it.
+                    let (text, one) = read(file, || open_at(file), LARGEST_ENV_FILE)?;
+                    texts.push(text);
+                    stamp = Some(stamp.map_or(one, |others| others.and(one)));
+                }
+                let path = || files.last().cloned().unwrap_or_default();
+                let missing = || SourceError::NoVariable { path: path(), name: name.clone() };
+                let slices: Vec<&[u8]> = texts.iter().map(SecretBytes::expose).collect();
+                let value = find(&slices, name).ok_or_else(missing)?;
+                if value.len() as u64 > max_size {
+                    return Err(SourceError::TooLarge { path: path(), limit: max_size });
+                }
+                let bytes =
+                    SecretBytes::new(&value).map_err(|error| SourceError::Other { path: path(), error })?;
+                Ok((bytes, stamp.ok_or_else(missing)?))
+            }
+        }
+    }
+}
+
+/// An env file holds more than secrets, but no more than this.
+const LARGEST_ENV_FILE: u64 = 4 << 20;
+
+/// Whether a file can be served: it exists, is regular, readable and not too large.
+pub fn check_source(path: &Path, max_size: u64) -> Result<(), SourceError> {
+    open_regular(path, || open_at(path), max_size).map(|_| ())
+}
+
+fn read(
+    path: &Path,
+    open: impl Fn() -> rustix::io::Result<OwnedFd>,
+    max_size: u64,
+) -> Result<(SecretBytes, Stamp), SourceError> {
     for _ in 0..8 {
-        let (file, before) = open_regular(path, max_size)?;
+        let (file, before) = open_regular(path, &open, max_size)?;
         let other = |error| SourceError::Other { path: path.to_owned(), error };
         // Straight into locked memory, with room for one byte more, which would tell that the file grew.
         let bytes = SecretBytes::read(&file, before.st_size as usize + 1).map_err(other)?;
@@ -132,11 +267,40 @@ pub(crate) fn read(path: &Path, max_size: u64) -> Result<(SecretBytes, Stamp), S
     Err(SourceError::Unstable(path.to_owned()))
 }
 
-fn open_regular(path: &Path, max_size: u64) -> Result<(File, Stat), SourceError> {
+/// O_NONBLOCK: a FIFO without a writer would block for ever.
+const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC).union(OFlags::NOCTTY);
+
+/// Opens a file. Not by a link that somebody without rights to the file has put there for us, who may have them
+/// (as `fs.protected_symlinks` has it for /tmp).
+fn open_at(path: &Path) -> rustix::io::Result<OwnedFd> {
+    for _ in 0..8 {
+        let file = open(path, READ, Mode::empty())?;
+        let there = fstat(&file)?;
+        let Ok(link) = std::fs::symlink_metadata(path) else { continue };
+        if !link.is_symlink() {
+            if (link.dev(), link.ino()) == (there.st_dev, there.st_ino) {
+                return Ok(file);
+            }
+            // Replaced between the two looks.
+            continue;
+        }
+        let trusted = [0, there.st_uid, rustix::process::geteuid().as_raw()].contains(&link.uid());
+        let for_all = there.st_mode & 0o004 != 0;
+        return if trusted || for_all { Ok(file) } else { Err(Errno::REMOTE) };
+    }
+    Err(Errno::AGAIN)
+}
+
+fn open_regular(
+    path: &Path,
+    open: impl Fn() -> rustix::io::Result<OwnedFd>,
+    max_size: u64,
+) -> Result<(File, Stat), SourceError> {
     let own = || path.to_owned();
-    // O_NONBLOCK: a FIFO without a writer would block for ever.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let file = open(path, flags, Mode::empty()).map_err(|error| match error {
+    let file = open().map_err(|error| match error {
+        Errno::XDEV => SourceError::Elsewhere(own()),
+        Errno::REMOTE => SourceError::ForeignLink(own()),
+        Errno::AGAIN => SourceError::Unstable(own()),
         Errno::NOENT => SourceError::Missing(own()),
         Errno::LOOP => SourceError::Loop(own()),
         Errno::ACCESS | Errno::PERM => SourceError::Permission(own()),

@@ -54,10 +54,17 @@ pub enum SecretKind {
 pub struct FileSpec {
     /// Its path below the mount point, `/` between components.
     pub path: String,
-    /// The service it is for.
-    pub service: String,
     /// What it shows: an index into [`Spec::secrets`].
     pub secret: usize,
+    /// For whom it is, and how each sees it. Who is nobody of them sees it as the last does, and may not open it.
+    pub grants: Vec<Grant>,
+}
+
+/// For whom a file is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// The service; empty for the processes of the host.
+    pub service: String,
     /// Owner.
     pub uid: u32,
     /// Group.
@@ -72,6 +79,16 @@ pub struct FileSpec {
 pub enum Source {
     /// A file, absolute.
     File(PathBuf),
+    /// A file of the directory that is mounted over, by its path below it.
+    Beneath(PathBuf),
+    /// A variable of env files, of which the last to set it counts. How they are read is the program's matter:
+    /// [`worker_main`](crate::worker_main) is told.
+    Variable {
+        /// The files, absolute.
+        files: Vec<PathBuf>,
+        /// The variable.
+        name: String,
+    },
     /// An index into the [`HeldValues`](crate::HeldValues) handed over beside the spec.
     Held(usize),
 }
@@ -83,9 +100,9 @@ pub enum Scope {
     /// Every process that sees the mount.
     #[default]
     Everyone,
-    /// A file is for the containers of its service only.
+    /// A file is for the containers of its services only.
     Services {
-        /// Processes in no container too.
+        /// Processes in no container too, as the first service's; those that a file has a grant for, anyway.
         host: bool,
     },
 }
@@ -210,7 +227,7 @@ pub struct SecretStatus {
     pub loaded: u64,
     /// What is wrong with the source, if anything.
     pub trouble: Option<String>,
-    /// The file it comes from; nothing for a value of the environment.
+    /// The file it is the content of; nothing for a value of the environment.
     pub file: Option<PathBuf>,
     /// Earlier versions that can be brought back, the latest first.
     pub earlier: Vec<VersionStatus>,

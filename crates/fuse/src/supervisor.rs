@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::channel::{Channel, ChannelError};
 use crate::ledger::Ledger;
 use crate::memory::{HeldValues, harden_process};
-use crate::mount::{is_closed, mount, read_init, umount};
+use crate::mount::{hold, is_closed, mount, read_init, umount, umount_idle};
 use crate::spec::{
     Changed, Container, FileStatus, Helpers, MountKind, SecretKind, SecretStatus, Spec, Status, VersionStatus,
 };
@@ -66,8 +66,10 @@ pub(crate) enum Request {
     Earlier { kind: SecretKind, name: String, version: u64 },
     /// Other content for a value that comes from no file, which comes beside it.
     Hold { kind: SecretKind, name: String },
-    /// Unmount and end.
-    Stop,
+    /// A hold on the directory that is mounted over.
+    Underlay,
+    /// Unmount and end; unless somebody is at work there, if so asked.
+    Stop { idle: bool },
 }
 
 /// What a client is answered.
@@ -198,7 +200,8 @@ struct State {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Told {
-    /// Beside it: connection, held values, ledger, control socket; and the worker's channel and pidfd.
+    /// Beside it: connection, held values, ledger, the directory mounted over, control socket; and the worker's
+    /// channel and pidfd.
     State(Box<State>),
     /// A version; its content comes beside it.
     Kept { kind: SecretKind, name: String, status: VersionStatus },
@@ -240,6 +243,8 @@ struct Supervisor {
     held: HeldValues,
     ledger: Ledger,
     connection: OwnedFd,
+    /// The directory that is mounted over.
+    underlay: OwnedFd,
     /// The worker, once there is one.
     worker: Option<Worker>,
     standby: Option<Standby>,
@@ -339,6 +344,8 @@ impl Supervisor {
             let _ = std::fs::remove_file(&socket);
             error
         };
+        // Before the mount: afterwards the path leads to the mount.
+        let underlay = hold(&start.mountpoint).map_err(|error| undo_socket(error.into()))?;
         let connection = mount(&start.mountpoint, start.mount).map_err(|error| undo_socket(error.into()))?;
         let undo = |error: Box<dyn std::error::Error>| {
             let _ = umount(&start.mountpoint);
@@ -365,17 +372,18 @@ impl Supervisor {
             warnings: Vec::new(),
             containers: HashMap::new(),
         };
-        let mut supervisor = Supervisor::with(state, held, ledger, connection);
+        let mut supervisor = Supervisor::with(state, held, ledger, connection, underlay);
         supervisor.start_worker(&Before::Nothing).map_err(undo)?;
         Ok((supervisor, listener))
     }
 
-    fn with(state: State, held: HeldValues, ledger: Ledger, connection: OwnedFd) -> Self {
+    fn with(state: State, held: HeldValues, ledger: Ledger, connection: OwnedFd, underlay: OwnedFd) -> Self {
         Supervisor {
             state,
             held,
             ledger,
             connection,
+            underlay,
             worker: None,
             standby: None,
             tether: None,
@@ -395,14 +403,15 @@ impl Supervisor {
         archive: Archive,
         tether: Option<Channel>,
     ) -> Result<(Self, UnixListener), Box<dyn std::error::Error>> {
-        let (Some(connection), Some(held), Some(ledger), Some(listener)) =
-            (descriptors.next(), descriptors.next(), descriptors.next(), descriptors.next())
+        let mut next = || descriptors.next();
+        let (Some(connection), Some(held), Some(ledger), Some(underlay), Some(listener)) =
+            (next(), next(), next(), next(), next())
         else {
             return Err("the supervisor sent no descriptors".into());
         };
         let (held, ledger) = (HeldValues::from_fd(held), Ledger::from_fd(ledger));
         let worker_pid = state.worker_pid;
-        let mut supervisor = Supervisor::with(state, held, ledger, connection);
+        let mut supervisor = Supervisor::with(state, held, ledger, connection, underlay);
         if let (Some(pid), Some(channel), Some(process)) =
             (worker_pid, descriptors.next(), descriptors.next())
         {
@@ -450,12 +459,17 @@ impl Supervisor {
         Ok(())
     }
 
+    /// What every process of a server has a hand on.
+    fn handed_on(&self) -> Vec<BorrowedFd<'_>> {
+        vec![self.connection.as_fd(), self.held.as_fd(), self.ledger.as_fd(), self.underlay.as_fd()]
+    }
+
     fn tell_state(&mut self, listener: &UnixListener) {
         self.state.worker_pid = self.worker.as_ref().map(|worker| worker.pid);
         // The state is written down as it is; the descriptors beside it are the rest.
         let Some(standby) = &self.standby else { return };
-        let mut descriptors: Vec<BorrowedFd<'_>> =
-            vec![self.connection.as_fd(), self.held.as_fd(), self.ledger.as_fd(), listener.as_fd()];
+        let mut descriptors = self.handed_on();
+        descriptors.push(listener.as_fd());
         if let Some(worker) = &self.worker {
             descriptors.extend([worker.channel.as_fd(), worker.process.as_fd()]);
         }
@@ -523,6 +537,7 @@ impl Supervisor {
         channel.patience(Some(START_PATIENCE))?;
         let orders = Orders {
             spec: self.state.spec.clone(),
+            mountpoint: self.state.mountpoint.clone(),
             init: self.state.init.clone(),
             answer_init: self.state.started == 0,
             number: self.state.started,
@@ -533,7 +548,7 @@ impl Supervisor {
             },
             containers: self.state.containers.clone(),
         };
-        let mut descriptors = vec![self.connection.as_fd(), self.held.as_fd(), self.ledger.as_fd()];
+        let mut descriptors = self.handed_on();
         if let Before::Other(_, held, ledger) = before {
             descriptors.extend([held.as_fd(), ledger.as_fd()]);
         }
@@ -718,14 +733,9 @@ impl Supervisor {
             return;
         }
         log(&format!("`{name}` has version {} now", status.version));
-        let services: Vec<String> = self
-            .state
-            .spec
-            .files
-            .iter()
-            .filter(|file| file.secret == secret)
-            .map(|file| file.service.clone())
-            .collect();
+        let of_it = self.state.spec.files.iter().filter(|file| file.secret == secret);
+        let services: Vec<String> =
+            of_it.flat_map(|file| &file.grants).map(|grant| grant.service.clone()).collect();
         for (service, hook) in self.state.spec.hooks.clone() {
             if !services.contains(&service) {
                 continue;
@@ -918,14 +928,20 @@ impl Supervisor {
         }
         if let Ok(request) = client.receive::<Request>() {
             let beside = client.take_descriptors().into_iter().next().map(HeldValues::from_fd);
-            let mut given = None;
+            let (mut given, underlay) = (None, matches!(request, Request::Underlay));
             let (answer, stop) = match request {
                 Request::Status => (self.status(), false),
-                Request::Stop => {
+                Request::Stop { idle } => {
                     // First the deed, then the word: who hears `done` finds nothing mounted.
-                    self.end();
-                    (Answer::Done, true)
+                    match if idle { umount_idle(&self.state.mountpoint) } else { Ok(()) } {
+                        Ok(()) => {
+                            self.end();
+                            (Answer::Done, true)
+                        }
+                        Err(error) => (Answer::Failed(error.to_string()), false),
+                    }
                 }
+                Request::Underlay => (Answer::Done, false),
                 Request::Reload(spec) => (self.reload(*spec, beside, listener), false),
                 Request::Earlier { kind, name, version } => {
                     given = self.earlier(kind, &name, version);
@@ -934,7 +950,8 @@ impl Supervisor {
                 }
                 Request::Hold { kind, name } => (self.hold(kind, &name, beside), false),
             };
-            let descriptors: Vec<BorrowedFd<'_>> = given.iter().map(AsFd::as_fd).collect();
+            let underlay = underlay.then_some(self.underlay.as_fd());
+            let descriptors: Vec<BorrowedFd<'_>> = given.iter().map(AsFd::as_fd).chain(underlay).collect();
             // Whoever does not wait for the answer goes without.
             let _ = client.send(&answer, &descriptors);
             return stop;

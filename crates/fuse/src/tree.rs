@@ -96,14 +96,7 @@ mod tests {
     use super::*;
 
     fn tree(paths: &[&str]) -> Result<Tree, TreeError> {
-        let file = |path: &&str| FileSpec {
-            path: (*path).to_owned(),
-            service: String::new(),
-            secret: 0,
-            uid: 0,
-            gid: 0,
-            mode: 0o400,
-        };
+        let file = |path: &&str| FileSpec { path: (*path).to_owned(), secret: 0, grants: Vec::new() };
         Tree::new(&paths.iter().map(file).collect::<Vec<_>>())
     }
 

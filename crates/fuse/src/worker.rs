@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,15 +21,17 @@ use crate::ledger::Ledger;
 use crate::memory::{HeldValues, harden_process, lock_failed};
 use crate::scope::Containers;
 use crate::snapshot::{Before, Change, Listener, Snapshots, seconds};
+use crate::source::{FindVariable, Underlay};
 use crate::spec::{Container, FileStatus, SecretStatus, Spec};
 use crate::supervisor::log;
 use crate::tree::Tree;
 
-/// What the supervisor tells a worker. Beside it come the connection to the kernel, the held values and the
-/// ledger; after another plan also that one's held values and ledger.
+/// What the supervisor tells a worker. Beside it come the connection to the kernel, the held values, the
+/// ledger and the directory that is mounted over; after another plan also that one's held values and ledger.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Orders {
     pub(crate) spec: Spec,
+    pub(crate) mountpoint: PathBuf,
     /// The kernel's INIT request, byte for byte.
     pub(crate) init: Vec<u8>,
     /// Whether the kernel still waits for the answer to it.
@@ -101,8 +104,8 @@ pub(crate) fn standard_channel() -> Result<Channel, Box<dyn std::error::Error>> 
     Ok(Channel::new(stream))
 }
 
-/// The worker process. Started by the supervisor.
-pub fn worker_main() -> ExitCode {
+/// The worker process. Started by the supervisor. It reads env files by `find`.
+pub fn worker_main(find: FindVariable) -> ExitCode {
     harden_process();
     // A message might quote what a thread had in hand, so none is shown. With a thread gone the process is of
     // no use: another takes its place.
@@ -111,7 +114,7 @@ pub fn worker_main() -> ExitCode {
         log(&format!("a thread of the worker failed at {place}"));
         std::process::exit(101);
     }));
-    match serve() {
+    match serve(find) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log(&format!("the worker ends: {error}"));
@@ -128,12 +131,12 @@ struct Prepared {
     who: Receiver<String>,
 }
 
-fn serve() -> Result<(), Box<dyn std::error::Error>> {
+fn serve(find: FindVariable) -> Result<(), Box<dyn std::error::Error>> {
     let mut supervisor = standard_channel()?;
     let orders: Orders = supervisor.receive()?;
     let mut descriptors = supervisor.take_descriptors().into_iter();
-    let (Some(connection), Some(held), Some(ledger)) =
-        (descriptors.next(), descriptors.next(), descriptors.next())
+    let (Some(connection), Some(held), Some(ledger), Some(directory)) =
+        (descriptors.next(), descriptors.next(), descriptors.next(), descriptors.next())
     else {
         return Err("the supervisor sent no descriptors".into());
     };
@@ -148,8 +151,9 @@ fn serve() -> Result<(), Box<dyn std::error::Error>> {
     // Before the first secret is read and the first thread started.
     let mut warnings = crate::sandbox::enter();
     let (init, answer_init) = (orders.init.clone(), orders.answer_init);
-    let prepared =
-        prepare(orders, &HeldValues::from_fd(held), Ledger::from_fd(ledger), &before, &mut supervisor);
+    let underlay = Arc::new(Underlay { directory, mountpoint: orders.mountpoint.clone() });
+    let (held, ledger) = (HeldValues::from_fd(held), Ledger::from_fd(ledger));
+    let prepared = prepare(orders, (&underlay, find), &held, ledger, &before, &mut supervisor);
     drop(before);
     let Prepared { fs, snapshots, outbox, who } = match prepared {
         Ok(prepared) => prepared,
@@ -262,6 +266,7 @@ fn listen(supervisor: &mut Channel, sender: &Mutex<Channel>, snapshots: &Snapsho
 
 fn prepare(
     orders: Orders,
+    sources: (&Arc<Underlay>, FindVariable),
     held: &HeldValues,
     ledger: Ledger,
     before: &Before,
@@ -272,7 +277,7 @@ fn prepare(
     let kept = orders.spec.secrets.len() <= MOST_KEPT;
     let outbox = Arc::new(Outbox { kept, letters: Mutex::new(Letters::Waiting(Vec::new())) });
     let (ask, who) = channel();
-    let snapshots = Arc::new(Snapshots::load(orders.spec, held, ledger, before, outbox.clone())?);
+    let snapshots = Arc::new(Snapshots::load(orders.spec, sources, held, ledger, before, outbox.clone())?);
     supervisor.send(&Report::Loaded, &[])?;
     let mut archive = HashMap::new();
     while let Ask::Archived { secret, version } = supervisor.receive::<Ask>()? {

@@ -1,10 +1,11 @@
-//! `cosec compose VERB …`: Compose with the same override, whatever the verb.
+//! `cosec compose VERB …`: Compose with the same override, whatever the verb. Without a verb at the beginning it is
+//! Compose that asks its provider.
 
 use std::process::ExitCode;
 
-use super::down;
 use super::up::{self, wait};
-use crate::args::{Cli, CompatArgs, DeliverArgs, PassedArgs, UpArgs};
+use super::{down, provider};
+use crate::args::{Cli, DeliverArgs, PassedArgs, UpArgs};
 use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::project;
@@ -15,12 +16,15 @@ use crate::{overrides, serving};
 const STARTING: [&str; 6] = ["create", "restart", "run", "scale", "start", "watch"];
 
 pub(crate) fn run(cli: &Cli, args: &PassedArgs) -> Result<ExitCode, Failure> {
+    if provider::is_asked(&args.args) {
+        return Ok(provider::run(cli, &args.args));
+    }
     let Some((verb, rest)) = args.args.split_first() else {
         return Err(Failure::Cannot(
             "name a verb of `docker compose`, such as `cosec compose ps`".to_owned(),
         ));
     };
-    let deliver = DeliverArgs { allow_unignored: false, allow_host: false, compat: CompatArgs::default() };
+    let deliver = DeliverArgs::default();
     match verb.as_str() {
         "up" => return up::run(cli, &UpArgs { deliver, args: rest.to_vec() }),
         "down" => return down::run(cli, &PassedArgs { args: rest.to_vec() }),

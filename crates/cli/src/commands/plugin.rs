@@ -22,7 +22,12 @@ pub(crate) fn metadata() -> ExitCode {
 pub(crate) fn arguments(mut all: Vec<OsString>) -> Vec<OsString> {
     let name = all.first().and_then(|program| std::path::Path::new(program).file_name());
     let is_plugin = name.is_some_and(|name| name == "docker-cosec");
-    if is_plugin && let Some(at) = all.iter().skip(1).position(|word| word == "cosec") {
+    // Compose runs it as a provider without the plugin's name: `docker-cosec compose …`.
+    let is_provider = all.get(1).is_some_and(|word| word == "compose");
+    if is_plugin
+        && !is_provider
+        && let Some(at) = all.iter().skip(1).position(|word| word == "cosec")
+    {
         all.drain(1..at + 2);
     }
     all
@@ -42,6 +47,10 @@ mod tests {
         assert_eq!(
             ours("docker-cosec docker-cli-plugin-metadata"),
             "docker-cosec docker-cli-plugin-metadata"
+        );
+        assert_eq!(
+            ours("/p/docker-cosec compose --project-name=p up cosec"),
+            "/p/docker-cosec compose --project-name=p up cosec"
         );
         assert_eq!(ours("cosec run cosec"), "cosec run cosec");
     }

@@ -8,6 +8,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anstream::println;
 use serde_json::Value;
 
+use super::mount;
 use crate::args::{Cli, HEAL, RepairArgs};
 use crate::docker::Docker;
 use crate::failure::Failure;
@@ -19,10 +20,18 @@ pub(crate) fn run(cli: &Cli, args: &RepairArgs) -> Result<ExitCode, Failure> {
     let loaded = project::load(&cli.project, &[], project::Purpose::Run)?;
     let docker = Docker::find()?;
     let plan = serving::planned(&loaded, &args.deliver)?;
-    let runtime = Runtime::of(&plan.project, true)?;
-    if serving::status(&runtime).is_ok() {
+    let mounts = Runtime::mounts(&plan.project)?;
+    if mounts.iter().any(|runtime| serving::status(runtime).is_err()) {
+        for said in mount::mount(cli, &docker, &loaded, &plan)?.said {
+            println!("{said} again");
+        }
+    }
+    // Who has mounts need not have used `cosec up`.
+    let used_up = mounts.is_empty() || Runtime::of(&plan.project, false)?.directory().exists();
+    let runtime = Runtime::of(&plan.project, used_up)?;
+    if used_up && serving::status(&runtime).is_ok() {
         println!("the server of project {} runs", plan.project);
-    } else {
+    } else if used_up {
         let served = serving::specification(cli, &docker, &loaded, &plan, &args.deliver)?;
         // Under the old id: containers that are mended need not be made anew by the next `up`.
         let id = overrides::mount_id(&runtime);
@@ -31,10 +40,11 @@ pub(crate) fn run(cli: &Cli, args: &RepairArgs) -> Result<ExitCode, Failure> {
         println!("the server of project {} runs again", plan.project);
     }
     let mut to_restart = BTreeSet::new();
+    let points: Vec<PathBuf> = mounts.iter().chain([&runtime]).map(Runtime::mount_point).collect();
     for container in docker.running(&plan.project)? {
-        let mounts = container.mounts_below(&runtime.mount_point());
+        let bound = points.iter().flat_map(|point| container.mounts_below(point));
         let dead: Vec<(PathBuf, PathBuf)> =
-            mounts.into_iter().filter(|(_, target)| !is_alive(container.pid, target)).collect();
+            bound.filter(|(_, target)| !is_alive(container.pid, target)).collect();
         if dead.is_empty() {
             continue;
         }
@@ -55,7 +65,8 @@ pub(crate) fn run(cli: &Cli, args: &RepairArgs) -> Result<ExitCode, Failure> {
         println!("to be restarted: {}; `cosec repair --restart` does it", services.join(", "));
         return Ok(ExitCode::from(1));
     }
-    let mut command = docker.compose(&loaded.compose_options(&cli.project, Some(&runtime.override_file())));
+    let file = used_up.then(|| runtime.override_file());
+    let mut command = docker.compose(&loaded.compose_options(&cli.project, file.as_deref()));
     command.arg("restart").args(&services);
     super::up::wait(cli, &mut command)
 }

@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 
 use anstream::println;
 use cosec_core::plan::{Compat, Kind, ValueSource, plan};
-use cosec_fuse::{Client, HeldValues, SecretKind};
+use cosec_fuse::{Client, HeldValues, SecretKind, SecretStatus};
 use zeroize::Zeroizing;
 
 use crate::args::{ProjectArgs, RotateArgs};
 use crate::atomic;
-use crate::deliver::LARGEST_SECRET;
+use crate::deliver::limits;
 use crate::disk::absolute;
 use crate::failure::Failure;
-use crate::project;
 use crate::runtime::Runtime;
+use crate::{mounts, project, serving};
 
 pub(crate) fn run(project: &ProjectArgs, args: &RotateArgs) -> Result<ExitCode, Failure> {
     cosec_fuse::keep_others_out();
@@ -46,10 +46,10 @@ pub(crate) fn run(project: &ProjectArgs, args: &RotateArgs) -> Result<ExitCode, 
     };
     let value = match args.generate {
         Some(length) => made_up(length)?,
-        None => from_standard_input()?,
+        None => from_standard_input(limits(&loaded)?.max_size)?,
     };
     let target = Target { kind, name: name.clone(), file, variable };
-    put(&Runtime::of(&plan.project, false)?, &target, &value)?;
+    put(&plan.project, &target, &value)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -64,22 +64,21 @@ pub(super) struct Target {
 }
 
 /// Writes a value where the secret comes from, and waits until it is served.
-pub(super) fn put(runtime: &Runtime, target: &Target, value: &[u8]) -> Result<(), Failure> {
+pub(super) fn put(project: &str, target: &Target, value: &[u8]) -> Result<(), Failure> {
     let name = &target.name;
     if value.is_empty() {
         return Err(Failure::Cannot(format!("the new value of `{name}` is empty; nothing was changed")));
     }
-    let mut client = Client::connect(runtime.directory()).ok();
-    let mut version = || {
-        let status = client.as_mut()?.status().ok()?;
-        let served =
-            status.secrets.into_iter().find(|secret| secret.kind == target.kind && secret.name == *name);
-        served.map(|secret| secret.version)
+    let serving = serving_it(project, target)?;
+    let version = || {
+        let (runtime, _) = serving.as_ref()?;
+        let secrets = serving::status(runtime).ok()?.secrets;
+        secrets.into_iter().find(|secret| target.is(secret)).map(|secret| secret.version)
     };
     let before = version();
-    match (&target.file, before) {
-        (Some(path), _) => replace(path, value)?,
-        (None, Some(_)) => {
+    match (&target.file, &serving) {
+        (Some(path), _) => replace(project, path, value)?,
+        (None, Some((runtime, _))) => {
             let cannot =
                 |error: &dyn std::fmt::Display| Failure::Cannot(format!("cannot rotate `{name}`: {error}"));
             let held = HeldValues::seal_one(value).map_err(|error| cannot(&error))?;
@@ -114,11 +113,57 @@ pub(super) fn put(runtime: &Runtime, target: &Target, value: &[u8]) -> Result<()
     Ok(())
 }
 
-/// A new file in the old one's place; one that is gone is no place to write a secret to.
-fn replace(path: &Path, value: &[u8]) -> Result<(), Failure> {
-    std::fs::metadata(path).and_then(|_| atomic::replace(path, value, atomic::PRIVATE)).map_err(|error| {
+impl Target {
+    fn is(&self, secret: &SecretStatus) -> bool {
+        secret.kind == self.kind && secret.name == self.name
+            || secret.file.is_some()
+                && secret.file.as_deref().map(canonical) == self.file.as_deref().map(canonical)
+    }
+}
+
+/// A path with the links in its directories resolved.
+fn canonical(path: &Path) -> PathBuf {
+    match (path.parent().map(std::fs::canonicalize), path.file_name()) {
+        (Some(Ok(directory)), Some(name)) => directory.join(name),
+        _ => path.to_owned(),
+    }
+}
+
+/// The server that serves a secret, and how. A mount comes last and counts most: there it is read.
+pub(super) fn serving_it(project: &str, target: &Target) -> Result<Option<(Runtime, SecretStatus)>, Failure> {
+    let mut found = None;
+    for (runtime, status) in serving::all(project)? {
+        if let Some(secret) = status.secrets.into_iter().find(|secret| target.is(secret)) {
+            found = Some((runtime, secret));
+        }
+    }
+    Ok(found)
+}
+
+/// A new file in the old one's place, of the same owner and mode. Who has the old one open keeps it.
+fn replace(project: &str, path: &Path, value: &[u8]) -> Result<(), Failure> {
+    let cannot = |error: std::io::Error| {
         Failure::Cannot(format!("cannot write {}: {error}; nothing was changed", path.display()))
-    })
+    };
+    // A link stays a link: what it points to is replaced.
+    let mut path = std::fs::canonicalize(path).map_err(cannot)?;
+    // Where a mount of ours is, what lies beneath it is replaced.
+    let mut beneath = None;
+    for runtime in Runtime::mounts(project)? {
+        if let Ok(inside) = path.strip_prefix(runtime.mount_point())
+            && let Ok(mut client) = Client::connect(runtime.directory())
+        {
+            let directory = client.underlay().map_err(|error| Failure::Cannot(error.to_string()))?;
+            beneath = Some((mounts::past_mount(&directory, inside), directory));
+        }
+    }
+    if let Some((past, _)) = &beneath {
+        path.clone_from(past);
+        if std::fs::symlink_metadata(&path).map_err(cannot)?.is_symlink() {
+            return Err(cannot(std::io::Error::other("it is a symbolic link, which is not followed there")));
+        }
+    }
+    std::fs::metadata(&path).and_then(|_| atomic::replace_here(&path, value, atomic::PRIVATE)).map_err(cannot)
 }
 
 /// Letters and digits, each as likely as any other.
@@ -144,7 +189,7 @@ fn made_up(length: u16) -> Result<Zeroizing<Vec<u8>>, Failure> {
 }
 
 /// Byte for byte, a line's end at the end included.
-fn from_standard_input() -> Result<Zeroizing<Vec<u8>>, Failure> {
+fn from_standard_input(largest: u64) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let input = std::io::stdin();
     if rustix::termios::isatty(&input) {
         return Err(Failure::Cannot(
@@ -153,14 +198,14 @@ fn from_standard_input() -> Result<Zeroizing<Vec<u8>>, Failure> {
         ));
     }
     // All the room at once, so that no half of it is left behind by growing.
-    let mut value = Zeroizing::new(Vec::with_capacity(LARGEST_SECRET as usize + 1));
+    let mut value = Zeroizing::new(Vec::with_capacity(largest as usize + 1));
     input
         .lock()
-        .take(LARGEST_SECRET + 1)
+        .take(largest + 1)
         .read_to_end(&mut value)
         .map_err(|error| Failure::Cannot(format!("cannot read standard input: {error}")))?;
-    if value.len() as u64 > LARGEST_SECRET {
-        return Err(Failure::Cannot(format!("the new value is larger than {LARGEST_SECRET} bytes")));
+    if value.len() as u64 > largest {
+        return Err(Failure::Cannot(format!("the new value is larger than {largest} bytes")));
     }
     Ok(value)
 }

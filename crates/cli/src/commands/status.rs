@@ -14,24 +14,37 @@ use crate::{project, serving};
 
 pub(crate) fn run(project: &ProjectArgs, args: &StatusArgs) -> Result<ExitCode, Failure> {
     let loaded = project::load(project, &[], project::Purpose::Show)?;
-    let runtime = Runtime::of(&loaded.project.name, false)?;
-    let status = match serving::status(&runtime) {
-        Err(_) if cosec_fuse::is_ours(&runtime.mount_point()) => {
-            return Err(Failure::Cannot(format!(
-                "the server of project {} is gone and its mount is dead; `cosec repair` brings both back",
-                loaded.project.name
-            )));
+    let project = &loaded.project.name;
+    let (mut servers, mut dead) = (Vec::new(), None);
+    for runtime in Runtime::all(project)? {
+        match serving::status(&runtime) {
+            Ok(status) => servers.push(status),
+            Err(_) if cosec_fuse::is_dead(&runtime.mount_point()) => dead = Some(runtime.mount_point()),
+            Err(_) => {}
         }
-        result => result?,
-    };
-    if args.json {
-        let text = serde_json::to_string_pretty(&status)
-            .map_err(|error| Failure::Cannot(format!("cannot write the status: {error}")))?;
-        println!("{text}");
-        return Ok(ExitCode::SUCCESS);
     }
-    print(&status);
-    Ok(ExitCode::SUCCESS)
+    if servers.is_empty() && dead.is_none() {
+        return Err(serving::none_runs());
+    }
+    for (number, status) in servers.iter().enumerate() {
+        if args.json {
+            let text = serde_json::to_string_pretty(status)
+                .map_err(|error| Failure::Cannot(format!("cannot write the status: {error}")))?;
+            println!("{text}");
+            continue;
+        }
+        if number > 0 {
+            println!();
+        }
+        print(status);
+    }
+    match dead {
+        Some(point) => Err(Failure::Cannot(format!(
+            "a server of project {project} is gone and its mount at {} is dead; `cosec repair` brings both back",
+            point.display()
+        ))),
+        None => Ok(ExitCode::SUCCESS),
+    }
 }
 
 fn print(status: &Status) {
@@ -44,6 +57,9 @@ fn print(status: &Status) {
     );
     let scope = match status.scope {
         Scope::Everyone => "whom owner and mode let in",
+        Scope::Services { host: false } if status.files.iter().any(|file| file.service.is_empty()) => {
+            "the containers of each secret's services, and the host by the files' own owner and mode"
+        }
         Scope::Services { host: false } => "the containers of each secret's service",
         Scope::Services { host: true } => "the containers of each secret's service, and the host",
     };
@@ -57,7 +73,7 @@ fn print(status: &Status) {
         let secret = status.secrets.get(file.secret);
         let number = |number: Option<u64>| number.map_or("-".to_owned(), |number| number.to_string());
         [
-            file.service.clone(),
+            if file.service.is_empty() { "(host)".to_owned() } else { file.service.clone() },
             secret.map_or_else(String::new, |secret| secret.name.clone()),
             number(secret.map(|secret| secret.version)),
             number(secret.map(|secret| secret.size)),

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use anstream::println;
-use cosec_fuse::{SecretKind, SecretStatus, Status};
+use cosec_fuse::{SecretKind, SecretStatus};
 
-use super::rotate::{Target, put};
+use super::rotate::{Target, put, serving_it};
 use super::status::time;
 use super::table::print_table;
 use crate::args::{NameArgs, ProjectArgs, RollbackArgs};
@@ -15,8 +15,7 @@ use crate::{project, serving};
 
 pub(crate) fn run(project: &ProjectArgs, args: &NameArgs) -> Result<ExitCode, Failure> {
     let loaded = project::load(project, &[], project::Purpose::Show)?;
-    let status = serving::status(&Runtime::of(&loaded.project.name, false)?)?;
-    let secret = find(&status, args)?;
+    let (_, secret) = find(&loaded.project.name, args)?;
     let mut rows = vec![["VERSION", "BYTES", "SERVED SINCE", ""].map(str::to_owned)];
     let row = |version: u64, size: u64, loaded: u64, note: &str| {
         [version.to_string(), size.to_string(), time(loaded), note.to_owned()]
@@ -30,9 +29,8 @@ pub(crate) fn run(project: &ProjectArgs, args: &NameArgs) -> Result<ExitCode, Fa
 pub(crate) fn rollback(project: &ProjectArgs, args: &RollbackArgs) -> Result<ExitCode, Failure> {
     cosec_fuse::keep_others_out();
     let loaded = project::load(project, &[], project::Purpose::Show)?;
-    let runtime = Runtime::of(&loaded.project.name, false)?;
-    let status = serving::status(&runtime)?;
-    let secret = find(&status, &args.name)?;
+    let project = &loaded.project.name;
+    let (runtime, secret) = find(project, &args.name)?;
     let wanted = match args.to {
         Some(version) if version == secret.version => {
             println!("`{}` has version {version} already", secret.name);
@@ -53,16 +51,23 @@ pub(crate) fn rollback(project: &ProjectArgs, args: &RollbackArgs) -> Result<Exi
     let value = values.first().ok_or_else(|| cannot(&"the server gave no content"))?;
     let target =
         Target { kind: secret.kind, name: secret.name.clone(), file: secret.file.clone(), variable: None };
-    put(&runtime, &target, value.expose())?;
+    put(project, &target, value.expose())?;
     println!("it is the content of version {wanted} again");
     Ok(ExitCode::SUCCESS)
 }
 
-fn find<'s>(status: &'s Status, args: &NameArgs) -> Result<&'s SecretStatus, Failure> {
+/// The server that serves a secret, and what it says of it.
+fn find(project: &str, args: &NameArgs) -> Result<(Runtime, SecretStatus), Failure> {
     let kind = if args.config { SecretKind::Config } else { SecretKind::Secret };
-    let found = status.secrets.iter().find(|secret| secret.kind == kind && secret.name == args.name);
-    found.ok_or_else(|| {
-        let names: Vec<&str> = status.secrets.iter().map(|secret| secret.name.as_str()).collect();
-        Failure::Cannot(format!("nothing is served as `{}`; there is {}", args.name, names.join(", ")))
-    })
+    let target = Target { kind, name: args.name.clone(), file: None, variable: None };
+    if let Some(found) = serving_it(project, &target)? {
+        return Ok(found);
+    }
+    let servers = serving::all(project)?;
+    if servers.is_empty() {
+        return Err(serving::none_runs());
+    }
+    let secrets = servers.iter().flat_map(|(_, status)| &status.secrets);
+    let names: Vec<&str> = secrets.map(|secret| secret.name.as_str()).collect();
+    Err(Failure::Cannot(format!("nothing is served as `{}`; there is {}", args.name, names.join(", "))))
 }
