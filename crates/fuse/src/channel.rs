@@ -1,11 +1,17 @@
 //! One JSON object a line over a Unix socket, with descriptors beside it where a message brings some.
+//!
+//! A large message goes in a memory file, whose descriptor takes its place: whatever its size, a message that is
+//! sent is there as a whole, even if nobody reads yet and the sender dies at once.
 
 use std::collections::VecDeque;
-use std::io::{IoSlice, IoSliceMut};
+use std::fs::File;
+use std::io::{IoSlice, IoSliceMut, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, recvmsg, sendmsg,
@@ -33,6 +39,9 @@ pub enum ChannelError {
 /// Descriptors a message can bring at most.
 const MOST_DESCRIPTORS: usize = 8;
 
+/// A message up to this many bytes goes through the socket itself, which has room for several of them.
+const SMALL: usize = 16 << 10;
+
 /// A message larger than this is a mistake.
 const LARGEST: usize = 64 << 20;
 
@@ -48,16 +57,11 @@ pub(crate) struct Channel {
 }
 
 /// A message says how many descriptors belong to it: the kernel may hand over the next one's with its bytes.
-#[derive(Serialize)]
-struct Sent<'a, T> {
+/// Without a message, it is in a memory file, whose descriptor comes before the others.
+#[derive(Serialize, Deserialize)]
+struct Envelope<T> {
     descriptors: usize,
-    message: &'a T,
-}
-
-#[derive(Deserialize)]
-struct Received<T> {
-    descriptors: usize,
-    message: T,
+    message: Option<T>,
 }
 
 impl Channel {
@@ -82,8 +86,23 @@ impl Channel {
         message: &impl Serialize,
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<(), ChannelError> {
-        let mut bytes = serde_json::to_vec(&Sent { descriptors: descriptors.len(), message })?;
+        let count = descriptors.len();
+        let mut bytes = serde_json::to_vec(&Envelope { descriptors: count, message: Some(message) })?;
+        if bytes.len() <= SMALL {
+            bytes.push(b'\n');
+            return self.transmit(&bytes, descriptors);
+        }
+        let mut apart =
+            File::from(memfd_create("message", MemfdFlags::CLOEXEC).map_err(std::io::Error::from)?);
+        apart.write_all(&serde_json::to_vec(message)?)?;
+        let mut bytes = serde_json::to_vec(&Envelope::<()> { descriptors: count + 1, message: None })?;
         bytes.push(b'\n');
+        let with_message: Vec<BorrowedFd<'_>> =
+            std::iter::once(apart.as_fd()).chain(descriptors.iter().copied()).collect();
+        self.transmit(&bytes, &with_message)
+    }
+
+    fn transmit(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<(), ChannelError> {
         let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         if !descriptors.is_empty() {
@@ -111,10 +130,19 @@ impl Channel {
         loop {
             if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.rest.drain(..=end).collect();
-                let received: Received<T> = serde_json::from_slice(&line)?;
+                let received: Envelope<T> = serde_json::from_slice(&line)?;
                 let count = received.descriptors.min(self.arrived.len());
-                self.descriptors = self.arrived.drain(..count).collect();
-                return Ok(received.message);
+                let mut descriptors = self.arrived.drain(..count);
+                let message = match received.message {
+                    Some(message) => message,
+                    None => {
+                        let missing = || std::io::Error::other("a message came without its content");
+                        let apart = descriptors.next().ok_or_else(missing)?;
+                        serde_json::from_slice(&whole(&File::from(apart))?)?
+                    }
+                };
+                self.descriptors = descriptors.collect();
+                return Ok(message);
             }
             if self.rest.len() > LARGEST {
                 return Err(std::io::Error::other("the message is too large").into());
@@ -156,6 +184,17 @@ impl Channel {
     }
 }
 
+/// A memory file's content.
+fn whole(file: &File) -> std::io::Result<Vec<u8>> {
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    if length > LARGEST {
+        return Err(std::io::Error::other("the message is too large"));
+    }
+    let mut bytes = vec![0; length];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
 impl AsFd for Channel {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
@@ -167,20 +206,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_larger_than_a_socket_buffer_arrive_whole_with_their_descriptors() {
+    fn messages_larger_than_a_socket_buffer_outlive_a_sender_that_nobody_has_read_from() {
         let (left, right) = UnixStream::pair().unwrap();
         let (left, mut right) = (Channel::new(left), Channel::new(right));
-        let long = "x".repeat(3 << 20);
-        let sender = std::thread::spawn(move || {
-            let null = std::fs::File::open("/dev/null").unwrap();
-            left.send(&long, &[null.as_fd()]).unwrap();
-            left.send(&"two", &[]).unwrap();
-        });
+        let null = File::open("/dev/null").unwrap();
+        left.send(&"x".repeat(3 << 20), &[null.as_fd()]).unwrap();
+        left.send(&"two", &[]).unwrap();
+        drop(left);
         assert_eq!(right.receive::<String>().unwrap().len(), 3 << 20);
         assert_eq!(right.take_descriptors().len(), 1);
         assert_eq!(right.take_descriptors().len(), 0);
         assert_eq!(right.receive::<String>().unwrap(), "two");
-        sender.join().unwrap();
         assert!(matches!(right.receive::<String>(), Err(ChannelError::Closed)));
     }
 
@@ -188,7 +224,7 @@ mod tests {
     fn a_descriptor_stays_with_its_message_when_several_arrive_at_once() {
         let (left, right) = UnixStream::pair().unwrap();
         let (left, mut right) = (Channel::new(left), Channel::new(right));
-        let null = std::fs::File::open("/dev/null").unwrap();
+        let null = File::open("/dev/null").unwrap();
         left.send(&1, &[]).unwrap();
         left.send(&2, &[null.as_fd()]).unwrap();
         left.send(&3, &[]).unwrap();

@@ -330,7 +330,7 @@ fn stand_by(
             (Told::Beat | Told::Kept { .. } | Told::Container(..) | Told::Tether, _) => {}
         }
     }
-    // One that was not told all yet cannot go on; nor can one that nobody holds on to.
+    // Without a word of the state there is nothing to go on with; nor need one that nobody holds on to.
     Ok(known.filter(|(known, _)| known.state.detach || known.tether.is_some()))
 }
 
@@ -432,22 +432,21 @@ impl Supervisor {
             let _ = standby.child.wait();
         }
         let (ours, theirs) = UnixStream::pair()?;
+        let channel = Channel::new(ours);
+        channel.patience(Some(TALK_PATIENCE))?;
+        channel.send(&Begin::StandBy, &[])?;
+        // Told before it is there: from its first moment on it can go on without us.
+        self.send_state(&channel, listener)?;
+        if let Some(tether) = &self.tether {
+            channel.send(&Told::Tether, &[tether.as_fd()])?;
+        }
         let child = Command::new("/proc/self/exe")
             .arg0("cosec")
             .args(&self.state.supervisor_argv)
             .stdin(OwnedFd::from(theirs))
             .stdout(Stdio::null())
             .spawn()?;
-        let channel = Channel::new(ours);
-        channel.patience(Some(TALK_PATIENCE))?;
-        channel.send(&Begin::StandBy, &[])?;
         self.standby = Some(Standby { child, channel });
-        self.tell_state(listener);
-        if self.tether.is_some() {
-            self.tell_standby(&Told::Tether, |supervisor| {
-                supervisor.tether.iter().map(AsFd::as_fd).collect()
-            });
-        }
         for ((kind, name), versions) in &self.archive {
             for kept in versions.iter().rev() {
                 let told = Told::Kept { kind: *kind, name: name.clone(), status: kept.status.clone() };
@@ -465,15 +464,20 @@ impl Supervisor {
     }
 
     fn tell_state(&mut self, listener: &UnixListener) {
+        let Some(standby) = self.standby.take() else { return };
+        let _ = self.send_state(&standby.channel, listener);
+        self.standby = Some(standby);
+    }
+
+    /// The state is written down as it is; the descriptors beside it are the rest.
+    fn send_state(&mut self, channel: &Channel, listener: &UnixListener) -> Result<(), ChannelError> {
         self.state.worker_pid = self.worker.as_ref().map(|worker| worker.pid);
-        // The state is written down as it is; the descriptors beside it are the rest.
-        let Some(standby) = &self.standby else { return };
         let mut descriptors = self.handed_on();
         descriptors.push(listener.as_fd());
         if let Some(worker) = &self.worker {
             descriptors.extend([worker.channel.as_fd(), worker.process.as_fd()]);
         }
-        let _ = standby.channel.send(&Borrowed::State(&self.state), &descriptors);
+        channel.send(&Borrowed::State(&self.state), &descriptors)
     }
 
     /// What does not arrive is made up for when the standby is started anew.
