@@ -364,8 +364,7 @@ pub fn servers(project: &Project, kind: &str) -> Vec<u32> {
     let mut found = processes(&format!("cosec {kind}"));
     let runtime = project.runtime();
     found.retain(|pid| {
-        fs::read_link(format!("/proc/{pid}/fd/2")).unwrap_or_default().starts_with(&runtime)
-            && !fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default().contains(") Z ")
+        fs::read_link(format!("/proc/{pid}/fd/2")).unwrap_or_default().starts_with(&runtime) && is_alive(*pid)
     });
     found.sort_by_key(|pid| started(*pid));
     found
@@ -376,10 +375,18 @@ fn started(pid: u32) -> u64 {
     stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(19)?.parse().ok()).unwrap_or(0)
 }
 
-/// Sends a signal.
+fn is_alive(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+/// Sends a signal. What is killed is dead afterwards: one that is still on its way out would be counted among
+/// those that live.
 pub fn signal(pids: &[u32], name: &str) {
-    let pids = pids.iter().map(u32::to_string);
-    let _ = Command::new("kill").arg(format!("-{name}")).args(pids).stderr(Stdio::null()).status();
+    let words = pids.iter().map(u32::to_string);
+    let _ = Command::new("kill").arg(format!("-{name}")).args(words).stderr(Stdio::null()).status();
+    if name == "KILL" {
+        until("what was killed is dead", || !pids.iter().any(|pid| is_alive(*pid)));
+    }
 }
 
 /// The children of a process.
