@@ -13,6 +13,9 @@ pub(crate) struct Docker {
     program: OsString,
 }
 
+/// The label by which containers tell the mount that they were made with.
+pub(crate) const MOUNT_LABEL: &str = "dev.cosec.mount";
+
 impl Docker {
     /// Finds the program and makes sure that Compose and the engine answer.
     pub(crate) fn find() -> Result<Self, Failure> {
@@ -98,13 +101,26 @@ impl Docker {
         Ok(String::from_utf8_lossy(&output.stdout).lines().filter_map(one).collect())
     }
 
+    /// The ids of containers that were made with a mount of that id and have run.
+    pub(crate) fn containers_of_mount(&self, id: &str) -> Result<Vec<String>, Failure> {
+        const HAVE_RUN: [&str; 4] = ["running", "paused", "restarting", "exited"];
+        let filters = [format!("label={MOUNT_LABEL}={id}")];
+        let states = HAVE_RUN.map(|state| format!("status={state}"));
+        let filters: Vec<&str> =
+            filters.iter().chain(&states).flat_map(|filter| ["--filter", filter]).collect();
+        self.list(&[&["--all"], filters.as_slice()].concat())
+    }
+
     /// The ids of running containers with these of Compose's labels.
     fn ids(&self, labels: &[(&str, &str)]) -> Result<Vec<String>, Failure> {
         let filters: Vec<String> =
             labels.iter().map(|(key, value)| format!("label=com.docker.compose.{key}={value}")).collect();
-        let mut arguments = vec!["ps", "--quiet", "--no-trunc"];
-        arguments.extend(filters.iter().flat_map(|filter| ["--filter", filter]));
-        let output = self.run(&arguments)?;
+        let arguments: Vec<&str> = filters.iter().flat_map(|filter| ["--filter", filter]).collect();
+        self.list(&arguments)
+    }
+
+    fn list(&self, which: &[&str]) -> Result<Vec<String>, Failure> {
+        let output = self.run(&[&["ps", "--quiet", "--no-trunc"], which].concat())?;
         if !output.status.success() {
             return Err(Failure::Cannot(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
         }

@@ -5,6 +5,7 @@ use cosec_core::plan::{Delivery, Kind, Plan};
 
 use crate::atomic;
 use crate::deliver;
+use crate::docker::MOUNT_LABEL;
 use crate::failure::Failure;
 use crate::runtime::Runtime;
 
@@ -18,7 +19,7 @@ pub(crate) fn write(runtime: &Runtime, plan: &Plan, mount_id: &str) -> Result<()
 /// The id of the mount that the last override was written for.
 pub(crate) fn mount_id(runtime: &Runtime) -> Option<String> {
     let text = std::fs::read_to_string(runtime.override_file()).ok()?;
-    let id = text.lines().find_map(|line| line.trim().strip_prefix("dev.cosec.mount: "))?;
+    let id = text.lines().find_map(|line| line.trim().strip_prefix(MOUNT_LABEL)?.strip_prefix(": "))?;
     serde_json::from_str(id).ok()
 }
 
@@ -30,7 +31,7 @@ fn text(runtime: &Runtime, plan: &Plan, mount_id: &str) -> String {
         let Some((_, first)) = of_service.first() else { continue };
         // Containers keep the mount that they were made with: with another one, Compose makes them anew.
         services.push_str(&format!(
-            "  {}:\n    labels:\n      dev.cosec.mount: {}\n",
+            "  {}:\n    labels:\n      {MOUNT_LABEL}: {}\n",
             quoted(&first.service),
             quoted(mount_id)
         ));

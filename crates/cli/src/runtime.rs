@@ -19,6 +19,8 @@ pub(crate) struct Runtime {
 
 /// The file that names the directory that is mounted over.
 const OVER: &str = "over";
+/// The file that commands hold a shared lock on while they use the server.
+const USERS: &str = "users";
 
 impl Runtime {
     /// The place of a project, made if `create` and missing.
@@ -101,9 +103,41 @@ impl Runtime {
             Failure::Cannot(format!("cannot lock {}: {error}", self.directory.display()))
         };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = rustix::fs::open(&self.directory, flags, Mode::empty()).map_err(cannot)?;
-        rustix::fs::flock(&directory, FlockOperation::LockExclusive).map_err(cannot)?;
-        Ok(directory)
+        loop {
+            let directory = match rustix::fs::open(&self.directory, flags, Mode::empty()) {
+                // What names the directory that is mounted over is gone, too.
+                Err(rustix::io::Errno::NOENT) if !self.is_over() => {
+                    private_directory(&self.directory)?;
+                    continue;
+                }
+                opened => opened.map_err(cannot)?,
+            };
+            rustix::fs::flock(&directory, FlockOperation::LockExclusive).map_err(cannot)?;
+            // Whoever had the lock may have taken the directory away.
+            let locked = rustix::fs::fstat(&directory).map_err(cannot)?;
+            let there = std::fs::metadata(&self.directory);
+            if there.is_ok_and(|there| (there.dev(), there.ino()) == (locked.st_dev, locked.st_ino)) {
+                return Ok(directory);
+            }
+        }
+    }
+
+    /// Says, as long as it lives, that a command is about to use the server. Taken under the lock.
+    pub(crate) fn in_use(&self) -> Result<std::os::fd::OwnedFd, Failure> {
+        self.users(FlockOperation::NonBlockingLockShared)
+            .map_err(|error| Failure::Cannot(format!("cannot lock {}: {error}", self.directory.display())))
+    }
+
+    /// Whether no command is about to use the server. Asked under the lock.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.users(FlockOperation::NonBlockingLockExclusive).is_ok()
+    }
+
+    fn users(&self, lock: FlockOperation) -> rustix::io::Result<std::os::fd::OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = rustix::fs::open(self.directory.join(USERS), flags, Mode::RUSR | Mode::WUSR)?;
+        rustix::fs::flock(&file, lock)?;
+        Ok(file)
     }
 
     /// The override file for Compose.
@@ -128,7 +162,7 @@ impl Runtime {
 
     /// Takes everything away once nothing is mounted. What is not ours to remove stays.
     pub(crate) fn remove(&self) {
-        for file in ["override.yaml", "server.log", "control.sock", OVER] {
+        for file in ["override.yaml", "server.log", "control.sock", OVER, USERS] {
             let _ = std::fs::remove_file(self.directory.join(file));
         }
         let _ = std::fs::remove_dir(self.directory.join("mnt"));

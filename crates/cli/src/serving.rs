@@ -1,6 +1,7 @@
 //! A project's server: starting one, giving a running one a new plan, ending it.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 
 use cosec_core::extension::{OnRotate, allows_host, on_rotate};
 use cosec_core::plan::{Delivery, Plan, plan};
@@ -19,6 +20,8 @@ use crate::runtime::{self, Runtime};
 pub(crate) struct Mount {
     pub(crate) id: String,
     pub(crate) ours: Option<Running>,
+    /// Keeps another command from ending the server that this one is about to use.
+    in_use: OwnedFd,
 }
 
 /// Makes the plan of a project and checks it against policy.
@@ -74,13 +77,14 @@ pub(crate) fn start(
     let Served { spec, held } = served;
     let files = spec.files.len();
     let _lock = runtime.lock()?;
+    let in_use = runtime.in_use()?;
     if let Ok(mut client) = Client::connect(runtime.directory()) {
         client.reload(&spec, &held).map_err(|error| {
             Failure::Cannot(format!("the server that runs does not take the new plan: {error}"))
         })?;
         let status = client.status().map_err(|error| Failure::Cannot(error.to_string()))?;
         note(cli, 1, || format!("serving {files} files at {} as before", runtime.mount_point().display()));
-        return Ok(Mount { id: status.mount_id, ours: None });
+        return Ok(Mount { id: status.mount_id, ours: None, in_use });
     }
     clear_dead_mount(cli, runtime)?;
     let mount_point = runtime.make_mount_point()?;
@@ -101,7 +105,7 @@ pub(crate) fn start(
         Failure::Cannot(error.to_string())
     })?;
     note(cli, 1, || format!("serving {files} files at {}", mount_point.display()));
-    Ok(Mount { id: status(runtime)?.mount_id, ours: Some(running) })
+    Ok(Mount { id: status(runtime)?.mount_id, ours: Some(running), in_use })
 }
 
 /// Nobody answers: what is mounted here is what a killed server has left. Over a directory of the user's it may
@@ -139,16 +143,36 @@ pub(crate) fn client(runtime: &Runtime) -> Result<Client, Failure> {
     Client::connect(runtime.directory()).map_err(|_| none_runs())
 }
 
+/// Ends a server that nobody uses: no other command, and no container that has a file of its mount.
+pub(crate) fn leave(cli: &Cli, docker: &Docker, runtime: &Runtime, mount: Mount) -> Result<(), Failure> {
+    let Mount { id, ours, in_use } = mount;
+    drop(in_use);
+    let _lock = runtime.lock()?;
+    // An engine that cannot be asked has no containers of a mount that is new.
+    let made = docker.containers_of_mount(&id).map_or(ours.is_none(), |containers| !containers.is_empty());
+    if made || !runtime.is_unused() {
+        return Ok(());
+    }
+    end(cli, runtime)
+}
+
 /// Ends the server if one runs, and removes what it leaves.
 pub(crate) fn stop(cli: &Cli, runtime: &Runtime) -> Result<(), Failure> {
+    let _lock = runtime.directory().exists().then(|| runtime.lock()).transpose()?;
+    end(cli, runtime)
+}
+
+/// The same, under the lock.
+fn end(cli: &Cli, runtime: &Runtime) -> Result<(), Failure> {
     if let Ok(mut client) = Client::connect(runtime.directory()) {
         client.stop().map_err(|error| Failure::Cannot(error.to_string()))?;
     }
     taken_away(cli, runtime)
 }
 
-/// The same, unless a program is at work in the mount.
+/// Ends the server unless a program is at work in the mount.
 pub(crate) fn stop_idle(cli: &Cli, runtime: &Runtime) -> Result<(), Failure> {
+    let _lock = runtime.directory().exists().then(|| runtime.lock()).transpose()?;
     if let Ok(mut client) = Client::connect(runtime.directory()) {
         client.stop_idle().map_err(|error| Failure::Refused(error.to_string()))?;
     }

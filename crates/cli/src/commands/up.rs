@@ -28,7 +28,9 @@ pub(crate) fn run(cli: &Cli, args: &UpArgs) -> Result<ExitCode, Failure> {
     let result = overrides::write(&runtime, &plan, &mount.id)
         .and_then(|()| compose_up(cli, &docker, &loaded, Some(&runtime), &args.args));
     let succeeded = matches!(&result, Ok(code) if *code == ExitCode::SUCCESS);
-    if mount.ours.is_some() && !(detached && succeeded) {
+    if detached && !succeeded {
+        serving::leave(cli, &docker, &runtime, mount)?;
+    } else if !detached && mount.ours.is_some() {
         serving::stop(cli, &runtime)?;
     }
     result
