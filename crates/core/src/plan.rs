@@ -1,5 +1,6 @@
 //! Who is to get which secret or config, where, as whom: the deliveries of a project.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -123,13 +124,15 @@ impl fmt::Display for ValueSource {
 /// Makes the plan of a project.
 pub fn plan(project: &Project, compat: Compat) -> Result<Plan, LoadError> {
     let mut deliveries: Vec<Delivery> = Vec::new();
+    let definitions = Definitions { secrets: by_name(&project.secrets), configs: by_name(&project.configs) };
     for service in &project.services {
-        let first = deliveries.len();
+        let mut targets: HashMap<String, usize> = HashMap::new();
         let secrets = service.secrets.iter().map(|grant| (Kind::Secret, grant));
         let configs = service.configs.iter().map(|grant| (Kind::Config, grant));
         for (kind, grant) in secrets.chain(configs) {
-            let delivery = deliver(project, service, kind, grant, compat)?;
-            if let Some(twin) = deliveries[first..].iter().find(|other| other.target == delivery.target) {
+            let delivery = deliver(&definitions, service, kind, grant, compat)?;
+            if let Some(twin) = targets.insert(delivery.target.clone(), deliveries.len()) {
+                let twin = &deliveries[twin];
                 let message = format!(
                     "`{}` and `{}` both go to {} in service `{}`; give one another `target:`",
                     twin.secret, delivery.secret, delivery.target, delivery.service
@@ -142,8 +145,18 @@ pub fn plan(project: &Project, compat: Compat) -> Result<Plan, LoadError> {
     Ok(Plan { project: project.name.clone(), deliveries })
 }
 
+/// What is defined, by name.
+struct Definitions<'a> {
+    secrets: HashMap<&'a str, &'a SecretDef>,
+    configs: HashMap<&'a str, &'a SecretDef>,
+}
+
+fn by_name(definitions: &[SecretDef]) -> HashMap<&str, &SecretDef> {
+    definitions.iter().map(|definition| (&*definition.name, definition)).collect()
+}
+
 fn deliver(
-    project: &Project,
+    definitions: &Definitions<'_>,
     service: &Service,
     kind: Kind,
     grant: &Grant,
@@ -151,11 +164,11 @@ fn deliver(
 ) -> Result<Delivery, LoadError> {
     let name = &grant.source.value;
     let fail = |message: String| LoadError::new(message, grant.source.span);
-    let definitions = match kind {
-        Kind::Secret => &project.secrets,
-        Kind::Config => &project.configs,
+    let of_kind = match kind {
+        Kind::Secret => &definitions.secrets,
+        Kind::Config => &definitions.configs,
     };
-    let secret = definitions.iter().find(|secret| secret.name == *name).ok_or_else(|| {
+    let secret = of_kind.get(&**name).copied().ok_or_else(|| {
         fail(format!(
             "service `{}` is granted the {kind} `{name}`, which the top-level `{kind}s:` does not define; define it or correct the name",
             service.name

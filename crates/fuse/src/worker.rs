@@ -229,6 +229,10 @@ fn say(sender: &Mutex<Channel>, report: &Report, descriptors: &[BorrowedFd<'_>])
 }
 
 fn tell_version(sender: &Mutex<Channel>, change: &Change, kept: bool) {
+    // Of content that is not kept only a change is news.
+    if !kept && !change.rotated {
+        return;
+    }
     let snapshot = &change.snapshot;
     let report = Report::Version {
         secret: change.secret,
