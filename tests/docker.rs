@@ -42,6 +42,8 @@ const TESTS: &[(&str, rig::EngineTest)] = &[
     ("two_ups_at_once_end_with_one_server", two_ups),
     ("a_named_user_and_an_image_user_own_their_files", users),
     ("the_value_is_in_no_place_but_the_file_and_the_container", canary_search),
+    ("no_file_of_the_machine_nor_a_committed_image_has_an_old_or_a_new_value", canary_on_disk),
+    ("a_second_project_of_one_name_does_not_take_the_first_ones_server", one_name),
     ("an_attached_up_ends_clean_when_it_is_interrupted", interrupted),
     ("a_failed_up_leaves_nothing_mounted", failed_up),
     ("a_killed_up_leaves_nothing_mounted", killed_up),
@@ -370,6 +372,67 @@ fn canary_search(engine: &Engine) {
     assert_absent_below(&engine.data(), &[], &file_value);
 }
 
+/// `cosec rotate` with the value on standard input.
+fn give(project: &Project, name: &str, value: &str) -> String {
+    use std::io::Write;
+    let mut command = project.command(&["rotate", name]);
+    let mut child =
+        command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(value.as_bytes()).unwrap();
+    rig::Ran::of(&child.wait_with_output().unwrap()).succeeds().stdout
+}
+
+fn one_name(engine: &Engine) {
+    let project = project(engine, "secrets: [pw]", "value");
+    up(&project);
+    let elsewhere = project.directory().join("elsewhere");
+    std::fs::create_dir_all(elsewhere.join("secrets")).unwrap();
+    std::fs::write(elsewhere.join("secrets/pw"), "of another").unwrap();
+    std::fs::copy(project.path("compose.yaml"), elsewhere.join("compose.yaml")).unwrap();
+    let from = elsewhere.join("compose.yaml").display().to_string();
+    let refused = project.cosec(&["-f", &from, "up", "--allow-unignored", "-d"]);
+    refused.fails(1, &["another project of the name", "is served", "-p"]);
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+    up(&project);
+    down(&project);
+    project.cosec(&["-f", &from, "up", "--allow-unignored", "-d"]).succeeds();
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "of another");
+    down(&project);
+}
+
+/// After up, read, rotate, commit and down, whatever has changed on the machine meanwhile is looked at.
+fn canary_on_disk(engine: &Engine) {
+    let before = std::time::SystemTime::now();
+    let (old, new) = (canary(), canary());
+    let project = project(engine, "secrets: [pw]", &old);
+    up(&project);
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, old);
+    assert!(give(&project, "pw", &new).contains("version 2 now"));
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, new);
+    let id = project.docker(&["compose", "ps", "-q"]).succeeds().stdout;
+    let image = format!("{}-committed", project.name);
+    project.docker(&["commit", id.trim(), &image]).succeeds();
+    for (verb, of) in [("save", image.as_str()), ("export", id.trim())] {
+        let archive = engine.docker(&[verb, of]).stdout;
+        assert!(archive.len() > 100_000, "{verb} gives an archive");
+        assert!(!rig::holds(&archive, &old) && !rig::holds(&archive, &new), "docker {verb} has a value");
+    }
+    for pid in [servers(&project, "__supervisor"), servers(&project, "__worker")].concat() {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        assert!(status.contains("VmSwap:\t       0 kB"), "nothing of {pid} is swapped out:\n{status}");
+    }
+    down(&project);
+    project.docker(&["rmi", &image]).succeeds();
+    let source = std::fs::canonicalize(project.path("secrets/pw")).unwrap();
+    let changed = rig::changed_since(before);
+    assert!(changed.contains(&source), "the search finds what there is");
+    for file in changed.iter().filter(|file| **file != source) {
+        let bytes = std::fs::read(file).unwrap_or_default();
+        assert!(!rig::holds(&bytes, &old) && !rig::holds(&bytes, &new), "a value is in {}", file.display());
+    }
+    assert_eq!(std::fs::read_to_string(source).unwrap(), new, "only the source has it");
+}
+
 fn interrupted(engine: &Engine) {
     for signal in ["INT", "TERM"] {
         let project = project(engine, "secrets: [pw]", "value");
@@ -500,14 +563,7 @@ fn rotate(engine: &Engine) {
     up(&project);
     let read = |name: &str| exec(&project, None, &format!("cat /run/secrets/{name}")).succeeds().stdout;
     assert_eq!(read("pw"), "first");
-    let give = |name: &str, value: &str| {
-        use std::io::Write;
-        let mut command = project.command(&["rotate", name]);
-        let mut child =
-            command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(value.as_bytes()).unwrap();
-        rig::Ran::of(&child.wait_with_output().unwrap()).succeeds().stdout
-    };
+    let give = |name: &str, value: &str| give(&project, name, value);
     assert!(give("pw", "second").contains("version 2"));
     assert_eq!(read("pw"), "second");
     assert_eq!(std::fs::read_to_string(project.path("secrets/pw")).unwrap(), "second");

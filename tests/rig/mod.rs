@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A project directory that is a git repository, with runtime and state directories of its own.
 pub struct Project {
@@ -306,6 +306,39 @@ pub fn assert_absent_below(directory: &Path, except: &[&Path], canary: &str) {
         let bytes = fs::read(&file).unwrap_or_default();
         assert!(!holds(&bytes, canary), "the canary is in {}", file.display());
     }
+}
+
+/// Files of this machine's own file systems, memory ones among them, that have changed since a moment.
+pub fn changed_since(moment: SystemTime) -> Vec<PathBuf> {
+    use std::os::unix::fs::MetadataExt;
+    const OF_THIS_MACHINE: [&str; 7] = ["ext2", "ext3", "ext4", "xfs", "btrfs", "overlay", "tmpfs"];
+    let moment = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() as i64;
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let mut devices = HashSet::new();
+    let mut found = Vec::new();
+    for line in table.lines() {
+        let point = Path::new(line.split(' ').nth(4).unwrap());
+        let kind = line.split(" - ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+        let Ok(root) = fs::symlink_metadata(point) else { continue };
+        if !OF_THIS_MACHINE.contains(&kind) || !devices.insert(root.dev()) {
+            continue;
+        }
+        let mut open = vec![point.to_owned()];
+        while let Some(directory) = open.pop() {
+            for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+                let Ok(facts) = entry.metadata() else { continue };
+                if facts.dev() != root.dev() {
+                    continue;
+                }
+                if facts.is_dir() {
+                    open.push(entry.path());
+                } else if facts.is_file() && facts.mtime().max(facts.ctime()) >= moment {
+                    found.push(entry.path());
+                }
+            }
+        }
+    }
+    found
 }
 
 /// No process whose command line has one of `names` shows `canary` in its arguments or environment.

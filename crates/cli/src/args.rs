@@ -339,18 +339,25 @@ pub(crate) struct DeliverArgs {
     #[arg(long)]
     pub(crate) allow_unignored: bool,
 
+    #[command(flatten)]
+    pub(crate) compat: CompatArgs,
+}
+
+/// How a mount of cosec's own serves them.
+#[derive(Args, Default)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) deliver: DeliverArgs,
+
     /// Let processes outside the project's containers read too, as far as owner and mode let them
     #[arg(long)]
     pub(crate) allow_host: bool,
-
-    #[command(flatten)]
-    pub(crate) compat: CompatArgs,
 }
 
 #[derive(Args)]
 pub(crate) struct UpArgs {
     #[command(flatten)]
-    pub(crate) deliver: DeliverArgs,
+    pub(crate) serve: ServeArgs,
 
     /// Passed on to `docker compose up`
     #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
@@ -450,7 +457,7 @@ pub(crate) struct RollbackArgs {
 #[derive(Args)]
 pub(crate) struct RepairArgs {
     #[command(flatten)]
-    pub(crate) deliver: DeliverArgs,
+    pub(crate) serve: ServeArgs,
 
     /// Restart the services that cannot be mended while they run
     #[arg(long)]

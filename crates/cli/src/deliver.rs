@@ -100,6 +100,7 @@ pub(crate) fn serve(
         .map_err(|error| Failure::Cannot(format!("cannot keep the values in memory: {error}")))?;
     let spec = Spec {
         project: loaded.project.name.clone(),
+        directory: loaded.directory.clone(),
         secrets,
         files,
         scope: Scope::Everyone,

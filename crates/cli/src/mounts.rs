@@ -103,6 +103,7 @@ pub(crate) fn serve(
     let placed = placed(deliveries)?;
     let mut spec = Spec {
         project: loaded.project.name.clone(),
+        directory: loaded.directory.clone(),
         secrets: Vec::new(),
         files: Vec::new(),
         scope: Scope::Services { host: false },

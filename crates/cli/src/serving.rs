@@ -5,9 +5,9 @@ use std::os::fd::OwnedFd;
 
 use cosec_core::extension::{OnRotate, allows_host, on_rotate};
 use cosec_core::plan::{Delivery, Plan, plan};
-use cosec_fuse::{Client, Helpers, MountKind, Running, Scope, Server, StartOptions, Status};
+use cosec_fuse::{Client, Helpers, MountKind, Running, Scope, Server, Spec, StartOptions, Status};
 
-use crate::args::{Cli, DeliverArgs, HELP_CHANGED, HELP_CONTAINER, SUPERVISOR, WORKER};
+use crate::args::{Cli, DeliverArgs, HELP_CHANGED, HELP_CONTAINER, SUPERVISOR, ServeArgs, WORKER};
 use crate::commands::up::note;
 use crate::deliver::{self, Served};
 use crate::docker::Docker;
@@ -37,7 +37,7 @@ pub(crate) fn specification(
     docker: &Docker,
     loaded: &Loaded,
     plan: &Plan,
-    args: &DeliverArgs,
+    args: &ServeArgs,
 ) -> Result<Served, Failure> {
     let audit = runtime::audit_file(&plan.project)?;
     let mut owners = Owners::new(cli, docker, loaded);
@@ -78,11 +78,11 @@ pub(crate) fn start(
     let files = spec.files.len();
     let _lock = runtime.lock()?;
     let in_use = runtime.in_use()?;
-    if let Ok(mut client) = Client::connect(runtime.directory()) {
-        client.reload(&spec, &held).map_err(|error| {
+    if let Ok(status) = status(runtime) {
+        refuse_another(&status, &spec)?;
+        client(runtime)?.reload(&spec, &held).map_err(|error| {
             Failure::Cannot(format!("the server that runs does not take the new plan: {error}"))
         })?;
-        let status = client.status().map_err(|error| Failure::Cannot(error.to_string()))?;
         note(cli, 1, || format!("serving {files} files at {} as before", runtime.mount_point().display()));
         return Ok(Mount { id: status.mount_id, ours: None, in_use });
     }
@@ -106,6 +106,18 @@ pub(crate) fn start(
     })?;
     note(cli, 1, || format!("serving {files} files at {}", mount_point.display()));
     Ok(Mount { id: status(runtime)?.mount_id, ours: Some(running), in_use })
+}
+
+/// Its plan would take the place of the other project's, whose containers would lose their files or see others.
+fn refuse_another(status: &Status, spec: &Spec) -> Result<(), Failure> {
+    if status.directory == spec.directory {
+        return Ok(());
+    }
+    Err(Failure::Refused(format!(
+        "another project of the name `{}` is served, that of {}; give this one another name with `-p` or a top-level `name:`, or end the other with `cosec down` there",
+        spec.project,
+        status.directory.display()
+    )))
 }
 
 /// Nobody answers: what is mounted here is what a killed server has left. Over a directory of the user's it may

@@ -13,6 +13,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let spec = Spec {
 //!     project: "shop".into(),
+//!     directory: "/home/me/shop".into(),
 //!     secrets: vec![SecretSpec {
 //!         name: "password".into(),
 //!         kind: SecretKind::Secret,

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct Spec {
     /// The project, for the audit and for [`Scope::Services`].
     pub project: String,
+    /// The project's directory: another one's project may have the same name.
+    pub directory: PathBuf,
     /// The secrets and configs. Files of several services may show the same one.
     pub secrets: Vec<SecretSpec>,
     /// The files.
@@ -188,6 +190,8 @@ pub struct Changed {
 pub struct Status {
     /// The project.
     pub project: String,
+    /// Its directory.
+    pub directory: PathBuf,
     /// Another mount has another one, whichever processes serve it.
     pub mount_id: String,
     /// The supervisor's process id.

@@ -988,6 +988,7 @@ impl Supervisor {
         let worker_pid = self.worker.as_ref().map_or(0, |worker| worker.pid);
         Answer::Status(Box::new(Status {
             project: self.state.spec.project.clone(),
+            directory: self.state.spec.directory.clone(),
             mount_id: self.state.mount_id.clone(),
             supervisor_pid: std::process::id(),
             standby_pid: self.standby.as_ref().map(|standby| standby.child.id()),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::up::{self, wait};
 use super::{down, provider};
-use crate::args::{Cli, DeliverArgs, PassedArgs, UpArgs};
+use crate::args::{Cli, PassedArgs, ServeArgs, UpArgs};
 use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::project;
@@ -24,9 +24,9 @@ pub(crate) fn run(cli: &Cli, args: &PassedArgs) -> Result<ExitCode, Failure> {
             "name a verb of `docker compose`, such as `cosec compose ps`".to_owned(),
         ));
     };
-    let deliver = DeliverArgs::default();
+    let serve = ServeArgs::default();
     match verb.as_str() {
-        "up" => return up::run(cli, &UpArgs { deliver, args: rest.to_vec() }),
+        "up" => return up::run(cli, &UpArgs { serve, args: rest.to_vec() }),
         "down" => return down::run(cli, &PassedArgs { args: rest.to_vec() }),
         _ => {}
     }
@@ -35,10 +35,10 @@ pub(crate) fn run(cli: &Cli, args: &PassedArgs) -> Result<ExitCode, Failure> {
     let docker = Docker::find()?;
     let runtime = Runtime::of(&loaded.project.name, false)?;
     if STARTING.contains(&verb.as_str()) {
-        let plan = serving::planned(&loaded, &deliver)?;
+        let plan = serving::planned(&loaded, &serve.deliver)?;
         if !plan.deliveries.is_empty() && serving::status(&runtime).is_err() {
             let runtime = Runtime::of(&loaded.project.name, true)?;
-            let served = serving::specification(cli, &docker, &loaded, &plan, &deliver)?;
+            let served = serving::specification(cli, &docker, &loaded, &plan, &serve)?;
             let mount = serving::start(cli, &runtime, served, true, None)?;
             overrides::write(&runtime, &plan, &mount.id)?;
         }

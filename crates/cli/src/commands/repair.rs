@@ -19,7 +19,7 @@ pub(crate) fn run(cli: &Cli, args: &RepairArgs) -> Result<ExitCode, Failure> {
     cosec_fuse::keep_others_out();
     let loaded = project::load(&cli.project, &[], project::Purpose::Run)?;
     let docker = Docker::find()?;
-    let plan = serving::planned(&loaded, &args.deliver)?;
+    let plan = serving::planned(&loaded, &args.serve.deliver)?;
     let mounts = Runtime::mounts(&plan.project)?;
     if mounts.iter().any(|runtime| serving::status(runtime).is_err()) {
         for said in mount::mount(cli, &docker, &loaded, &plan)?.said {
@@ -32,7 +32,7 @@ pub(crate) fn run(cli: &Cli, args: &RepairArgs) -> Result<ExitCode, Failure> {
     if used_up && serving::status(&runtime).is_ok() {
         println!("the server of project {} runs", plan.project);
     } else if used_up {
-        let served = serving::specification(cli, &docker, &loaded, &plan, &args.deliver)?;
+        let served = serving::specification(cli, &docker, &loaded, &plan, &args.serve)?;
         // Under the old id: containers that are mended need not be made anew by the next `up`.
         let id = overrides::mount_id(&runtime);
         let mount = serving::start(cli, &runtime, served, true, id)?;

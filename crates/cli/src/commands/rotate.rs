@@ -103,7 +103,9 @@ pub(super) fn put(project: &str, target: &Target, value: &[u8]) -> Result<(), Fa
             println!("`{name}` has version {now} now");
             if target.file.is_none() {
                 let variable = target.variable.as_deref().unwrap_or("the variable");
-                println!("it is held until the next `cosec up`; change {variable} where it comes from too");
+                println!(
+                    "it is held until the next `cosec up`, or a change of its env file; change {variable} where it comes from too"
+                );
             }
             return Ok(());
         }

@@ -15,13 +15,13 @@ pub(crate) fn run(cli: &Cli, args: &UpArgs) -> Result<ExitCode, Failure> {
     // From here on values from the environment and .env are in this process.
     cosec_fuse::keep_others_out();
     let loaded = project::load(&cli.project, &args.args, Purpose::Run)?;
-    let plan = serving::planned(&loaded, &args.deliver)?;
+    let plan = serving::planned(&loaded, &args.serve.deliver)?;
     let docker = Docker::find()?;
     if plan.deliveries.is_empty() {
         note(cli, 1, || "no service is granted a secret: passing on to docker compose".to_owned());
         return compose_up(cli, &docker, &loaded, None, &args.args);
     }
-    let served = serving::specification(cli, &docker, &loaded, &plan, &args.deliver)?;
+    let served = serving::specification(cli, &docker, &loaded, &plan, &args.serve)?;
     let runtime = Runtime::of(&plan.project, true)?;
     let detached = is_detached(&args.args);
     let mount = serving::start(cli, &runtime, served, detached, None)?;
