@@ -1,4 +1,4 @@
-// How long people wait. The limits are those of issue 6; they are checked where COSEC_SPEED is set, and measured
+// How long people wait. The limits are checked where COSEC_SPEED is set, and measured
 // everywhere: a loaded machine must not fail a build.
 import assert from "node:assert/strict";
 import { test } from "node:test";
