@@ -5,7 +5,8 @@ compare.py CORPUS COSEC [--compose-lint P] [--detect-secrets P] [--gitleaks P] [
 
 CORPUS holds files/, labels.tsv and score.py. A tool that is not named or not there is said to be missing. Of compose-lint
 only the rules for credentials count (CL-0020, CL-0021). Times are the least of N runs over all Compose files of the corpus: on a busy
-machine trust the CPU's. Memory is the peak of the whole process.
+machine trust the CPU's. Memory is the peak of the whole process. A second table lints ten and a hundred copies of the
+corpus, to see that a file costs the same among many.
 """
 import argparse, json, os, re, resource, shutil, subprocess, sys, tempfile, time
 
@@ -22,7 +23,8 @@ tool = {'cosec': os.path.abspath(a.cosec), **{peer: getattr(a, peer.replace('-',
 tool = {name: os.path.abspath(path) if path and os.sep in path else path for name, path in tool.items()}
 
 labelled = {row.split('\t')[0] for row in open(f'{a.corpus}/labels.tsv').read().splitlines()[1:]}
-tree = tempfile.mkdtemp()  # the Compose files alone, for the times
+scratch = tempfile.mkdtemp()
+tree = os.path.join(scratch, 'compose')  # the Compose files alone, for the times
 compose = []
 for directory, _, names in os.walk(files):
     for name in names:
@@ -53,7 +55,7 @@ def findings(name):
         report = json.loads(run([program, 'scan', '--all-files', '.'], files))
         return [(f, hit['line_number']) for f, hits in report['results'].items() for hit in hits]
     if name == 'gitleaks':
-        report = tempfile.mktemp()
+        report = os.path.join(scratch, 'found.json')
         run([program, *gitleaks, '-f', 'json', '-r', report, '--exit-code', '0'], files)
         return [(f['File'], f['StartLine']) for f in json.load(open(report))]
     if name == 'trufflehog':
@@ -61,25 +63,29 @@ def findings(name):
         hits = [json.loads(line).get('SourceMetadata', {}).get('Data', {}).get('Filesystem') for line in lines if line.startswith('{')]
         return [(hit['file'], hit.get('line', 1)) for hit in hits if hit]
 
+def measured(command, cwd, runs):
+    """Least seconds, least CPU seconds, most MB of so many runs."""
+    best, cpu, peak = 1e9, 1e9, 0
+    for _ in range(runs):
+        start = time.monotonic()
+        child = subprocess.Popen(command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _, _, usage = os.wait4(child.pid, 0)
+        best = min(best, time.monotonic() - start)
+        cpu = min(cpu, usage.ru_utime + usage.ru_stime)
+        peak = max(peak, usage.ru_maxrss)
+    return best, cpu, peak / 1024
+
 def timed(name):
     program = tool[name]
     command = {
         'cosec': [program, 'lint', '--format', 'json', '.'],
         'compose-lint': [program, '--format', 'json', *compose],
         'detect-secrets': [program, 'scan', '--all-files', '.'],
-        'gitleaks': [program, *gitleaks, '-f', 'json', '-r', os.devnull, '--exit-code', '0'],
+        'gitleaks': [program, *gitleaks, '-f', 'json', '-r', os.path.join(scratch, 'timed.json'), '--exit-code', '0'],
         'trufflehog': [program, 'filesystem', '.', '--json', '--no-verification', '--no-update'],
         'dclint': [program, '-r', '.'],
     }[name]
-    best, cpu, peak = 1e9, 1e9, 0
-    for _ in range(a.runs if name != 'dclint' else 1):
-        start = time.monotonic()
-        child = subprocess.Popen(command, cwd=tree, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        _, _, usage = os.wait4(child.pid, 0)
-        best = min(best, time.monotonic() - start)
-        cpu = min(cpu, usage.ru_utime + usage.ru_stime)
-        peak = max(peak, usage.ru_maxrss)
-    return best, cpu, peak / 1024
+    return measured(command, tree, a.runs if name != 'dclint' else 1)
 
 def score(kind, arguments):
     out = run([sys.executable, 'score.py', '--kind', kind, *arguments], a.corpus)
@@ -97,7 +103,7 @@ for name in tool:
     elif name == 'cosec':
         cells = [*score('compose', ['--cosec', tool[name]]), *score('env', ['--cosec', tool[name]])]
     else:
-        found = os.path.join(tempfile.mkdtemp(), f'{name}.tsv')
+        found = os.path.join(scratch, f'{name}.tsv')
         with open(found, 'w') as out:
             for file, line in findings(name):
                 print(os.path.normpath(file), line, 'error', sep='\t', file=out)
@@ -106,3 +112,16 @@ for name in tool:
     seconds, cpu, peak = timed(name)
     own = own or seconds
     print(f'| {name} | {" | ".join(cells)} | {seconds:.3f} | {seconds / own:.1f} | {cpu:.3f} | {peak:.0f} |', flush=True)
+
+print('\n| Files | seconds | CPU ms for each file | peak MB |\n| ---: | ---: | ---: | ---: |')
+one = min((file for file in compose), key=lambda file: abs(os.path.getsize(os.path.join(tree, file)) - 2000))
+seconds, cpu, peak = measured([tool['cosec'], 'lint', '--format', 'json', one], tree, 20)
+print(f'| 1 (2 KB) | {seconds:.3f} | {cpu * 1000:.2f} | {peak:.0f} |')
+many = os.path.join(scratch, 'many')
+os.mkdir(many)
+for copies in (1, 10, 100):
+    for number in range(len(os.listdir(many)), copies):
+        shutil.copytree(tree, os.path.join(many, str(number)), symlinks=True)
+    seconds, cpu, peak = measured([tool['cosec'], 'lint', '--format', 'json', '.'], many, a.runs)
+    print(f'| {copies * len(compose)} | {seconds:.3f} | {cpu * 1000 / copies / len(compose):.2f} | {peak:.0f} |', flush=True)
+shutil.rmtree(scratch)
