@@ -230,6 +230,38 @@ fn a_value_that_others_may_know_is_to_be_rotated_and_a_rule_without_a_fix_is_nam
     project.cosec(&["fix", "--rule", "inline-pasword"]).fails(2, &["no rule `inline-pasword`"]);
 }
 
+/// What Compose puts into each service's environment.
+fn environments(project: &Project) -> serde_json::Value {
+    let config = project.cosec(&["config", "--format", "json"]).succeeds().stdout;
+    let config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    config["services"].as_object().unwrap().values().map(|service| service["environment"].clone()).collect()
+}
+
+#[test]
+fn a_variable_that_is_set_twice_is_set_once_after_the_fix_and_all_others_are_what_they_were() {
+    let project = project(
+        "services:\n  db:\n    image: postgres\n    env_file: [a.env, b.env]\n    environment:\n      POSTGRES_PASSWORD: CANARY\n  app:\n    image: redis\n    env_file: c.env\n    environment: {U: x}\n",
+    );
+    project.write("a.env", "POSTGRES_PASSWORD=canary-old\nTZ=UTC\n");
+    project.write("b.env", "POSTGRES_PASSWORD=canary-older\n");
+    project.write("c.env", "POSTGRES_PASSWORD_HINT=none\n");
+    let (before, mut wanted) = (project.files(), environments(&project));
+    assert_eq!(wanted[1]["POSTGRES_PASSWORD"], WRITTEN, "`environment:` wins");
+    let db = wanted[1].as_object_mut().unwrap();
+    db.remove("POSTGRES_PASSWORD");
+    db.insert("POSTGRES_PASSWORD_FILE".into(), "/run/secrets/postgres_password".into());
+    let ran = project.cosec(&["fix", "--unsafe", "--write"]).succeeds();
+    assert!(
+        ran.stdout.contains("POSTGRES_PASSWORD leaves a.env") && !ran.stdout.contains("canary"),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(environments(&project), wanted);
+    assert_eq!(project.text("secrets/postgres_password"), CANARY);
+    project.cosec(&["fix", "--undo"]).succeeds();
+    assert_eq!(project.files(), before);
+}
+
 #[test]
 fn services_share_a_secret_of_one_meaning_and_never_two_values() {
     let compose = fixed(

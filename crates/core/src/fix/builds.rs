@@ -225,14 +225,17 @@ pub(super) fn names_variable(text: &str, name: &str) -> bool {
     positions(text, name).any(|at| text[..at].ends_with('$') || text[..at].ends_with("${"))
 }
 
-fn has_word(text: &str, name: &str) -> bool {
-    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+/// Whether a name stands by itself in a text.
+pub(super) fn has_word(text: &str, name: &str) -> bool {
     positions(text, name).any(|at| !text[..at].ends_with(is_word))
 }
 
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
 /// Where a name stands that goes no further.
-pub(super) fn positions<'t>(text: &'t str, name: &'t str) -> impl Iterator<Item = usize> + 't {
-    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+fn positions<'t>(text: &'t str, name: &'t str) -> impl Iterator<Item = usize> + 't {
     text.match_indices(name).map(|(at, _)| at).filter(move |at| !text[at + name.len()..].starts_with(is_word))
 }
 

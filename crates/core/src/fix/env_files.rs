@@ -3,11 +3,12 @@
 
 use std::collections::HashSet;
 
+use super::builds::names_variable;
 use super::dollars::has_raw;
 use super::edit::Edit;
 use super::secrets::{NewSecret, Source, free_name, has_place, takes_grants};
 use super::tree::child;
-use super::{Changes, Fix, FixPlan, Moved, Project, moved, refuse};
+use super::{Changes, Fix, FixPlan, Moved, Project, moved, refuse, shadowed};
 use crate::compose::dotenv::{self, Assigned};
 use crate::compose::template::Missing;
 use crate::compose::{Environment, Loaded, Service, Way};
@@ -42,8 +43,17 @@ pub(super) fn plan<'p>(
 ) {
     let outcome = project.outcome();
     for finding in findings.iter().filter(|finding| finding.rule == "env-file-secret") {
+        if let Some(line) = project.loaded().and_then(|loaded| shadowed::line(project, loaded, finding)) {
+            shadowed::take_out(project, &line, changes);
+            let title =
+                format!("take {} out of {}, where `environment:` wins over it", line.variable, line.path);
+            plan.fixes.push(Fix::new(outcome, finding, FixKind::Unsafe, title));
+            continue;
+        }
         let one = match movable(project, finding) {
             Ok(one) => one,
+            // The variable of `environment:` has moved, and took the line with it.
+            Err(_) if is_taken_out(project, finding, changes) => continue,
             Err(reason) => {
                 plan.refused.push(refuse(outcome, finding, reason));
                 continue;
@@ -76,6 +86,14 @@ pub(super) fn plan<'p>(
     }
 }
 
+/// Whether the line of a finding goes already.
+fn is_taken_out(project: &Project<'_>, finding: &Finding, changes: &Changes<'_>) -> bool {
+    let path = join("", project.sources().file(finding.span.file).path());
+    let place = finding.span.start as usize..finding.span.end as usize;
+    let takes = |edit: &Edit| edit.start <= place.start && place.end <= edit.end;
+    changes.dead.get(&path).is_some_and(|edits| edits.iter().any(takes))
+}
+
 fn movable<'p>(project: &Project<'p>, finding: &'p Finding) -> Result<Move<'p>, String> {
     let file = project.sources().file(finding.span.file);
     let path = join("", file.path());
@@ -88,10 +106,10 @@ fn movable<'p>(project: &Project<'p>, finding: &'p Finding) -> Result<Move<'p>, 
                 .to_owned(),
         );
     };
-    let mut lines = dotenv::scan(finding.span.file, file.text())
+    let (own, others): (Vec<_>, Vec<_>) = dotenv::scan(finding.span.file, file.text())
         .into_iter()
-        .filter(|line| *line.name.value == *finding.path);
-    let (Some(assigned), None) = (lines.next(), lines.next()) else {
+        .partition(|line| *line.name.value == *finding.path);
+    let (Some(assigned), 1) = (own.first().cloned(), own.len()) else {
         return Err("it is set more than once; leave one of the lines".to_owned());
     };
     let name = assigned.name.value.to_string();
@@ -110,6 +128,9 @@ fn movable<'p>(project: &Project<'p>, finding: &'p Finding) -> Result<Move<'p>, 
     if is_asked_for {
         return Err(format!("the Compose file asks for {name}, too; move that first"));
     }
+    if others.iter().filter_map(|line| line.value.as_ref()).any(|value| names_variable(&value.raw, &name)) {
+        return Err("another line of the file uses it; write the value out there first".to_owned());
+    }
     has_place(project)?;
     let mut variant = None;
     let mut readers = Vec::new();
@@ -126,6 +147,9 @@ fn movable<'p>(project: &Project<'p>, finding: &'p Finding) -> Result<Move<'p>, 
                 "service {} sets {name} in `environment:`, too; leave one of the two",
                 service.name
             ));
+        }
+        if others.iter().any(|line| *line.name.value == *own) {
+            return Err(format!("{own} is set already; remove one of the two"));
         }
         if service
             .env_files

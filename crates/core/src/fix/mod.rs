@@ -13,6 +13,7 @@ mod mode;
 mod mounts;
 mod moved;
 mod secrets;
+mod shadowed;
 mod tree;
 mod unused;
 mod verify;
@@ -226,6 +227,8 @@ impl<'a> Project<'a> {
 struct Changes<'p> {
     /// By file.
     edits: BTreeMap<String, Vec<Edit>>,
+    /// Lines of env files that have no effect as long as the Compose file is as it is, by file.
+    dead: BTreeMap<String, Vec<Edit>>,
     new_files: Vec<NewFile>,
     /// Lines to append, by file.
     lines: BTreeMap<String, Vec<String>>,
@@ -439,7 +442,8 @@ fn attempt<'p>(project: &Project<'p>, findings: &[&'p Finding]) -> FixPlan {
     plan
 }
 
-/// Turns changes into texts: what git must not see first, Compose files next, `.env` last.
+/// Turns changes into texts: what git must not see first, then lines that have no effect until the Compose files
+/// change, which come next, `.env` last.
 fn finish(project: &Project<'_>, mut changes: Changes<'_>, plan: &mut FixPlan) {
     secrets::define(project, &mut changes);
     plan.new_files = changes.new_files;
@@ -468,9 +472,16 @@ fn finish(project: &Project<'_>, mut changes: Changes<'_>, plan: &mut FixPlan) {
         let edits = vec![Edit::insert(text.len(), added)];
         plan.changed.extend(ChangedFile::new(path, before, edits));
     }
+    let is_else_kept = |path: &str| !changes.edits.contains_key(path);
+    let (first, others): (Vec<_>, Vec<_>) =
+        changes.dead.into_iter().partition(|(path, _)| is_else_kept(path));
+    for (path, edits) in others {
+        let known = changes.edits.entry(path).or_default();
+        known.extend(edits.into_iter().filter(|edit| !known.contains(edit)).collect::<Vec<_>>());
+    }
     let (env, compose): (Vec<_>, Vec<_>) =
         changes.edits.into_iter().partition(|(path, _)| crate::lint::is_env_file(path));
-    for (path, edits) in compose.into_iter().chain(env) {
+    for (path, edits) in first.into_iter().chain(compose).chain(env) {
         let Ok(before) = project.files.read(&path) else { continue };
         plan.changed.extend(ChangedFile::new(path, Some(before), edits));
     }

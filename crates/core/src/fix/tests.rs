@@ -271,9 +271,6 @@ fn a_variable_that_something_else_in_the_container_needs_stays() {
     let rule = "inline-password";
     let compose = "services:\n  db:\n    image: mysql\n    environment: {MYSQL_ROOT_PASSWORD: x1y2z}\n    healthcheck: {test: mysqladmin ping -p$$MYSQL_ROOT_PASSWORD}\n";
     is_refused(&[("compose.yaml", compose)], "compose.yaml", rule, "`healthcheck` reads");
-    let twice = "services:\n  db:\n    image: mysql\n    env_file: db.env\n    environment: {MYSQL_PASSWORD: x1y2z}\n";
-    let given = [("compose.yaml", twice), ("db.env", "MYSQL_PASSWORD=q9zt41\n")];
-    is_refused(&given, "compose.yaml", rule, "db.env of `env_file:`");
     let file = [
         ("compose.yaml", "services: {db: {image: mysql, environment: {MYSQL_PASSWORD: x1y2z}}}\n"),
         ("secrets", ""),
@@ -435,4 +432,84 @@ fn a_diff_shows_names_that_people_check_and_no_name_that_is_a_password() {
         assert!(shown.contains("image: postgres:16") && shown.contains("5432:5432"), "{shown}");
         assert!(!shown.contains("canary"), "{shown}");
     }
+}
+
+/// A project whose `environment:` wins over a line of an env file.
+const SHADOWING: &str = "services:\n  db:\n    image: postgres\n    env_file: [db.env]\n    environment:\n      POSTGRES_PASSWORD: x1y2z\n";
+
+#[test]
+fn the_value_that_wins_moves_and_the_line_that_it_won_over_does_not_come_alive_again() {
+    let rule = "inline-password";
+    let env = "# mine\nPOSTGRES_USER=u\nexport POSTGRES_PASSWORD=\"q9zt41\" # old\nTZ=UTC\n";
+    let (files, refused) = fixed(&[("compose.yaml", SHADOWING), ("db.env", env)], "compose.yaml", &[rule]);
+    assert_eq!(refused, [""; 0]);
+    assert_eq!(files["secrets/postgres_password"], "x1y2z", "what `environment:` says wins");
+    assert_eq!(files["db.env"], "# mine\nPOSTGRES_USER=u\nTZ=UTC\n");
+    let all = fixed(&[("compose.yaml", SHADOWING), ("db.env", env)], "compose.yaml", &[]);
+    assert_eq!((&all.0, all.1), (&files, refused), "both findings are mended by the one move");
+
+    // Where all who read the file win over it, and all who ask for the variable move.
+    let both = "services:\n  db:\n    image: postgres\n    env_file: [.env]\n    environment:\n      POSTGRES_PASSWORD: ${POSTGRES_PASSWORD}\n  app:\n    image: wordpress\n    env_file: .env\n    environment:\n      POSTGRES_PASSWORD: \"\"\n      WORDPRESS_DB_PASSWORD: ${POSTGRES_PASSWORD}\n";
+    let given = [("compose.yaml", both), (".env", "POSTGRES_PASSWORD=x1y2z\nTZ=UTC\n")];
+    let (files, notes) = planned(&given, LintOptions::default(), ".env");
+    assert_eq!(files[".env"], "TZ=UTC\n", "{notes:?}");
+    assert_eq!(files["secrets/postgres_password"], "x1y2z");
+    assert_eq!(files["compose.yaml"].matches("_FILE: /run/secrets/postgres_password\n").count(), 2);
+}
+
+#[test]
+fn a_line_that_environment_wins_over_stays_where_anyone_may_need_it_and_so_does_the_variable() {
+    let env = "POSTGRES_PASSWORD=q9zt41\n";
+    let more = |text: &str| format!("{SHADOWING}{text}");
+    let cases = [
+        (more("  app:\n    image: redis\n    env_file: db.env\n"), env, "service app has it from there"),
+        (
+            more("  app:\n    image: redis\n    labels: {l: '${POSTGRES_PASSWORD}'}\n"),
+            env,
+            "uses it elsewhere",
+        ),
+        (more("  app:\n    image: redis\n    environment: [POSTGRES_PASSWORD]\n"), env, "uses it elsewhere"),
+        (SHADOWING.to_owned(), "POSTGRES_PASSWORD=${OTHER}\n", "variables, escapes"),
+        (SHADOWING.to_owned(), "POSTGRES_PASSWORD=\"a\nb\"\n", "several lines"),
+        (SHADOWING.to_owned(), "POSTGRES_PASSWORD\n", "from outside"),
+        (SHADOWING.to_owned(), "POSTGRES_PASSWORD=q9zt41\nBAD='\n", "for certain"),
+        (SHADOWING.replace("[db.env]", "[{path: db.env, format: raw}]"), env, "for certain"),
+        (SHADOWING.to_owned(), "POSTGRES_PASSWORD_FILE=/x\n", "sets POSTGRES_PASSWORD_FILE already"),
+        (SHADOWING.replace("db.env", "../db.env"), env, "outside"),
+    ];
+    for (compose, env, why) in &cases {
+        let path = if *why == "outside" { "../db.env" } else { "db.env" };
+        let given = [("compose.yaml", compose.as_str()), (path, env)];
+        is_refused(&given, "compose.yaml", "inline-password", why);
+    }
+    for (other, text) in
+        [("compose.dev.yaml", "a: {env_file: ./db.env}\n"), ("dump.sh", "pg_dump $POSTGRES_PASSWORD")]
+    {
+        let given = [("compose.yaml", SHADOWING), ("db.env", env), (other, text)];
+        is_refused(&given, "compose.yaml", "inline-password", &format!("{other} names it"));
+    }
+}
+
+#[test]
+fn a_value_that_an_env_file_makes_with_a_variable_keeps_it() {
+    let url = "URL=postgres://u:${POSTGRES_PASSWORD}@db\n";
+    let given = [("compose.yaml", SHADOWING), ("db.env", url)];
+    is_refused(&given, "compose.yaml", "inline-password", "db.env of `env_file:` uses POSTGRES_PASSWORD");
+    let alone = SHADOWING.replace("    environment:\n      POSTGRES_PASSWORD: x1y2z\n", "");
+    let env = format!("POSTGRES_PASSWORD=q9zt41\n{url}");
+    let given = [("compose.yaml", alone.as_str()), ("db.env", env.as_str())];
+    is_refused(&given, "compose.yaml", "env-file-secret", "another line of the file uses it");
+    // Compose takes it from `.env`, too.
+    let app = format!("{ASKING}  app:\n    image: redis\n    env_file: app.env\n");
+    let given = [("compose.yaml", app.as_str()), (".env", "PW=x1y2z\n"), ("app.env", "URL=redis://:$PW@r\n")];
+    let (files, notes) = planned(&given, LintOptions::default(), ".env");
+    assert!(!files.contains_key(".env") && notes.iter().any(|note| note.contains("app.env")), "{notes:?}");
+}
+
+#[test]
+fn a_line_of_an_env_file_that_has_no_effect_goes_by_itself() {
+    let compose = SHADOWING.replace("image: postgres", "image: redis");
+    let given = [("compose.yaml", compose.as_str()), ("db.env", "A=b\nPOSTGRES_PASSWORD=q9zt41\n")];
+    let (files, refused) = fixed(&given, "compose.yaml", &["env-file-secret"]);
+    assert_eq!((refused, files.len(), files["db.env"].as_str()), (vec![], 1, "A=b\n"));
 }
