@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::edit::{self, Edit};
-use super::secrets::{NewSecret, Source, free_name, grant, has_place, takes_grants};
-use super::tree::{child, list_step, remove, scalar};
+use super::secrets::{NewSecret, Source, free_name, grant, has_place, items_of, quoted, takes_grants};
+use super::tree::{child, is_json, list_step, remove, scalar};
 use super::{Built, Changes, Fix, FixPlan, Project, moved, refuse};
 use crate::compose::{Loaded, Service, Way};
 use crate::dockerfile::{Assigned, Instruction, mount_option};
@@ -428,8 +428,10 @@ fn long_form(document: &Document, text: &str, build: NodeId, granted: &[&str]) -
         .nodes()
         .any(|node| matches!(node.kind, Kind::Mapping { flow: true, .. }) && node.span.contains(span));
     if in_flow {
-        let names = granted.join(", ");
-        return Some(Edit::replace(start, end, format!("{{context: {context}, secrets: [{names}]}}")));
+        let is_json = is_json(document);
+        let (items, key) = (items_of(granted, is_json), |key| quoted(key, is_json));
+        let long = format!("{{{}: {context}, {}: [{items}]}}", key("context"), key("secrets"));
+        return Some(Edit::replace(start, end, long));
     }
     let line = edit::line_start(text, start);
     let key = text[line..start].len() - text[line..start].trim_start().len();

@@ -177,13 +177,14 @@ pub(super) fn grant(
     Some(below(text, document.node(value).span.end as usize, column, &lines, newline))
 }
 
-fn items_of(names: &[&str], is_quoted: bool) -> String {
+/// The items of a list in brackets.
+pub(super) fn items_of(names: &[&str], is_quoted: bool) -> String {
     let items: Vec<String> = names.iter().map(|name| quoted(name, is_quoted)).collect();
     items.join(", ")
 }
 
 /// A word in double quotes, where its neighbours have them.
-fn quoted(word: &str, is_quoted: bool) -> String {
+pub(super) fn quoted(word: &str, is_quoted: bool) -> String {
     if is_quoted { format!("\"{word}\"") } else { word.to_owned() }
 }
 

@@ -372,6 +372,20 @@ fn a_file_that_is_json_stays_json() {
         let own = &after["secrets"]["postgres_password"]["file"];
         assert_eq!(own, "./secrets/postgres_password");
     }
+    let builds = [
+        "{\"services\": {\"a\": {\"build\": \".\"}}}",
+        "{\n  \"services\": {\n    \"a\": {\n      \"build\": \".\",\n      \"image\": \"x\"\n    }\n  }\n}\n",
+        "{\"services\": {\"a\": {\"build\": {\"context\": \".\", \"args\": {\"NPM_TOKEN\": \"q9Zt-41x\"}}}}}",
+        "{\"services\": {\"a\": {\"build\": {\"args\": [\"NPM_TOKEN=q9Zt-41x\", \"A=b\"], \"context\": \".\", \"secrets\": []}}}}",
+    ];
+    for text in builds {
+        let given = [("compose.yaml", text), ("Dockerfile", NODE)];
+        let (files, refused) = fixed(&given, "compose.yaml", &["docker-arg-secret", "secret-in-build-arg"]);
+        assert_eq!(refused, [""; 0], "{text}");
+        let after: serde_json::Value = serde_json::from_str(&files["compose.yaml"]).unwrap();
+        let build = &after["services"]["a"]["build"];
+        assert_eq!((&build["context"], &build["secrets"][0]), (&".".into(), &"npm_token".into()), "{after}");
+    }
     let quoted =
         "services:\n  db:\n    image: postgres\n    environment:\n      POSTGRES_PASSWORD: 'x1y2z'\n";
     let after = becomes("compose.yaml", quoted, "inline-password");
