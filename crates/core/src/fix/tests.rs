@@ -372,6 +372,9 @@ fn a_file_that_is_json_stays_json() {
         let own = &after["secrets"]["postgres_password"]["file"];
         assert_eq!(own, "./secrets/postgres_password");
     }
+    let mode = "{\"services\": {\"a\": {\"image\": \"x\", \"secrets\": [{\"source\": \"s\", \"mode\": 400}]}}, \"secrets\": {\"s\": {\"file\": \"./s\"}}}";
+    let after = becomes("compose.yaml", mode, "secret-mode-decimal");
+    assert_eq!(after, mode.replace("400", "\"0400\""));
     let builds = [
         "{\"services\": {\"a\": {\"build\": \".\"}}}",
         "{\n  \"services\": {\n    \"a\": {\n      \"build\": \".\",\n      \"image\": \"x\"\n    }\n  }\n}\n",
