@@ -263,6 +263,48 @@ fn a_variable_that_is_set_twice_is_set_once_after_the_fix_and_all_others_are_wha
 }
 
 #[test]
+fn a_secret_that_an_undone_change_has_left_is_used_again_and_another_one_is_not_touched() {
+    let compose = "services:\n  db:\n    image: postgres\n    user: '999'\n    environment:\n      POSTGRES_PASSWORD: CANARY\n";
+    let project = project(compose);
+    let before = project.text("compose.yaml");
+    project.cosec(&["fix", "--unsafe", "--write"]).succeeds();
+    let fixed = project.text("compose.yaml");
+    // As an editor or git takes it back: one file of it.
+    project.write("compose.yaml", &before);
+    let ran = project.cosec(&["fix", "--unsafe"]).succeeds();
+    assert!(
+        !ran.stdout.contains("new file") && ran.stdout.contains("is there with this value"),
+        "{}",
+        ran.stdout
+    );
+    project.cosec(&["fix", "--unsafe", "--write"]).succeeds();
+    assert_eq!(project.text("compose.yaml"), fixed);
+    project.cosec(&["fix", "--undo"]).succeeds();
+    assert_eq!(
+        (project.text("compose.yaml"), project.text("secrets/postgres_password")),
+        (before, CANARY.into())
+    );
+
+    let secret = project.path("secrets/postgres_password");
+    let others: [(&str, &dyn Fn()); 3] = [
+        ("other bytes", &|| fs::write(&secret, format!("{CANARY}\n")).unwrap()),
+        ("open to others", &|| fs::set_permissions(&secret, fs::Permissions::from_mode(0o640)).unwrap()),
+        ("not ignored", &|| project.write(".gitignore", "")),
+    ];
+    for (which, make) in others {
+        fs::write(&secret, CANARY).unwrap();
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+        project.write(".gitignore", "/secrets/\n");
+        make();
+        let now = fs::read(&secret).unwrap();
+        project.cosec(&["fix", "--unsafe", "--write"]).succeeds();
+        assert_eq!(project.text("secrets/db_postgres_password"), CANARY, "{which}");
+        assert_eq!(fs::read(&secret).unwrap(), now, "{which}");
+        project.cosec(&["fix", "--undo"]).succeeds();
+    }
+}
+
+#[test]
 fn services_share_a_secret_of_one_meaning_and_never_two_values() {
     let compose = fixed(
         "services:\n  db: {image: postgres, environment: {POSTGRES_PASSWORD: CANARY}}\n  wp: {image: wordpress, environment: {WORDPRESS_DB_PASSWORD: CANARY}}\n  other: {image: postgres, environment: {POSTGRES_PASSWORD: CANARY2}}\n  my: {image: mysql, environment: {MYSQL_ROOT_PASSWORD: CANARY, MYSQL_PASSWORD: CANARY}}\n",

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use super::edit::{self, Edit};
-use super::secrets::{NewSecret, Source, free_name, grant, has_place, items_of, quoted, takes_grants};
+use super::secrets::{
+    NewSecret, Source, free_name, grant, has_place, items_of, made_note, quoted, takes_grants,
+};
 use super::tree::{child, is_json, list_step, remove, scalar};
 use super::{Built, Changes, Fix, FixPlan, Project, moved, refuse};
 use crate::compose::{Loaded, Service, Way};
@@ -65,7 +67,7 @@ pub(super) fn plan<'p>(
         let mut taken: HashSet<String> = changes.secrets.iter().map(|secret| secret.name.clone()).collect();
         let mounts = one.read.dockerfile.instructions.iter().flat_map(Instruction::secret_mounts);
         taken.extend(mounts.filter_map(|mount| mount_option(mount, "id")).map(str::to_owned));
-        let name = free_name(project, &one.builders[0].service.name, &one.name, &taken);
+        let name = free_name(project, &one.builders[0].service.name, &one.name, &one.source, &taken);
         let document = one.builders[0].document;
         changes.secrets.push(NewSecret { name: name.clone(), source: one.source.clone(), document });
         names.push(name);
@@ -456,6 +458,7 @@ fn describe(project: &Project<'_>, one: &Move<'_>, finding: &Finding, secret: &s
             "rotate it: images that were built with it keep it; change it where it is used and in secrets/{secret}"
         ));
     }
+    fix.notes.extend(made_note(project, secret, &one.source));
     if one.declaration.keyword == "ENV" {
         let name = &one.name;
         fix.notes.push(format!(

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::builds::names_variable;
 use super::dollars::has_raw;
 use super::edit::Edit;
-use super::secrets::{NewSecret, Source, free_name, has_place, takes_grants};
+use super::secrets::{NewSecret, Source, free_name, has_place, made_note, takes_grants};
 use super::tree::child;
 use super::{Changes, Fix, FixPlan, Moved, Project, moved, refuse, shadowed};
 use crate::compose::dotenv::{self, Assigned};
@@ -61,7 +61,8 @@ pub(super) fn plan<'p>(
         };
         let taken: HashSet<String> = changes.secrets.iter().map(|secret| secret.name.clone()).collect();
         let variable = &*one.assigned.name.value;
-        let name = free_name(project, &one.readers[0].service.name, variable, &taken);
+        let (source, document) = (Source::File(one.value), one.readers[0].document);
+        let name = free_name(project, &one.readers[0].service.name, variable, &source, &taken);
         let (key, value) =
             (one.assigned.name.span, one.assigned.value.as_ref().map_or(finding.span, |it| it.span));
         let edits = changes.edits.entry(one.path.clone()).or_default();
@@ -80,8 +81,8 @@ pub(super) fn plan<'p>(
         let title = format!("move the value of {variable} to secrets/{name}, and set {}", one.variant);
         let mut fix = Fix::new(outcome, one.finding, FixKind::Unsafe, title);
         fix.notes = moved::rotation(project, &one.path, &name, false);
+        fix.notes.extend(made_note(project, &name, &source));
         plan.fixes.push(fix);
-        let (source, document) = (Source::File(one.value), one.readers[0].document);
         changes.secrets.push(NewSecret { name, source, document });
     }
 }

@@ -67,6 +67,8 @@ pub struct FixPlan {
     built: Vec<Built>,
     /// The secrets whose definitions go.
     unused: Vec<String>,
+    /// Secrets' files that are there as they would be made.
+    made: Vec<String>,
     /// Why a file that is to be changed cannot be.
     hindered: Option<String>,
     /// Texts that are to mean what is written there now, variables or not.
@@ -230,6 +232,8 @@ struct Changes<'p> {
     /// Lines of env files that have no effect as long as the Compose file is as it is, by file.
     dead: BTreeMap<String, Vec<Edit>>,
     new_files: Vec<NewFile>,
+    /// Secrets' files that are there as they would be made.
+    made: Vec<String>,
     /// Lines to append, by file.
     lines: BTreeMap<String, Vec<String>>,
     /// Services that are granted secrets.
@@ -447,6 +451,7 @@ fn attempt<'p>(project: &Project<'p>, findings: &[&'p Finding]) -> FixPlan {
 fn finish(project: &Project<'_>, mut changes: Changes<'_>, plan: &mut FixPlan) {
     secrets::define(project, &mut changes);
     plan.new_files = changes.new_files;
+    plan.made = changes.made;
     for (path, lines) in changes.lines {
         let before = match project.files.read(&path) {
             Ok(text) => Some(text),

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::builds::{has_word, names_variable};
 use super::edit::{self, Edit};
-use super::secrets::{NewSecret, Source, free_name, has_place, takes_grants};
+use super::secrets::{NewSecret, Source, free_name, has_place, made_note, takes_grants};
 use super::tree::{child, is_json, scalar};
 use super::{Changes, Fix, FixPlan, Moved, Project, refuse, shadowed};
 use crate::compose::template::{self, Missing, Operator, Piece};
@@ -124,6 +124,7 @@ pub(super) fn plan<'p>(
         fix.notes.extend(others.map(shadowed::note));
         fix.notes.extend(one.line.as_ref().and_then(|line| kept.get(line.variable.as_str())).cloned());
         fix.notes.extend(default_note(loaded, one));
+        fix.notes.extend(made_note(project, name, &one.source));
         plan.fixes.push(fix);
         plan.moved.push(Moved {
             service: one.service.name.to_string(),
@@ -367,7 +368,7 @@ fn names(project: &Project<'_>, moves: &[Move<'_>], changes: &Changes<'_>) -> Ve
             twin.vendor = twin.vendor.or(vendor);
             twin.name.clone()
         } else {
-            let name = free_name(project, service, one.variable, &taken);
+            let name = free_name(project, service, one.variable, &one.source, &taken);
             others.push(Shared { name: name.clone(), vendor });
             name
         };

@@ -88,7 +88,12 @@ impl FileSystem for Fixed<'_> {
     }
 
     fn facts(&self, path: &str) -> Answer<FileFacts> {
-        if self.is_new(path) { Answer::NotChecked("it is not made yet") } else { self.files.facts(path) }
+        // One that is there as it would be made is judged as those that are made.
+        if self.is_new(path) || self.plan.made.iter().any(|made| made == path) {
+            Answer::NotChecked("it is not made yet")
+        } else {
+            self.files.facts(path)
+        }
     }
 
     fn home(&self) -> Option<String> {
