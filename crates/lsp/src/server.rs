@@ -117,6 +117,28 @@ struct Server<'a> {
     requests: i32,
 }
 
+/// A file that is linted.
+struct Root {
+    path: String,
+    options: LintOptions,
+    /// Why its settings cannot be read. That is said at the top of the file; the rules run as they are.
+    trouble: Option<String>,
+}
+
+impl Root {
+    fn new(host: &dyn Host, path: &str) -> Self {
+        let (options, trouble) = match host.options(path) {
+            Ok(options) => (options, None),
+            Err(reason) => (LintOptions::default(), Some(reason)),
+        };
+        Root { path: path.to_owned(), options, trouble }
+    }
+
+    fn lint(&self, buffers: &Buffers) -> Outcome {
+        lint_file(buffers, &self.path, &self.options)
+    }
+}
+
 impl Server<'_> {
     /// Whether the editor said `shutdown` before `exit`.
     fn listen(&mut self) -> Result<bool, ServeError> {
@@ -200,25 +222,20 @@ impl Server<'_> {
         })
     }
 
-    fn options(&self, path: &str) -> LintOptions {
-        // That settings cannot be read is said at the top of the file; the rules run as they are.
-        self.host.options(path).unwrap_or_default()
-    }
-
     /// The files that are linted: those open that are linted by themselves, and Dockerfiles.
-    fn roots(&self) -> Vec<String> {
+    fn roots(&self) -> Vec<Root> {
         let is_root = |path: &&str| is_linted(path) || cosec_core::dockerfile::is_dockerfile(path);
-        self.buffers.paths().filter(is_root).map(str::to_owned).collect()
+        self.buffers.paths().filter(is_root).map(|path| Root::new(self.host, path)).collect()
     }
 
     fn publish(&mut self) -> Result<(), ServeError> {
-        let lint = |path: &String| lint_file(&self.buffers, path, &self.options(path));
-        let mut outcomes: Vec<Outcome> = self.roots().iter().map(lint).collect();
+        let roots = self.roots();
+        let mut outcomes: Vec<Outcome> = roots.iter().map(|root| root.lint(&self.buffers)).collect();
         once_each(&mut outcomes);
         let mut files = diagnostics::by_file(&outcomes, self.encoding);
-        for root in self.roots() {
-            if let Err(reason) = self.host.options(&root) {
-                files.entry(root).or_default().push(diagnostics::trouble(Range::default(), reason));
+        for Root { path, trouble, .. } in roots {
+            if let Some(reason) = trouble {
+                files.entry(path).or_default().push(diagnostics::trouble(Range::default(), reason));
             }
         }
         files.retain(|path, found| !found.is_empty() || self.buffers.get(path).is_some());
@@ -244,10 +261,9 @@ impl Server<'_> {
         };
         let mut roots = self.roots();
         // What is found in a file from elsewhere belongs there: the file's own findings come first.
-        roots.sort_by_key(|root| root != path);
-        let touched =
-            roots.iter().filter(|root| touches(&lint_file(&self.buffers, root, &self.options(root))));
-        let look = |root: &String| fix::lint_file(&self.buffers, root, &self.options(root), Detail::Kind);
+        roots.sort_by_key(|root| root.path != path);
+        let touched = roots.iter().filter(|root| touches(&root.lint(&self.buffers)));
+        let look = |root: &Root| fix::lint_file(&self.buffers, &root.path, &root.options, Detail::Kind);
         let mut outcomes: Vec<Outcome> = touched.map(look).collect();
         once_each(&mut outcomes);
         outcomes
@@ -277,23 +293,19 @@ impl Server<'_> {
     fn hover(&self, params: &HoverParams) -> Option<Hover> {
         let at = params.text_document_position_params.position;
         let path = uri::to_path(&params.text_document_position_params.text_document.uri)?;
-        let lint = |root: &String| lint_file(&self.buffers, root, &self.options(root));
-        let outcomes: Vec<Outcome> = self.roots().iter().map(lint).collect();
+        let outcomes: Vec<Outcome> = self.roots().iter().map(|root| root.lint(&self.buffers)).collect();
+        let at = Range { start: at, end: at };
         let mut pages = Vec::new();
         let mut range = None;
         for outcome in &outcomes {
-            for finding in &outcome.findings {
-                let here = self.encoding.range(&outcome.sources, finding.span);
-                let is_here = here.start <= at
-                    && at <= here.end
-                    && outcome.sources.file(finding.span.file).path() == path;
-                if let Some(rule) = rules::by_id(finding.rule).filter(|_| is_here) {
-                    let page = rule.markdown();
-                    if !pages.contains(&page) {
-                        pages.push(page);
-                    }
-                    range.get_or_insert(here);
+            let here = |finding: &&Finding| actions::touches(outcome, finding, &path, at, self.encoding);
+            for finding in outcome.findings.iter().filter(here) {
+                let Some(rule) = rules::by_id(finding.rule) else { continue };
+                let page = rule.markdown();
+                if !pages.contains(&page) {
+                    pages.push(page);
                 }
+                range.get_or_insert_with(|| self.encoding.range(&outcome.sources, finding.span));
             }
         }
         let value = pages.join("\n---\n\n");
@@ -326,7 +338,7 @@ impl Server<'_> {
             None => true,
         };
         let options = FixOptions {
-            lint: self.options(&path),
+            lint: Root::new(self.host, &path).options,
             environment: &environment,
             include_unsafe: asked.finding.is_some(),
             rules: &[],
