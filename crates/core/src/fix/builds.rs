@@ -1,7 +1,5 @@
 //! A secret leaves `ARG` and `ENV` of a Dockerfile: the build is granted it, and the commands that name it mount it.
 
-use std::collections::HashSet;
-
 use super::edit::{self, Edit};
 use super::secrets::{
     NewSecret, Source, free_name, grant, has_place, items_of, made_note, quoted, takes_grants,
@@ -64,7 +62,7 @@ pub(super) fn plan<'p>(
     }
     let mut names: Vec<String> = Vec::new();
     for one in &moves {
-        let mut taken: HashSet<String> = changes.secrets.iter().map(|secret| secret.name.clone()).collect();
+        let mut taken = changes.names();
         let mounts = one.read.dockerfile.instructions.iter().flat_map(Instruction::secret_mounts);
         taken.extend(mounts.filter_map(|mount| mount_option(mount, "id")).map(str::to_owned));
         let name = free_name(project, &one.builders[0].service.name, &one.name, &one.source, &taken);

@@ -1,8 +1,6 @@
 //! A value moves out of a file of `env_file:` into a secret's file: the line then names that, and every service that
 //! reads the file is granted the secret.
 
-use std::collections::HashSet;
-
 use super::builds::names_variable;
 use super::dollars::has_raw;
 use super::edit::Edit;
@@ -59,7 +57,7 @@ pub(super) fn plan<'p>(
                 continue;
             }
         };
-        let taken: HashSet<String> = changes.secrets.iter().map(|secret| secret.name.clone()).collect();
+        let taken = changes.names();
         let variable = &*one.assigned.name.value;
         let (source, document) = (Source::File(one.value), one.readers[0].document);
         let name = free_name(project, &one.readers[0].service.name, variable, &source, &taken);

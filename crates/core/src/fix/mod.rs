@@ -245,6 +245,11 @@ struct Changes<'p> {
 }
 
 impl Changes<'_> {
+    /// The names of the secrets to define.
+    fn names(&self) -> HashSet<String> {
+        self.secrets.iter().map(|secret| secret.name.clone()).collect()
+    }
+
     /// Adds a line to a file.
     fn append(&mut self, path: String, line: String) {
         let lines = self.lines.entry(path).or_default();

@@ -351,7 +351,7 @@ fn plain_enough(node: &Node) -> Result<(), String> {
 
 /// A name for the secret of each move: those with the same value and meaning share one.
 fn names(project: &Project<'_>, moves: &[Move<'_>], changes: &Changes<'_>) -> Vec<String> {
-    let mut taken: HashSet<String> = changes.secrets.iter().map(|secret| secret.name.clone()).collect();
+    let mut taken = changes.names();
     let mut alike: HashMap<(Meaning<'_>, &Source), Vec<Shared>> = HashMap::new();
     let mut granted: HashSet<(&str, String)> = HashSet::new();
     let mut names: Vec<String> = Vec::new();
