@@ -400,7 +400,7 @@ fn edit_build(
 ) -> Option<Vec<Edit>> {
     let node = document.node(build);
     let Kind::Mapping { entries, .. } = &node.kind else {
-        return Some(vec![long_form(document, text, build, granted)?]);
+        return long_form(document, text, build, granted);
     };
     let mut edits = Vec::new();
     if let Some((key, container)) = args {
@@ -419,19 +419,18 @@ fn edit_build(
     Some(edits)
 }
 
-/// `build: .` with room for secrets.
-fn long_form(document: &Document, text: &str, build: NodeId, granted: &[&str]) -> Option<Edit> {
+/// `build: .` with room for secrets. The context stays where it is: what is put in holds nothing of the file.
+fn long_form(document: &Document, text: &str, build: NodeId, granted: &[&str]) -> Option<Vec<Edit>> {
     let span = document.node(build).span;
     let (start, end) = (span.start as usize, span.end as usize);
-    let context = &text[start..end];
     let in_flow = document
         .nodes()
         .any(|node| matches!(node.kind, Kind::Mapping { flow: true, .. }) && node.span.contains(span));
     if in_flow {
         let is_json = is_json(document);
         let (items, key) = (items_of(granted, is_json), |key| quoted(key, is_json));
-        let long = format!("{{{}: {context}, {}: [{items}]}}", key("context"), key("secrets"));
-        return Some(Edit::replace(start, end, long));
+        let open = Edit::insert(start, format!("{{{}: ", key("context")));
+        return Some(vec![open, Edit::insert(end, format!(", {}: [{items}]}}", key("secrets")))]);
     }
     let line = edit::line_start(text, start);
     let key = text[line..start].len() - text[line..start].trim_start().len();
@@ -443,8 +442,8 @@ fn long_form(document: &Document, text: &str, build: NodeId, granted: &[&str]) -
     let items: String = granted.iter().flat_map(|name| [separator.as_str(), name]).collect();
     // The blank behind `build:` goes.
     let blank = text[..start].trim_end_matches(' ').len();
-    let long = format!("{newline}{outer}context: {context}{newline}{outer}secrets:{items}");
-    Some(Edit::replace(blank, end, long))
+    let open = Edit::replace(blank, start, format!("{newline}{outer}context: "));
+    Some(vec![open, Edit::insert(end, format!("{newline}{outer}secrets:{items}"))])
 }
 
 fn describe(project: &Project<'_>, one: &Move<'_>, finding: &Finding, secret: &str) -> Fix {

@@ -432,9 +432,10 @@ fn a_default_that_others_share_is_said_to_part_from_them() {
 
 #[test]
 fn a_diff_shows_names_that_people_check_and_no_name_that_is_a_password() {
-    let text = "services:\n  db:\n    image: postgres:16\n    environment:\n      canary7xq: b\n      POSTGRES_PASSWORD: canary7xq\n    ports: ['5432:5432']\n";
+    let text = "services:\n  db:\n    image: postgres:16\n    environment:\n      canary7xq: b\n      POSTGRES_PASSWORD: canary7xq\n    ports: ['5432:5432']\n  app:\n    build: canary7xq\n  flow: {build: canary7xq}\n";
     let mut files = MemoryFiles::default();
     files.insert("compose.yaml", text);
+    files.insert("canary7xq/Dockerfile", NODE);
     let options = FixOptions {
         lint: LintOptions::default(),
         environment: &Environment::default(),
@@ -449,6 +450,7 @@ fn a_diff_shows_names_that_people_check_and_no_name_that_is_a_password() {
         assert!(shown.contains("image: postgres:16") && shown.contains("5432:5432"), "{shown}");
         assert!(!shown.contains("canary"), "{shown}");
     }
+    assert_eq!(after.matches("- npm_token\n").count() + after.matches("[npm_token]").count(), 2, "{after}");
 }
 
 /// A project whose `environment:` wins over a line of an env file.
