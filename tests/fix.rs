@@ -260,6 +260,13 @@ fn a_variable_that_is_set_twice_is_set_once_after_the_fix_and_all_others_are_wha
     assert_eq!(project.text("secrets/postgres_password"), CANARY);
     project.cosec(&["fix", "--undo"]).succeeds();
     assert_eq!(project.files(), before);
+    // Who else reads a file from elsewhere is not known.
+    fs::create_dir(project.path("shared")).unwrap();
+    fs::rename(project.path("b.env"), project.path("shared/b.env")).unwrap();
+    std::os::unix::fs::symlink("shared/b.env", project.path("b.env")).unwrap();
+    let ran = project.cosec(&["fix", "--unsafe", "--write"]).succeeds();
+    assert!(ran.stderr.contains("outside of the project directory"), "{}", ran.stderr);
+    assert_eq!(project.text("compose.yaml").as_bytes(), before[Path::new("compose.yaml")]);
 }
 
 #[test]

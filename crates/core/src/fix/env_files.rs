@@ -6,7 +6,7 @@ use super::dollars::has_raw;
 use super::edit::Edit;
 use super::secrets::{NewSecret, Source, free_name, has_place, made_note, takes_grants};
 use super::tree::child;
-use super::{Changes, Fix, FixPlan, Moved, Project, moved, refuse, shadowed};
+use super::{Changes, Fix, FixPlan, Moved, Project, moved, refuse};
 use crate::compose::dotenv::{self, Assigned};
 use crate::compose::template::Missing;
 use crate::compose::{Environment, Loaded, Service, Way};
@@ -41,13 +41,6 @@ pub(super) fn plan<'p>(
 ) {
     let outcome = project.outcome();
     for finding in findings.iter().filter(|finding| finding.rule == "env-file-secret") {
-        if let Some(line) = project.loaded().and_then(|loaded| shadowed::line(project, loaded, finding)) {
-            shadowed::take_out(project, &line, changes);
-            let title =
-                format!("take {} out of {}, where `environment:` wins over it", line.variable, line.path);
-            plan.fixes.push(Fix::new(outcome, finding, FixKind::Unsafe, title));
-            continue;
-        }
         let one = match movable(project, finding) {
             Ok(one) => one,
             // The variable of `environment:` has moved, and took the line with it.
@@ -143,7 +136,7 @@ fn movable<'p>(project: &Project<'p>, finding: &'p Finding) -> Result<Move<'p>, 
         };
         if service.environment.iter().any(|known| [name.as_str(), &own].contains(&&*known.name.value)) {
             return Err(format!(
-                "service {} sets {name} in `environment:`, too; leave one of the two",
+                "service {} sets {name} in `environment:`, which wins over it; take one of the two out",
                 service.name
             ));
         }

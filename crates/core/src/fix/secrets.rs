@@ -122,18 +122,22 @@ pub(super) fn has_place(project: &Project<'_>) -> Result<(), String> {
     if let Err(ReadError::Other(why)) = project.files.read(&inside) {
         return Err(format!("{directory} cannot be looked at: {why}; mend that first"));
     }
-    // The project itself may lie behind links.
-    let mut start = project.in_directory(".");
-    for _ in 0..MOST_LINKS {
-        let Some(real) = project.files.real_path(&start) else { break };
-        start = real;
-    }
-    if project.files.real_path(&join(&start, "secrets/x")).is_some() {
+    if is_behind_link(project, "secrets/x") {
         return Err(format!(
             "{directory} is a link, so what keeps git from it may not hold; make it a directory"
         ));
     }
     Ok(())
+}
+
+/// Whether a link leads to a path of the project directory, which itself may lie behind some.
+pub(super) fn is_behind_link(project: &Project<'_>, path: &str) -> bool {
+    let mut start = project.in_directory(".");
+    for _ in 0..MOST_LINKS {
+        let Some(real) = project.files.real_path(&start) else { break };
+        start = real;
+    }
+    project.files.real_path(&join(&start, path)).is_some()
 }
 
 /// As many links as Linux follows on the way to a file.

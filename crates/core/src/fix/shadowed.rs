@@ -4,13 +4,13 @@
 use super::builds::names_variable;
 use super::dollars::has_raw;
 use super::edit::Edit;
-use super::moved::{Line, range_of, used_beside, used_elsewhere};
+use super::moved::{Line, range_of, used_beside};
+use super::secrets::is_behind_link;
 use super::{Changes, Project};
 use crate::compose::dotenv::{self, Assigned};
 use crate::compose::template::Missing;
 use crate::compose::{Environment, Loaded, Service};
 use crate::files::{FileSystem, ReadError, file_name, inside, join};
-use crate::rules::Finding;
 use crate::source::{FileId, Sources};
 
 /// An env file of a service.
@@ -99,19 +99,6 @@ pub(super) fn lines(
     Ok(lines)
 }
 
-/// The line of a finding in an env file, if it has no effect and can go.
-pub(super) fn line(project: &Project<'_>, loaded: &Loaded, finding: &Finding) -> Option<Line> {
-    let path = join("", project.sources().file(finding.span.file).path());
-    let mut services = loaded.project.services.iter();
-    let all = services.find_map(|service| {
-        EnvText::all(project.files, service).ok()?.into_iter().find(|env| env.path == path)
-    });
-    let lines = own_lines(project, loaded, &all?, &finding.path).ok()?;
-    let is_it = |line: &Line| line.span.start <= finding.span.start && finding.span.end <= line.span.end;
-    let line = lines.into_iter().find(is_it)?;
-    used_elsewhere(project, loaded, &finding.path, &[]).is_none().then_some(line)
-}
-
 /// The lines of one env file that set a variable.
 fn own_lines(project: &Project<'_>, loaded: &Loaded, env: &EnvText, name: &str) -> Result<Vec<Line>, String> {
     let mut lines = Vec::new();
@@ -131,7 +118,7 @@ fn own_lines(project: &Project<'_>, loaded: &Loaded, env: &EnvText, name: &str) 
     if parsed.is_err() || has_raw(&loaded.root) {
         return Err("that file cannot be read for certain as Compose reads it".to_owned());
     }
-    if inside(project.directory, &env.path).is_none() {
+    if inside(project.directory, &env.path).is_none_or(|path| is_behind_link(project, &path)) {
         return Err("that file lies outside of the project directory, where others may read it".to_owned());
     }
     let reads =

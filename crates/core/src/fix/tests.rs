@@ -464,7 +464,9 @@ fn the_value_that_wins_moves_and_the_line_that_it_won_over_does_not_come_alive_a
     assert_eq!(refused, [""; 0]);
     assert_eq!(files["secrets/postgres_password"], "x1y2z", "what `environment:` says wins");
     assert_eq!(files["db.env"], "# mine\nPOSTGRES_USER=u\nTZ=UTC\n");
-    let all = fixed(&[("compose.yaml", SHADOWING), ("db.env", env)], "compose.yaml", &[]);
+    let given = [("compose.yaml", SHADOWING), ("db.env", env)];
+    is_refused(&given, "compose.yaml", "env-file-secret", "which wins over it");
+    let all = fixed(&given, "compose.yaml", &[]);
     assert_eq!((&all.0, all.1), (&files, refused), "both findings are mended by the one move");
 
     // Where all who read the file win over it, and all who ask for the variable move.
@@ -523,12 +525,4 @@ fn a_value_that_an_env_file_makes_with_a_variable_keeps_it() {
     let given = [("compose.yaml", app.as_str()), (".env", "PW=x1y2z\n"), ("app.env", "URL=redis://:$PW@r\n")];
     let (files, notes) = planned(&given, LintOptions::default(), ".env");
     assert!(!files.contains_key(".env") && notes.iter().any(|note| note.contains("app.env")), "{notes:?}");
-}
-
-#[test]
-fn a_line_of_an_env_file_that_has_no_effect_goes_by_itself() {
-    let compose = SHADOWING.replace("image: postgres", "image: redis");
-    let given = [("compose.yaml", compose.as_str()), ("db.env", "A=b\nPOSTGRES_PASSWORD=q9zt41\n")];
-    let (files, refused) = fixed(&given, "compose.yaml", &["env-file-secret"]);
-    assert_eq!((refused, files.len(), files["db.env"].as_str()), (vec![], 1, "A=b\n"));
 }
