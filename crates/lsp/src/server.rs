@@ -54,7 +54,7 @@ pub fn serve(host: &dyn Host) -> Result<bool, ServeError> {
     // a newer text, or that nobody wants an answer any more.
     let (queue, taken) = Connection::memory();
     let incoming = stdio.receiver;
-    std::thread::spawn(move || incoming.into_iter().try_for_each(|message| queue.sender.send(message)));
+    std::thread::spawn(move || incoming.into_iter().all(|message| queue.sender.send(message).is_ok()));
     let connection = Connection { sender: stdio.sender, receiver: taken.receiver };
     let ended = run(&connection, host);
     drop(connection);
