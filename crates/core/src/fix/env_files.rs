@@ -1,7 +1,6 @@
 //! A value moves out of a file of `env_file:` into a secret's file: the line then names that, and every service that
 //! reads the file is granted the secret.
 
-use super::builds::names_variable;
 use super::dollars::has_raw;
 use super::edit::Edit;
 use super::secrets::{NewSecret, Source, free_name, has_place, made_note, takes_grants};
@@ -10,7 +9,7 @@ use super::{Changes, Fix, FixPlan, Moved, Project, moved, refuse};
 use crate::compose::dotenv::{self, Assigned};
 use crate::compose::template::Missing;
 use crate::compose::{Environment, Loaded, Service, Way};
-use crate::files::join;
+use crate::files::{file_name, join};
 use crate::images;
 use crate::rules::{Finding, FixKind};
 use crate::yaml::{Document, NodeId};
@@ -116,12 +115,11 @@ fn movable<'p>(project: &Project<'p>, finding: &'p Finding) -> Result<Move<'p>, 
     let value = value
         .filter(|value| value == written)
         .ok_or_else(|| "the file cannot be read as Compose reads it; mend that first".to_owned())?;
-    let is_asked_for = moved::uses(&loaded.root, &name) > 0;
-    if is_asked_for {
-        return Err(format!("the Compose file asks for {name}, too; move that first"));
+    if let Some(reason) = moved::used_elsewhere(project, loaded, &name, &[]) {
+        return Err(format!("{reason}; move that first"));
     }
-    if others.iter().filter_map(|line| line.value.as_ref()).any(|value| names_variable(&value.raw, &name)) {
-        return Err("another line of the file uses it; write the value out there first".to_owned());
+    if let Some(reason) = moved::used_beside(project, file_name(&path)) {
+        return Err(format!("{reason}, and what it does with the file is not known; move the value by hand"));
     }
     has_place(project)?;
     let mut variant = None;

@@ -22,7 +22,7 @@ pub(super) const RULES: [&str; 5] =
     ["inline-password", "password-default", "url-password", "env-secret", "prefer-file-variant"];
 
 /// One variable that moves.
-struct Move<'p> {
+pub(super) struct Move<'p> {
     finding: &'p Finding,
     service: &'p Service,
     variable: &'p str,
@@ -191,7 +191,12 @@ fn needed_line(project: &Project<'_>, loaded: &Loaded, moves: &[Move<'_>]) -> Op
 }
 
 /// Who needs a variable of the project beside the moves; a sentence.
-fn used_elsewhere(project: &Project<'_>, loaded: &Loaded, name: &str, moves: &[Move<'_>]) -> Option<String> {
+pub(super) fn used_elsewhere(
+    project: &Project<'_>,
+    loaded: &Loaded,
+    name: &str,
+    moves: &[Move<'_>],
+) -> Option<String> {
     let moved = moves.iter().filter(|one| one.asks_for.as_deref() == Some(name)).count();
     if uses(&loaded.root, name) > moved || is_passed_on(loaded, name, moves) {
         return Some("the project uses it elsewhere, too".to_owned());
@@ -528,7 +533,7 @@ fn is_passed_on(loaded: &Loaded, name: &str, moves: &[Move<'_>]) -> bool {
 }
 
 /// How often a variable is asked for.
-pub(super) fn uses(value: &Value, name: &str) -> usize {
+fn uses(value: &Value, name: &str) -> usize {
     match &value.data {
         Data::Seq(items) => items.iter().map(|item| uses(item, name)).sum(),
         Data::Map(map) => map.values().map(|entry| uses(&entry.value, name)).sum(),

@@ -50,9 +50,12 @@ impl EnvText {
         self.assigned.iter().filter(move |assigned| *assigned.name.value == *name)
     }
 
-    /// Whether a value is made with the variable: Compose takes it from `environment:`, too.
+    /// Whether a value is made with the variable, or is its own from outside: Compose takes it from `environment:`, too.
     fn uses(&self, name: &str) -> bool {
-        self.assigned.iter().filter_map(|it| it.value.as_ref()).any(|value| names_variable(&value.raw, name))
+        self.assigned.iter().any(|assigned| match &assigned.value {
+            Some(value) => names_variable(&value.raw, name),
+            None => *assigned.name.value == *name,
+        })
     }
 }
 
@@ -107,8 +110,7 @@ fn own_lines(project: &Project<'_>, loaded: &Loaded, env: &EnvText, name: &str) 
         let line =
             value.map(|value| Line { path: env.path.clone(), variable: name.to_owned(), span: value.span });
         let line = line.filter(|line| range_of(&env.text, line).is_some());
-        lines
-            .push(line.ok_or("its value there has variables, escapes or several lines, or is from outside")?);
+        lines.push(line.ok_or("its value there has variables, escapes or several lines")?);
     }
     if lines.is_empty() {
         return Ok(lines);

@@ -239,6 +239,14 @@ fn a_value_of_an_env_file_moves_for_all_services_that_read_it() {
         (compose.to_owned(), env.replace("x1y2z", "x1${y}z"), "variables"),
         (compose.to_owned(), format!("{env}POSTGRES_PASSWORD=b1c2\n"), "more than once"),
         (compose.replace("db.env", "c.env"), env.to_owned(), "no service reads it"),
+        (
+            compose.replace(
+                "POSTGRES_USER: x}",
+                "POSTGRES_USER: x}\n  last:\n    environment: [POSTGRES_PASSWORD]",
+            ),
+            env.to_owned(),
+            "uses it elsewhere",
+        ),
     ];
     for (compose, env, why) in cases {
         let path = if why == "no service reads it" { ".env" } else { "db.env" };
@@ -492,7 +500,7 @@ fn a_line_that_environment_wins_over_stays_where_anyone_may_need_it_and_so_does_
         (more("  app:\n    image: redis\n    environment: [POSTGRES_PASSWORD]\n"), env, "uses it elsewhere"),
         (SHADOWING.to_owned(), "POSTGRES_PASSWORD=${OTHER}\n", "variables, escapes"),
         (SHADOWING.to_owned(), "POSTGRES_PASSWORD=\"a\nb\"\n", "several lines"),
-        (SHADOWING.to_owned(), "POSTGRES_PASSWORD\n", "from outside"),
+        (SHADOWING.to_owned(), "POSTGRES_PASSWORD\n", "uses POSTGRES_PASSWORD"),
         (SHADOWING.to_owned(), "POSTGRES_PASSWORD=q9zt41\nBAD='\n", "for certain"),
         (SHADOWING.replace("[db.env]", "[{path: db.env, format: raw}]"), env, "for certain"),
         (SHADOWING.to_owned(), "POSTGRES_PASSWORD_FILE=/x\n", "sets POSTGRES_PASSWORD_FILE already"),
@@ -519,7 +527,7 @@ fn a_value_that_an_env_file_makes_with_a_variable_keeps_it() {
     let alone = SHADOWING.replace("    environment:\n      POSTGRES_PASSWORD: x1y2z\n", "");
     let env = format!("POSTGRES_PASSWORD=q9zt41\n{url}");
     let given = [("compose.yaml", alone.as_str()), ("db.env", env.as_str())];
-    is_refused(&given, "compose.yaml", "env-file-secret", "another line of the file uses it");
+    is_refused(&given, "compose.yaml", "env-file-secret", "db.env of `env_file:` uses it");
     // Compose takes it from `.env`, too.
     let app = format!("{ASKING}  app:\n    image: redis\n    env_file: app.env\n");
     let given = [("compose.yaml", app.as_str()), (".env", "PW=x1y2z\n"), ("app.env", "URL=redis://:$PW@r\n")];
