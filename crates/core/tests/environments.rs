@@ -69,7 +69,12 @@ fn project(bytes: &[u8]) -> MemoryFiles {
         let lines: Vec<&str> = (0..below(4)).map(|_| LINES[below(LINES.len())]).collect();
         files.insert(name, lines.iter().fold(String::new(), |text, line| text + line + "\n"));
     }
-    let mut text = "services:\n".to_owned();
+    let mut text = String::new();
+    let source = ["", "OTHER", "POSTGRES_PASSWORD", "MYSQL_PASSWORD"][below(4)];
+    if !source.is_empty() {
+        writeln!(text, "secrets:\n  from_outside: {{environment: {source}}}").unwrap();
+    }
+    text.push_str("services:\n");
     for service in 0..=below(3) {
         write!(text, "  s{service}:\n    image: {}\n    environment:\n      A: b\n", IMAGES[below(4)])
             .unwrap();
@@ -85,6 +90,9 @@ fn project(bytes: &[u8]) -> MemoryFiles {
         let read: Vec<&str> = (0..below(4)).map(|_| ENV_FILES[below(4)]).collect();
         if !read.is_empty() {
             writeln!(text, "    env_file: [{}]", read.join(", ")).unwrap();
+        }
+        if !source.is_empty() {
+            text.push_str("    secrets: [from_outside]\n");
         }
     }
     files.insert(FILE, text);
@@ -127,6 +135,15 @@ fn check(bytes: &[u8]) -> Result<usize, String> {
         files.insert(file.path.as_str(), String::from_utf8(file.content.expose().to_vec()).unwrap());
     }
     let new = config(&files).map_err(|error| format!("not read again: {error}"))?;
+    let now = environment(&files);
+    for variable in
+        old["secrets"].as_object().into_iter().flatten().filter_map(|(_, it)| it["environment"].as_str())
+    {
+        let value = |seen: &Environment| seen.get(variable).map(|binding| binding.value.clone());
+        if value(&seen) != value(&now) {
+            return Err(format!("a secret has lost {variable}"));
+        }
+    }
     for (name, service) in old["services"].as_object().unwrap() {
         let (had, has) = (variables(service), variables(&new["services"][name]));
         for (variable, value) in &had {

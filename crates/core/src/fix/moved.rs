@@ -9,7 +9,7 @@ use super::secrets::{NewSecret, Source, free_name, has_place, made_note, takes_g
 use super::tree::{child, is_json, scalar};
 use super::{Changes, Fix, FixPlan, Moved, Project, refuse, shadowed};
 use crate::compose::template::{self, Missing, Operator, Piece};
-use crate::compose::{BindingOrigin, Data, EnvFile, EnvVar, Loaded, Service, Value};
+use crate::compose::{BindingOrigin, Data, EnvFile, EnvVar, Loaded, SecretDef, Service, Value};
 use crate::files::{Answer, GitState, file_name, join};
 use crate::images;
 use crate::lint::Outcome;
@@ -520,9 +520,14 @@ fn is_program(name: &str) -> bool {
         || name.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending))
 }
 
-/// Whether a service takes a variable from outside by its bare name.
+/// Whether a service, a secret or a config takes a variable from outside by its bare name.
 fn is_passed_on(loaded: &Loaded, name: &str, moves: &[Move<'_>]) -> bool {
-    loaded.project.services.iter().any(|service| {
+    let project = &loaded.project;
+    let is_it = |source: &SecretDef| source.environment.as_ref().is_some_and(|own| *own.value == *name);
+    if project.secrets.iter().chain(&project.configs).any(is_it) {
+        return true;
+    }
+    project.services.iter().any(|service| {
         let arguments = service.build.iter().flat_map(|build| &build.args);
         service.environment.iter().chain(arguments).any(|variable| {
             variable.value.is_none()

@@ -528,6 +528,12 @@ fn a_value_that_an_env_file_makes_with_a_variable_keeps_it() {
     let env = format!("POSTGRES_PASSWORD=q9zt41\n{url}");
     let given = [("compose.yaml", alone.as_str()), ("db.env", env.as_str())];
     is_refused(&given, "compose.yaml", "env-file-secret", "db.env of `env_file:` uses it");
+    for section in ["secrets", "configs"] {
+        let more = format!("{ASKING}{section}:\n  s: {{environment: PW}}\n");
+        let (files, _) =
+            planned(&[("compose.yaml", &more), (".env", "PW=x1y2z\n")], LintOptions::default(), ".env");
+        assert!(files.contains_key("secrets/postgres_password") && !files.contains_key(".env"), "{section}");
+    }
     // Compose takes it from `.env`, too.
     let app = format!("{ASKING}  app:\n    image: redis\n    env_file: app.env\n");
     let given = [("compose.yaml", app.as_str()), (".env", "PW=x1y2z\n"), ("app.env", "URL=redis://:$PW@r\n")];
