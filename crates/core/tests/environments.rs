@@ -180,8 +180,9 @@ proptest! {
     fn containers_have_what_they_had_or_read_it_from_a_file(bytes in vec(any::<u8>(), 0..80)) {
         if let Err(reason) = check(&bytes) {
             let files = project(&bytes);
-            let all: String = files.paths().map(|path| format!("--- {path}\n{}", files.read(path).unwrap())).collect();
-            prop_assert!(false, "{}\n{}", reason, all);
+            let all: Vec<String> =
+                files.paths().map(|path| format!("--- {path}\n{}", files.read(path).unwrap())).collect();
+            prop_assert!(false, "{}\n{}", reason, all.concat());
         }
     }
 }
