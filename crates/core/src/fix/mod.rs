@@ -18,12 +18,14 @@ mod tree;
 mod unused;
 mod verify;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use serde::Serialize;
 
 pub use edit::{Edit, apply};
+use shadowed::EnvText;
 
 use crate::compose::template::Missing;
 use crate::compose::{Environment, LoadError, Loaded, Project as Model, add_env_files};
@@ -194,9 +196,26 @@ struct Project<'a> {
     directory: &'a str,
     environment: &'a Environment,
     linted: &'a Linted,
+    env_texts: OnceCell<Vec<EnvText>>,
 }
 
 impl<'a> Project<'a> {
+    fn new(
+        files: &'a dyn FileSystem,
+        path: &'a str,
+        directory: &'a str,
+        environment: &'a Environment,
+        linted: &'a Linted,
+    ) -> Self {
+        Project { files, path, directory, environment, linted, env_texts: OnceCell::new() }
+    }
+
+    /// The files of `env_file:`, read once.
+    fn env_texts(&self) -> &[EnvText] {
+        let services = || self.model().into_iter().flat_map(|model| &model.services);
+        self.env_texts.get_or_init(|| EnvText::all(self.files, services()))
+    }
+
     fn outcome(&self) -> &'a Outcome {
         &self.linted.outcome
     }
@@ -267,7 +286,7 @@ pub fn plan(files: &dyn FileSystem, path: &str, options: &FixOptions<'_>) -> Res
         return Err(error.message.clone());
     }
     let directory = options.lint.directory_of(path);
-    let project = Project { files, path, directory, environment: options.environment, linted: &linted };
+    let project = Project::new(files, path, directory, options.environment, &linted);
     let asked: Vec<&Finding> = outcome
         .findings
         .iter()
@@ -340,7 +359,7 @@ fn proposals(
     if read_dotenv(files, &mut Sources::default(), directory, &mut environment).is_err() {
         return Vec::new();
     }
-    let project = Project { files, path, directory, environment: &environment, linted };
+    let project = Project::new(files, path, directory, &environment, linted);
     let findings = &linted.outcome.findings;
     let asked: Vec<&Finding> = findings.iter().filter(|finding| is_wanted(finding, true)).collect();
     let mut tries = TRIES;

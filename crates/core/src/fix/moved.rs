@@ -201,9 +201,7 @@ pub(super) fn used_elsewhere(
     if uses(&loaded.root, name) > moved || is_passed_on(loaded, name, moves) {
         return Some("the project uses it elsewhere, too".to_owned());
     }
-    let mut services = loaded.project.services.iter();
-    let user = services.find_map(|service| shadowed::user(project.files, service, name));
-    user.map(|path| format!("{path} of `env_file:` uses it")).or_else(|| used_beside(project, name))
+    shadowed::user(project.env_texts(), name).or_else(|| used_beside(project, name))
 }
 
 /// The key of a service under which a command in the container reads a variable, which is no longer set there: the

@@ -1,6 +1,8 @@
 //! Lines of env files that `environment:` wins over. They are dead, until the variable has moved: then a line would set
 //! it again, beside the variable that names a file, and images refuse to start with both. So the line goes with it.
 
+use std::collections::HashSet;
+
 use super::builds::names_variable;
 use super::dollars::has_raw;
 use super::edit::Edit;
@@ -13,37 +15,44 @@ use crate::compose::{Environment, Loaded, Service};
 use crate::files::{FileSystem, ReadError, file_name, inside, join};
 use crate::source::{FileId, Sources};
 
-/// An env file of a service.
-struct EnvText {
+/// An env file that services read.
+pub(super) struct EnvText {
     path: String,
     text: String,
     file: FileId,
     assigned: Vec<Assigned>,
+    /// Why it cannot be read, in one sentence.
+    trouble: Option<String>,
 }
 
 impl EnvText {
-    /// The env files of a service that are there, once each. The error is a sentence.
-    fn all(files: &dyn FileSystem, service: &Service) -> Result<Vec<EnvText>, String> {
-        let mut all: Vec<EnvText> = Vec::new();
+    /// The env files of services that are there, once each.
+    pub(super) fn all<'s>(
+        files: &dyn FileSystem,
+        services: impl IntoIterator<Item = &'s Service>,
+    ) -> Vec<EnvText> {
         let mut sources = Sources::default();
-        for path in service.env_files.iter().map(|file| join("", &file.path.value)) {
-            if all.iter().any(|known| known.path == path) {
-                continue;
-            }
-            let text = match files.read(&path) {
-                Ok(text) => text,
-                Err(ReadError::Missing) => continue,
+        let mut seen: HashSet<String> = HashSet::new();
+        let paths = services.into_iter().flat_map(paths).filter(|path| seen.insert(path.clone()));
+        let read = |path: String| {
+            let (text, trouble) = match files.read(&path) {
+                Ok(text) => (text, None),
+                Err(ReadError::Missing) => return None,
                 Err(error) => {
-                    return Err(format!(
-                        "{path} of `env_file:` cannot be looked at, {error}; mend that first"
-                    ));
+                    let trouble =
+                        format!("{path} of `env_file:` cannot be looked at, {error}; mend that first");
+                    (String::new(), Some(trouble))
                 }
             };
             let file = sources.add(path.as_str(), text.as_str());
             let assigned = dotenv::scan(file, &text);
-            all.push(EnvText { path, text, file, assigned });
-        }
-        Ok(all)
+            Some(EnvText { path, text, file, assigned, trouble })
+        };
+        paths.filter_map(read).collect()
+    }
+
+    fn is_of(&self, service: &Service) -> bool {
+        paths(service).any(|path| path == self.path)
     }
 
     fn sets<'t>(&'t self, name: &'t str) -> impl Iterator<Item = &'t Assigned> {
@@ -59,19 +68,22 @@ impl EnvText {
     }
 }
 
-/// The env file of a service that sets a variable.
-pub(super) fn setter(files: &dyn FileSystem, service: &Service, name: &str) -> Option<String> {
-    let all = EnvText::all(files, service).unwrap_or_default();
-    all.into_iter().find(|env| env.sets(name).next().is_some()).map(|env| env.path)
+/// The paths of a service's env files.
+fn paths(service: &Service) -> impl Iterator<Item = String> {
+    service.env_files.iter().map(|file| join("", &file.path.value))
 }
 
-/// The env file of a service that makes a value with a variable.
-pub(super) fn user(files: &dyn FileSystem, service: &Service, name: &str) -> Option<String> {
-    EnvText::all(files, service)
-        .unwrap_or_default()
-        .into_iter()
-        .find(|env| env.uses(name))
-        .map(|env| env.path)
+/// Whether an env file of a service sets a variable.
+pub(super) fn is_set(all: &[EnvText], name: &str) -> bool {
+    all.iter().any(|env| env.sets(name).next().is_some())
+}
+
+/// The first of env files that makes a value with a variable, or may, as a sentence.
+pub(super) fn user<'e>(all: impl IntoIterator<Item = &'e EnvText>, name: &str) -> Option<String> {
+    all.into_iter().find_map(|env| {
+        let uses = || env.uses(name).then(|| format!("{} of `env_file:` uses it", env.path));
+        env.trouble.clone().or_else(uses)
+    })
 }
 
 /// The lines of a service's env files that set a variable of its `environment:`, all of which can go; else why not.
@@ -84,7 +96,10 @@ pub(super) fn lines(
     variant: &str,
 ) -> Result<Vec<Line>, String> {
     let mut lines = Vec::new();
-    for env in EnvText::all(project.files, service)? {
+    for env in project.env_texts().iter().filter(|env| env.is_of(service)) {
+        if let Some(trouble) = &env.trouble {
+            return Err(trouble.clone());
+        }
         if env.uses(name) {
             return Err(format!(
                 "{} of `env_file:` uses {name}, which is not set there any more; write the value out first",
@@ -94,7 +109,7 @@ pub(super) fn lines(
         if env.sets(variant).next().is_some() {
             return Err(format!("{} of `env_file:` sets {variant} already; remove one of the two", env.path));
         }
-        let own = own_lines(project, loaded, &env, name).map_err(|reason| {
+        let own = own_lines(project, loaded, env, name).map_err(|reason| {
             format!("{} of `env_file:` sets {name}, too, and {reason}; take it out there first", env.path)
         })?;
         lines.extend(own);
@@ -123,14 +138,12 @@ fn own_lines(project: &Project<'_>, loaded: &Loaded, env: &EnvText, name: &str) 
     if inside(project.directory, &env.path).is_none_or(|path| is_behind_link(project, &path)) {
         return Err("that file lies outside of the project directory, where others may read it".to_owned());
     }
-    let reads =
-        |service: &&Service| service.env_files.iter().any(|own| join("", &own.path.value) == env.path);
-    for reader in loaded.project.services.iter().filter(reads) {
+    for reader in loaded.project.services.iter().filter(|service| env.is_of(service)) {
         if !reader.environment.iter().any(|own| *own.name.value == *name) {
             return Err(format!("service {} has it from there", reader.name));
         }
-        if let Some(path) = user(project.files, reader, name) {
-            return Err(format!("{path} of service {} uses it", reader.name));
+        if let Some(reason) = user(project.env_texts().iter().filter(|own| own.is_of(reader)), name) {
+            return Err(reason);
         }
     }
     match used_beside(project, file_name(&env.path)) {

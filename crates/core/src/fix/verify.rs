@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
-use super::{Built, FixPlan, Model, Moved, Project, shadowed};
+use super::shadowed::{self, EnvText};
+use super::{Built, FixPlan, Model, Moved, Project};
 use crate::compose::{Data, Map, MapEntry, Value, same};
 use crate::dockerfile::{Dockerfile, Instruction, mount_option};
 use crate::files::{
@@ -292,11 +293,11 @@ fn has_moved(files: &Fixed<'_>, project: &Model, moved: &Moved) -> bool {
     let is_granted = service.secrets.iter().any(|grant| *grant.source.value == *moved.secret);
     // What an env file says is looked at by the rule.
     let is_renamed = moved.in_env_file || (names_it && variable(&moved.variable).is_none());
-    let has_env_file = |name: &str| shadowed::setter(files, service, name).is_some();
+    let env_texts = EnvText::all(files, [service]);
     let is_renamed = is_renamed
-        && !has_env_file(&moved.variable)
-        && has_env_file(&moved.variant) == moved.in_env_file
-        && shadowed::user(files, service, &moved.variable).is_none();
+        && !shadowed::is_set(&env_texts, &moved.variable)
+        && shadowed::is_set(&env_texts, &moved.variant) == moved.in_env_file
+        && shadowed::user(&env_texts, &moved.variable).is_none();
     is_renamed && is_granted && project.secret(&moved.secret).is_some()
 }
 
