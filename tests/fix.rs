@@ -230,6 +230,87 @@ fn a_value_that_others_may_know_is_to_be_rotated_and_a_rule_without_a_fix_is_nam
     project.cosec(&["fix", "--rule", "inline-pasword"]).fails(2, &["no rule `inline-pasword`"]);
 }
 
+/// What Compose puts into each service's environment.
+fn environments(project: &Project) -> serde_json::Value {
+    let config = project.cosec(&["config", "--format", "json"]).succeeds().stdout;
+    let config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    config["services"].as_object().unwrap().values().map(|service| service["environment"].clone()).collect()
+}
+
+#[test]
+fn a_variable_that_is_set_twice_is_set_once_after_the_fix_and_all_others_are_what_they_were() {
+    let project = project(
+        "services:\n  db:\n    image: postgres\n    env_file: [a.env, b.env]\n    environment:\n      POSTGRES_PASSWORD: CANARY\n  app:\n    image: redis\n    env_file: c.env\n    environment: {U: x}\n",
+    );
+    project.write("a.env", "POSTGRES_PASSWORD=canary-old\nTZ=UTC\n");
+    project.write("b.env", "POSTGRES_PASSWORD=canary-older\n");
+    project.write("c.env", "POSTGRES_PASSWORD_HINT=none\n");
+    let (before, mut wanted) = (project.files(), environments(&project));
+    assert_eq!(wanted[1]["POSTGRES_PASSWORD"], WRITTEN, "`environment:` wins");
+    let db = wanted[1].as_object_mut().unwrap();
+    db.remove("POSTGRES_PASSWORD");
+    db.insert("POSTGRES_PASSWORD_FILE".into(), "/run/secrets/postgres_password".into());
+    let ran = project.cosec(&["fix", "--unsafe", "--write"]).succeeds();
+    assert!(
+        ran.stdout.contains("POSTGRES_PASSWORD leaves a.env") && !ran.stdout.contains("canary"),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(environments(&project), wanted);
+    assert_eq!(project.text("secrets/postgres_password"), CANARY);
+    project.cosec(&["fix", "--undo"]).succeeds();
+    assert_eq!(project.files(), before);
+    // Who else reads a file from elsewhere is not known.
+    fs::create_dir(project.path("shared")).unwrap();
+    fs::rename(project.path("b.env"), project.path("shared/b.env")).unwrap();
+    std::os::unix::fs::symlink("shared/b.env", project.path("b.env")).unwrap();
+    let ran = project.cosec(&["fix", "--unsafe", "--write"]).succeeds();
+    assert!(ran.stderr.contains("outside of the project directory"), "{}", ran.stderr);
+    assert_eq!(project.text("compose.yaml").as_bytes(), before[Path::new("compose.yaml")]);
+}
+
+#[test]
+fn a_secret_that_an_undone_change_has_left_is_used_again_and_another_one_is_not_touched() {
+    let compose = "services:\n  db:\n    image: postgres\n    user: '999'\n    environment:\n      POSTGRES_PASSWORD: CANARY\n";
+    let project = project(compose);
+    let before = project.text("compose.yaml");
+    project.cosec(&["fix", "--unsafe", "--write"]).succeeds();
+    let fixed = project.text("compose.yaml");
+    // As an editor or git takes it back: one file of it.
+    project.write("compose.yaml", &before);
+    let ran = project.cosec(&["fix", "--unsafe"]).succeeds();
+    assert!(
+        !ran.stdout.contains("new file") && ran.stdout.contains("is there with this value"),
+        "{}",
+        ran.stdout
+    );
+    project.cosec(&["fix", "--unsafe", "--write"]).succeeds();
+    assert_eq!(project.text("compose.yaml"), fixed);
+    project.cosec(&["fix", "--undo"]).succeeds();
+    assert_eq!(
+        (project.text("compose.yaml"), project.text("secrets/postgres_password")),
+        (before, CANARY.into())
+    );
+
+    let secret = project.path("secrets/postgres_password");
+    let others: [(&str, &dyn Fn()); 3] = [
+        ("other bytes", &|| fs::write(&secret, format!("{CANARY}\n")).unwrap()),
+        ("open to others", &|| fs::set_permissions(&secret, fs::Permissions::from_mode(0o640)).unwrap()),
+        ("not ignored", &|| project.write(".gitignore", "")),
+    ];
+    for (which, make) in others {
+        fs::write(&secret, CANARY).unwrap();
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+        project.write(".gitignore", "/secrets/\n");
+        make();
+        let now = fs::read(&secret).unwrap();
+        project.cosec(&["fix", "--unsafe", "--write"]).succeeds();
+        assert_eq!(project.text("secrets/db_postgres_password"), CANARY, "{which}");
+        assert_eq!(fs::read(&secret).unwrap(), now, "{which}");
+        project.cosec(&["fix", "--undo"]).succeeds();
+    }
+}
+
 #[test]
 fn services_share_a_secret_of_one_meaning_and_never_two_values() {
     let compose = fixed(

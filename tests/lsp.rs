@@ -254,6 +254,41 @@ fn the_fix_moves_the_password_into_a_file_of_its_owner_and_names_it_in_the_text(
 }
 
 #[test]
+fn a_fix_that_was_undone_in_the_editor_and_is_done_again_takes_the_same_file() {
+    let (project, canary) = (Project::new(), canary());
+    project.write(".gitignore", "");
+    let text = postgres(&canary);
+    project.write("compose.yaml", &text);
+    let mut session = Session::new(&project, &json!({}));
+    session.open("compose.yaml", &text);
+    let mut edits = Vec::new();
+    for version in [2, 4] {
+        let mut found = session.diagnostics("compose.yaml");
+        while !rules(&found).contains(&"inline-password") {
+            found = session.diagnostics("compose.yaml");
+        }
+        let password = found.iter().find(|found| found["code"] == "inline-password").unwrap();
+        let actions = session.actions("compose.yaml", &password["range"]["start"]);
+        edits.push(session.run(titled(&actions, "POSTGRES_PASSWORD_FILE"), true));
+        let uri = session.uri("compose.yaml");
+        let fixed = edited(&text, &edits[0], &uri);
+        for (version, text) in [(version, &fixed), (version + 1, &text)] {
+            let changes = json!([{"text": text}]);
+            session.tell(
+                "textDocument/didChange",
+                json!({"textDocument": {"uri": uri, "version": version}, "contentChanges": changes}),
+            );
+        }
+    }
+    assert_eq!(edits[0], edits[1]);
+    let secrets: Vec<_> = fs::read_dir(project.path("secrets")).unwrap().collect();
+    assert_eq!(secrets.len(), 1, "{secrets:?}");
+    assert_eq!(fs::read_to_string(project.path("secrets/postgres_password")).unwrap(), canary);
+    assert_eq!(fs::read_to_string(project.path(".gitignore")).unwrap(), "/secrets/\n");
+    assert!(!session.end().contains(&canary));
+}
+
+#[test]
 fn a_change_that_the_editor_does_not_take_leaves_no_file_behind() {
     let (project, canary) = (Project::new(), canary());
     project.write("compose.yaml", postgres(&canary));

@@ -19,8 +19,9 @@ fn project() -> Project {
     project.write(".env", format!("OTHER={CANARY}-2\nDB_PW={CANARY}\n"));
     project.write(
         "compose.yaml",
-        format!("services:\n  db:\n    image: postgres\n    environment:\n      POSTGRES_USER: me\n      POSTGRES_PASSWORD: '${{DB_PW}}' # why\n  my: {{image: mysql, environment: {{MYSQL_PASSWORD: {CANARY}-3}}}}\n  app: {{build: ., labels: {{l: '${{OTHER}}'}}}}\n"),
+        format!("services:\n  db:\n    image: postgres\n    environment:\n      POSTGRES_USER: me\n      POSTGRES_PASSWORD: '${{DB_PW}}' # why\n  my: {{image: mysql, env_file: my.env, environment: {{MYSQL_PASSWORD: {CANARY}-3}}}}\n  app: {{build: ., labels: {{l: '${{OTHER}}'}}}}\n"),
     );
+    project.write("my.env", format!("MYSQL_PASSWORD={CANARY}-4\nTZ=UTC\n"));
     project.git(&["add", "--all"]);
     project
 }
@@ -33,11 +34,11 @@ fn undo_gives_back_the_same_bytes_and_removes_what_was_made() {
     let project = project();
     let before = project.files();
     project.cosec(&FIX).succeeds();
-    let changed: Vec<_> = [".env", ".gitignore", "compose.yaml"]
+    let changed: Vec<_> = [".env", ".gitignore", "compose.yaml", "my.env"]
         .into_iter()
         .filter(|name| before[std::path::Path::new(name)] != fs::read(project.path(name)).unwrap())
         .collect();
-    assert_eq!(changed, [".env", ".gitignore", "compose.yaml"]);
+    assert_eq!(changed, [".env", ".gitignore", "compose.yaml", "my.env"]);
     assert!(project.path(".dockerignore").exists() && project.path("secrets/postgres_password").exists());
     project.cosec(&UNDO).succeeds();
     assert_eq!(project.files(), before);
@@ -295,6 +296,8 @@ fn assert_works(project: &Project, when: &str) {
         } else {
             assert!(compose.contains(&format!("/run/secrets/{service}_password")), "{when}: {compose}");
             assert_eq!(project.text(&format!("secrets/{service}_password")), value, "{when}");
+            // A line that had no effect would set it beside its file.
+            assert!(service != "mysql" || !project.text("my.env").contains("MYSQL_PASSWORD"), "{when}");
         }
     }
     let untracked = Command::new("git")

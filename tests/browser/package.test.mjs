@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { inBrowser, it, open, root, serve } from "./harness.mjs";
 
 inBrowser();
@@ -48,6 +49,38 @@ console.log(JSON.stringify([
   );
   const said = JSON.parse(execFileSync(process.execPath, ["all.mjs"], { cwd: project, encoding: "utf8" }));
   assert.deepEqual(said, ["secret-file-not-ignored", "/run/secrets/s", "2.1.0", "# inline-password", "A=redacted\n", true, "0.1.0"]);
+});
+
+test("what a stopped module has not looked at is not said to be clean", async () => {
+  const { Linter } = await import(pathToFileURL(join(installed(), "dist", "core", "linter.js")).href);
+  // A worker that reports what it has been told, and stops at one text.
+  class Worker {
+    texts = new Map();
+    postMessage(message) {
+      const say = (data) => queueMicrotask(() => this.onmessage?.({ data }));
+      if (message.kind === "start") say({ kind: "ready", version: "", rules: [] });
+      for (const [path, text] of message.set ?? []) this.texts.set(path, text);
+      if ([...this.texts.values()].includes("stop")) return say({ kind: "failed" });
+      if (message.kind === "lint") say({ kind: "report", revision: message.revision, report: { fixes_known: true } });
+      if (message.kind === "ask") say({ kind: "answer", id: message.id, answer: [...this.texts.keys()].join() });
+    }
+    terminate() {
+      this.onmessage = undefined;
+    }
+  }
+  const failed = [];
+  const linter = new Linter(() => new Worker(), { ready() {}, report() {}, failed: (why) => failed.push(why) });
+  linter.start({});
+  linter.set("a", "x");
+  assert.equal(await linter.ask("report", { format: "json" }), "a");
+  linter.set("b", "stop");
+  await assert.rejects(linter.ask("report", { format: "json" }), /stopped at this text/);
+  await assert.rejects(linter.ask("report", { format: "json" }), /stopped at this text/);
+  assert.equal(failed.length, 1);
+  assert.equal(await linter.ask("explain", { rule: "x" }), "");
+  linter.set("b", "goes");
+  assert.equal(await linter.ask("report", { format: "json" }), "a,b");
+  linter.stop();
 });
 
 test("its types fit its use", () => {

@@ -200,7 +200,7 @@ impl Kept {
     /// Keeps what the files are and what they are to be, before anything is done.
     fn store(&self, plan: &FixPlan, is_more: bool) -> Result<Journal, Failure> {
         atomic::create_directory(&self.keep).map_err(cannot(&self.keep))?;
-        refuse_if_git_takes(&self.keep.join(JOURNAL))?;
+        refuse_if_git_takes(&Git::default(), &self.keep.join(JOURNAL))?;
         let directory = absolute(&self.directory);
         let mut steps: Vec<Step> = Vec::new();
         let mut add = |path: &str, before: Option<&[u8]>, after: &[u8], private| {
@@ -237,7 +237,10 @@ impl Kept {
     fn apply(&self, journal: &Journal) -> Result<(), Failure> {
         let texts = self.texts(journal)?;
         let steps = || journal.steps.iter().zip(&texts);
-        let done = steps().try_for_each(|(step, texts)| step.apply(self, texts)).and_then(|()| self.finish());
+        // It remembers what .gitignore says: it is first asked of a secret's file, when those lines are written.
+        let git = Git::default();
+        let done =
+            steps().try_for_each(|(step, texts)| step.apply(self, texts, &git)).and_then(|()| self.finish());
         if done.is_err() {
             // What cannot be taken back now stays in `.cosec`, for the next time.
             self.take_back(journal, &texts)?;
@@ -270,7 +273,7 @@ impl Kept {
 }
 
 impl Step {
-    fn apply(&self, kept: &Kept, texts: &Texts) -> Result<(), Failure> {
+    fn apply(&self, kept: &Kept, texts: &Texts, git: &Git) -> Result<(), Failure> {
         let path = kept.path(self);
         // Somebody else's change since the file was read must not be lost.
         if content(&path)? != texts.before {
@@ -283,7 +286,7 @@ impl Step {
             return atomic::replace_from(&kept.keep, &path, &texts.after, atomic::SHARED)
                 .map_err(cannot(&path));
         }
-        refuse_if_git_takes(&path)?;
+        refuse_if_git_takes(git, &path)?;
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             atomic::create_directory(parent).map_err(cannot(parent))?;
         }
@@ -320,9 +323,9 @@ impl Step {
 
 /// No value is written where `git add` would find it: a link, or a rule that takes another one back, may undo what
 /// .gitignore says.
-fn refuse_if_git_takes(path: &Path) -> Result<(), Failure> {
+fn refuse_if_git_takes(git: &Git, path: &Path) -> Result<(), Failure> {
     let shown = path.display();
-    match Git::default().state(path) {
+    match git.state(path) {
         Answer::Known(GitState::Ignored | GitState::NoRepository) => Ok(()),
         Answer::Known(GitState::Untracked) => Err(Failure::Cannot(format!(
             "git would take {shown} whatever .gitignore says: `git check-ignore -v --no-index` names the rule that lets it in, or a directory on its way is a link; nothing was done. Make git ignore it, then try again"

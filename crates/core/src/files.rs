@@ -269,6 +269,15 @@ pub fn parent(path: &str) -> &str {
     }
 }
 
+/// The path relative to a directory, if it lies in it.
+pub fn inside(directory: &str, path: &str) -> Option<String> {
+    let (directory, path) = (join("", directory), join("", path));
+    if directory == "." {
+        return (!path.starts_with("../") && !path.starts_with('/')).then_some(path);
+    }
+    Some(path.strip_prefix(directory.trim_end_matches('/'))?.strip_prefix('/')?.to_owned())
+}
+
 /// The last component of a path.
 pub fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
@@ -286,5 +295,15 @@ mod tests {
         assert_eq!(join(".", "../../x"), "../../x");
         assert_eq!(join("/", ".."), "/");
         assert_eq!(join("a", ".."), ".");
+    }
+
+    #[test]
+    fn a_path_is_inside_of_a_directory_and_not_of_one_whose_name_begins_alike() {
+        assert_eq!(inside("", "a/b").as_deref(), Some("a/b"));
+        assert_eq!(inside("./a", "a/./b").as_deref(), Some("b"));
+        assert_eq!(inside("/", "/a").as_deref(), Some("a"));
+        for (directory, path) in [("a", "ab/c"), ("", "../a"), (".", "/a"), ("/a", "a/b"), ("a", "a")] {
+            assert_eq!(inside(directory, path), None, "{path} in {directory}");
+        }
     }
 }

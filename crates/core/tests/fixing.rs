@@ -473,7 +473,7 @@ fn planned(files: &MemoryFiles) -> Result<FixPlan, String> {
 }
 
 fn model(files: &MemoryFiles) -> Result<Value, String> {
-    model::config(files, &[FILE.to_owned()])
+    model::config(files, &[FILE.to_owned()], &Environment::default())
 }
 
 /// The places where lint finds a password.

@@ -22,7 +22,7 @@ fn config(texts: &[String]) -> Option<Value> {
     for (name, text) in names.iter().zip(texts) {
         files.insert(name.as_str(), text.as_str());
     }
-    model::config(&files, &names).ok()
+    model::config(&files, &names, &Environment::default()).ok()
 }
 
 fn read(value: &Read) -> Value {

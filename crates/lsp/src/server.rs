@@ -1,6 +1,6 @@
 //! The loop: takes what the editor says, and lints when there is nothing more to take.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use cosec_core::fix::{self, Detail, FixOptions};
 use cosec_core::lint::{LintOptions, Outcome, is_linted, lint_file, once_each};
@@ -8,7 +8,7 @@ use cosec_core::rules::{self, Finding};
 use cosec_core::source::Sources;
 use lsp_server::{Connection, ErrorCode, Message, Notification, Request, RequestId, Response};
 use lsp_types::notification::{
-    DidChangeTextDocument, DidChangeWatchedFiles, DidCloseTextDocument, DidOpenTextDocument,
+    Cancel, DidChangeTextDocument, DidChangeWatchedFiles, DidCloseTextDocument, DidOpenTextDocument,
     DidSaveTextDocument, Exit, Notification as _, PublishDiagnostics, ShowMessage,
 };
 use lsp_types::request::{
@@ -18,7 +18,7 @@ use lsp_types::{
     ApplyWorkspaceEditParams, ApplyWorkspaceEditResponse, CodeActionKind, CodeActionOptions,
     CodeActionParams, CodeActionProviderCapability, ExecuteCommandOptions, ExecuteCommandParams, Hover,
     HoverContents, HoverParams, HoverProviderCapability, InitializeParams, MarkupContent, MarkupKind,
-    MessageType, Position, PublishDiagnosticsParams, Range, SaveOptions, ServerCapabilities,
+    MessageType, NumberOrString, Position, PublishDiagnosticsParams, Range, SaveOptions, ServerCapabilities,
     ShowMessageParams, TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions,
     TextDocumentSyncSaveOptions,
 };
@@ -49,7 +49,13 @@ pub enum ServeError {
 /// Serves one editor on standard input and output until it says `exit`. False if it did not say `shutdown` before,
 /// which is to make the program's exit code 1.
 pub fn serve(host: &dyn Host) -> Result<bool, ServeError> {
-    let (connection, threads) = Connection::stdio();
+    let (stdio, threads) = Connection::stdio();
+    // The protocol crate reads no further before a message is taken. What waits has to be known while the server works:
+    // a newer text, or that nobody wants an answer any more.
+    let (queue, taken) = Connection::memory();
+    let incoming = stdio.receiver;
+    std::thread::spawn(move || incoming.into_iter().all(|message| queue.sender.send(message).is_ok()));
+    let connection = Connection { sender: stdio.sender, receiver: taken.receiver };
     let ended = run(&connection, host);
     drop(connection);
     match (ended, threads.join()) {
@@ -77,6 +83,7 @@ fn run(connection: &Connection, host: &dyn Host) -> Result<bool, ServeError> {
         shown: BTreeSet::new(),
         applying: HashMap::new(),
         requests: 0,
+        waiting: VecDeque::new(),
     };
     server.listen()
 }
@@ -115,6 +122,30 @@ struct Server<'a> {
     /// What was written for edits that the editor has not applied yet.
     applying: HashMap<RequestId, Vec<Written>>,
     requests: i32,
+    /// What the editor has said that nobody has looked at yet.
+    waiting: VecDeque<Message>,
+}
+
+/// A file that is linted.
+struct Root {
+    path: String,
+    options: LintOptions,
+    /// Why its settings cannot be read. That is said at the top of the file; the rules run as they are.
+    trouble: Option<String>,
+}
+
+impl Root {
+    fn new(host: &dyn Host, path: &str) -> Self {
+        let (options, trouble) = match host.options(path) {
+            Ok(options) => (options, None),
+            Err(reason) => (LintOptions::default(), Some(reason)),
+        };
+        Root { path: path.to_owned(), options, trouble }
+    }
+
+    fn lint(&self, buffers: &Buffers) -> Outcome {
+        lint_file(buffers, &self.path, &self.options)
+    }
 }
 
 impl Server<'_> {
@@ -122,15 +153,12 @@ impl Server<'_> {
     fn listen(&mut self) -> Result<bool, ServeError> {
         let (mut stale, mut is_ending) = (false, false);
         loop {
-            let message = match (stale, self.connection.receiver.try_recv()) {
-                (_, Ok(message)) => message,
+            let Some(message) = self.next(!stale)? else {
                 // While somebody types, the newest text alone is worth a look.
-                (true, Err(_)) => {
-                    stale = false;
+                if std::mem::take(&mut stale) {
                     self.publish()?;
-                    continue;
                 }
-                (false, Err(_)) => self.connection.receiver.recv().map_err(|_| ServeError::Closed)?,
+                continue;
             };
             match message {
                 Message::Notification(notification) if notification.method == Exit::METHOD => {
@@ -150,6 +178,39 @@ impl Server<'_> {
                 Message::Response(response) => self.applied(response)?,
             }
         }
+    }
+
+    /// What the editor said next; it may be nothing, the more so if it is not waited for.
+    fn next(&mut self, wait: bool) -> Result<Option<Message>, ServeError> {
+        if wait && self.waiting.is_empty() {
+            let message = self.connection.receiver.recv().map_err(|_| ServeError::Closed)?;
+            self.take_in(message)?;
+        }
+        while let Ok(message) = self.connection.receiver.try_recv() {
+            self.take_in(message)?;
+        }
+        Ok(self.waiting.pop_front())
+    }
+
+    /// Lets a message wait. One that takes a waiting request back answers it.
+    fn take_in(&mut self, message: Message) -> Result<(), ServeError> {
+        let cancelled = match message {
+            Message::Notification(notification) if notification.method == Cancel::METHOD => {
+                of::<Cancel>(notification.params).map(|params| match params.id {
+                    NumberOrString::Number(id) => RequestId::from(id),
+                    NumberOrString::String(id) => RequestId::from(id),
+                })
+            }
+            message => {
+                self.waiting.push_back(message);
+                return Ok(());
+            }
+        };
+        let is_it = |message: &Message| matches!(message, Message::Request(request) if Some(&request.id) == cancelled.as_ref());
+        let Some(at) = self.waiting.iter().position(is_it) else { return Ok(()) };
+        self.waiting.remove(at);
+        let Some(id) = cancelled else { return Ok(()) };
+        self.send(Response::new_err(id, ErrorCode::RequestCanceled as i32, "it was cancelled".to_owned()))
     }
 
     /// Whether what was found may differ now.
@@ -200,25 +261,20 @@ impl Server<'_> {
         })
     }
 
-    fn options(&self, path: &str) -> LintOptions {
-        // That settings cannot be read is said at the top of the file; the rules run as they are.
-        self.host.options(path).unwrap_or_default()
-    }
-
     /// The files that are linted: those open that are linted by themselves, and Dockerfiles.
-    fn roots(&self) -> Vec<String> {
+    fn roots(&self) -> Vec<Root> {
         let is_root = |path: &&str| is_linted(path) || cosec_core::dockerfile::is_dockerfile(path);
-        self.buffers.paths().filter(is_root).map(str::to_owned).collect()
+        self.buffers.paths().filter(is_root).map(|path| Root::new(self.host, path)).collect()
     }
 
     fn publish(&mut self) -> Result<(), ServeError> {
-        let lint = |path: &String| lint_file(&self.buffers, path, &self.options(path));
-        let mut outcomes: Vec<Outcome> = self.roots().iter().map(lint).collect();
+        let roots = self.roots();
+        let mut outcomes: Vec<Outcome> = roots.iter().map(|root| root.lint(&self.buffers)).collect();
         once_each(&mut outcomes);
         let mut files = diagnostics::by_file(&outcomes, self.encoding);
-        for root in self.roots() {
-            if let Err(reason) = self.host.options(&root) {
-                files.entry(root).or_default().push(diagnostics::trouble(Range::default(), reason));
+        for Root { path, trouble, .. } in roots {
+            if let Some(reason) = trouble {
+                files.entry(path).or_default().push(diagnostics::trouble(Range::default(), reason));
             }
         }
         files.retain(|path, found| !found.is_empty() || self.buffers.get(path).is_some());
@@ -244,10 +300,9 @@ impl Server<'_> {
         };
         let mut roots = self.roots();
         // What is found in a file from elsewhere belongs there: the file's own findings come first.
-        roots.sort_by_key(|root| root != path);
-        let touched =
-            roots.iter().filter(|root| touches(&lint_file(&self.buffers, root, &self.options(root))));
-        let look = |root: &String| fix::lint_file(&self.buffers, root, &self.options(root), Detail::Kind);
+        roots.sort_by_key(|root| root.path != path);
+        let touched = roots.iter().filter(|root| touches(&root.lint(&self.buffers)));
+        let look = |root: &Root| fix::lint_file(&self.buffers, &root.path, &root.options, Detail::Kind);
         let mut outcomes: Vec<Outcome> = touched.map(look).collect();
         once_each(&mut outcomes);
         outcomes
@@ -277,23 +332,19 @@ impl Server<'_> {
     fn hover(&self, params: &HoverParams) -> Option<Hover> {
         let at = params.text_document_position_params.position;
         let path = uri::to_path(&params.text_document_position_params.text_document.uri)?;
-        let lint = |root: &String| lint_file(&self.buffers, root, &self.options(root));
-        let outcomes: Vec<Outcome> = self.roots().iter().map(lint).collect();
+        let outcomes: Vec<Outcome> = self.roots().iter().map(|root| root.lint(&self.buffers)).collect();
+        let at = Range { start: at, end: at };
         let mut pages = Vec::new();
         let mut range = None;
         for outcome in &outcomes {
-            for finding in &outcome.findings {
-                let here = self.encoding.range(&outcome.sources, finding.span);
-                let is_here = here.start <= at
-                    && at <= here.end
-                    && outcome.sources.file(finding.span.file).path() == path;
-                if let Some(rule) = rules::by_id(finding.rule).filter(|_| is_here) {
-                    let page = rule.markdown();
-                    if !pages.contains(&page) {
-                        pages.push(page);
-                    }
-                    range.get_or_insert(here);
+            let here = |finding: &&Finding| actions::touches(outcome, finding, &path, at, self.encoding);
+            for finding in outcome.findings.iter().filter(here) {
+                let Some(rule) = rules::by_id(finding.rule) else { continue };
+                let page = rule.markdown();
+                if !pages.contains(&page) {
+                    pages.push(page);
                 }
+                range.get_or_insert_with(|| self.encoding.range(&outcome.sources, finding.span));
             }
         }
         let value = pages.join("\n---\n\n");
@@ -326,7 +377,7 @@ impl Server<'_> {
             None => true,
         };
         let options = FixOptions {
-            lint: self.options(&path),
+            lint: Root::new(self.host, &path).options,
             environment: &environment,
             include_unsafe: asked.finding.is_some(),
             rules: &[],
@@ -425,4 +476,70 @@ fn of<N: lsp_types::notification::Notification>(params: Value) -> Option<N::Para
 fn parsed<T: DeserializeOwned>(params: Value) -> Result<T, (ErrorCode, String)> {
     serde_json::from_value(params)
         .map_err(|_| (ErrorCode::InvalidParams, "the parameters are not those of the protocol".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use cosec_core::compose::Environment;
+    use cosec_core::files::{FileSystem, MemoryFiles};
+
+    use super::*;
+
+    struct Nothing;
+
+    impl Host for Nothing {
+        fn disk(&self) -> Box<dyn FileSystem> {
+            Box::new(MemoryFiles::default())
+        }
+        fn options(&self, _: &str) -> Result<LintOptions, String> {
+            Ok(LintOptions::default())
+        }
+        fn environment(&self) -> Environment {
+            Environment::default()
+        }
+        fn write(&self, _: &[NewText<'_>]) -> Result<(), String> {
+            Ok(())
+        }
+        fn take_back(&self, _: &[Written]) {}
+    }
+
+    #[test]
+    fn a_request_that_the_editor_takes_back_while_it_waits_is_not_worked_on() {
+        let (server, editor) = Connection::memory();
+        let ask = |id: RequestId, method: &str, params: Value| {
+            editor.sender.send(Request { id, method: method.to_owned(), params }.into()).unwrap();
+        };
+        let tell = |method: &str, params: Value| {
+            editor.sender.send(Notification { method: method.to_owned(), params }.into()).unwrap();
+        };
+        let hover =
+            json!({"textDocument": {"uri": "file:///compose.yaml"}, "position": {"line": 0, "character": 0}});
+        ask(1.into(), "initialize", json!({"capabilities": {}}));
+        tell("initialized", json!({}));
+        ask(2.into(), "textDocument/hover", hover.clone());
+        ask("three".to_owned().into(), "textDocument/hover", hover.clone());
+        ask(4.into(), "textDocument/hover", hover);
+        for id in [json!(2), json!("three"), json!(99), json!({})] {
+            tell("$/cancelRequest", json!({"id": id}));
+        }
+        ask(5.into(), "shutdown", Value::Null);
+        tell("exit", Value::Null);
+        assert!(run(&server, &Nothing).unwrap());
+        let answers: Vec<(RequestId, Option<i32>)> = editor
+            .receiver
+            .try_iter()
+            .filter_map(|message| match message {
+                Message::Response(response) => Some((response.id, response.error.map(|error| error.code))),
+                _ => None,
+            })
+            .collect();
+        let expected = [
+            (1.into(), None),
+            (2.into(), Some(-32800)),
+            ("three".to_owned().into(), Some(-32800)),
+            (4.into(), None),
+            (5.into(), None),
+        ];
+        assert_eq!(answers, expected);
+    }
 }

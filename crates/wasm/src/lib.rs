@@ -468,6 +468,33 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_whose_change_was_undone_in_a_tab_is_used_again() {
+        let mut workspace = Workspace::new();
+        let text = "services: {db: {image: postgres, environment: {POSTGRES_PASSWORD: q9Zt-41x}}}";
+        workspace.set("compose.yaml", text.to_owned());
+        let mut paths = || -> Vec<(String, String)> {
+            let fixed = workspace.fix("compose.yaml", None, true).unwrap();
+            let fixed: Value = serde_json::from_str(&fixed).unwrap();
+            let text = |file: &Value, key: &str| file[key].as_str().unwrap().to_owned();
+            let files: Vec<_> = fixed["files"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|file| (text(file, "path"), text(file, "text")))
+                .collect();
+            for (path, text) in files.iter().filter(|(path, _)| path != "compose.yaml") {
+                workspace.set(path, text.clone());
+            }
+            files
+        };
+        let first = paths();
+        let (compose, others): (Vec<_>, Vec<_>) =
+            first.into_iter().partition(|(path, _)| path == "compose.yaml");
+        assert_eq!(others.len(), 2, "{others:?}");
+        assert_eq!(paths(), compose);
+    }
+
+    #[test]
     fn marks_do_not_wait_for_the_fixes_and_these_ask_for_no_file() {
         let mut workspace = Workspace::new();
         let text =

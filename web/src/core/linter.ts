@@ -31,6 +31,8 @@ export class Linter {
   #persona: Persona = "regular";
   #revision = 0;
   #linted = 0;
+  /** Why the worker knows no text, until one changes. */
+  #failure: string | undefined;
   #number = 0;
   readonly #waiting: ToWorker[] = [];
   readonly #open = new Map<number, { resolve(value: unknown): void; reject(reason: Error): void }>();
@@ -64,6 +66,9 @@ export class Linter {
   /** Asks about the texts as they are now. */
   ask<Q extends keyof Questions>(question: Q, ask: Questions[Q]["ask"]): Promise<Questions[Q]["answer"]> {
     this.#next();
+    // Of no files there is nothing bad to say, and that would be no answer.
+    const needsTexts = question !== "explain" && question !== "redact";
+    if (this.#failure !== undefined && needsTexts) return Promise.reject(new Error(this.#failure));
     const id = ++this.#number;
     return new Promise((resolve, reject) => {
       this.#open.set(id, { resolve: resolve as (value: unknown) => void, reject });
@@ -105,6 +110,7 @@ export class Linter {
     }
     this.#changed.clear();
     this.#linted = this.#revision;
+    this.#failure = undefined;
     clearTimeout(this.#fixes);
     this.#send({ kind: "lint", revision: this.#revision, set, removed, persona: this.#persona });
     this.#watch();
@@ -170,6 +176,7 @@ export class Linter {
     for (const path of this.#texts.keys()) this.#changed.add(path);
     this.#restart();
     this.#linted = failed;
+    this.#failure = message;
     this.#listener.failed(message);
   }
 }

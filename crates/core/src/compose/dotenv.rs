@@ -26,6 +26,7 @@ pub struct Entry {
 }
 
 /// An assignment as a linter sees it.
+#[derive(Clone)]
 pub struct Assigned {
     /// The name.
     pub name: Text,

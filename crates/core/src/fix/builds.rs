@@ -1,10 +1,10 @@
 //! A secret leaves `ARG` and `ENV` of a Dockerfile: the build is granted it, and the commands that name it mount it.
 
-use std::collections::HashSet;
-
 use super::edit::{self, Edit};
-use super::secrets::{NewSecret, Source, free_name, grant, has_place, takes_grants};
-use super::tree::{child, list_step, remove, scalar};
+use super::secrets::{
+    NewSecret, Source, free_name, grant, has_place, items_of, made_note, quoted, takes_grants,
+};
+use super::tree::{child, is_json, list_step, remove, scalar};
 use super::{Built, Changes, Fix, FixPlan, Project, moved, refuse};
 use crate::compose::{Loaded, Service, Way};
 use crate::dockerfile::{Assigned, Instruction, mount_option};
@@ -62,10 +62,10 @@ pub(super) fn plan<'p>(
     }
     let mut names: Vec<String> = Vec::new();
     for one in &moves {
-        let mut taken: HashSet<String> = changes.secrets.iter().map(|secret| secret.name.clone()).collect();
+        let mut taken = changes.names();
         let mounts = one.read.dockerfile.instructions.iter().flat_map(Instruction::secret_mounts);
         taken.extend(mounts.filter_map(|mount| mount_option(mount, "id")).map(str::to_owned));
-        let name = free_name(project, &one.builders[0].service.name, &one.name, &taken);
+        let name = free_name(project, &one.builders[0].service.name, &one.name, &one.source, &taken);
         let document = one.builders[0].document;
         changes.secrets.push(NewSecret { name: name.clone(), source: one.source.clone(), document });
         names.push(name);
@@ -225,14 +225,17 @@ pub(super) fn names_variable(text: &str, name: &str) -> bool {
     positions(text, name).any(|at| text[..at].ends_with('$') || text[..at].ends_with("${"))
 }
 
-fn has_word(text: &str, name: &str) -> bool {
-    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+/// Whether a name stands by itself in a text.
+pub(super) fn has_word(text: &str, name: &str) -> bool {
     positions(text, name).any(|at| !text[..at].ends_with(is_word))
 }
 
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
 /// Where a name stands that goes no further.
-pub(super) fn positions<'t>(text: &'t str, name: &'t str) -> impl Iterator<Item = usize> + 't {
-    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+fn positions<'t>(text: &'t str, name: &'t str) -> impl Iterator<Item = usize> + 't {
     text.match_indices(name).map(|(at, _)| at).filter(move |at| !text[at + name.len()..].starts_with(is_word))
 }
 
@@ -397,7 +400,7 @@ fn edit_build(
 ) -> Option<Vec<Edit>> {
     let node = document.node(build);
     let Kind::Mapping { entries, .. } = &node.kind else {
-        return Some(vec![long_form(document, text, build, granted)?]);
+        return long_form(document, text, build, granted);
     };
     let mut edits = Vec::new();
     if let Some((key, container)) = args {
@@ -416,17 +419,18 @@ fn edit_build(
     Some(edits)
 }
 
-/// `build: .` with room for secrets.
-fn long_form(document: &Document, text: &str, build: NodeId, granted: &[&str]) -> Option<Edit> {
+/// `build: .` with room for secrets. The context stays where it is: what is put in holds nothing of the file.
+fn long_form(document: &Document, text: &str, build: NodeId, granted: &[&str]) -> Option<Vec<Edit>> {
     let span = document.node(build).span;
     let (start, end) = (span.start as usize, span.end as usize);
-    let context = &text[start..end];
     let in_flow = document
         .nodes()
         .any(|node| matches!(node.kind, Kind::Mapping { flow: true, .. }) && node.span.contains(span));
     if in_flow {
-        let names = granted.join(", ");
-        return Some(Edit::replace(start, end, format!("{{context: {context}, secrets: [{names}]}}")));
+        let is_json = is_json(document);
+        let (items, key) = (items_of(granted, is_json), |key| quoted(key, is_json));
+        let open = Edit::insert(start, format!("{{{}: ", key("context")));
+        return Some(vec![open, Edit::insert(end, format!(", {}: [{items}]}}", key("secrets")))]);
     }
     let line = edit::line_start(text, start);
     let key = text[line..start].len() - text[line..start].trim_start().len();
@@ -438,8 +442,8 @@ fn long_form(document: &Document, text: &str, build: NodeId, granted: &[&str]) -
     let items: String = granted.iter().flat_map(|name| [separator.as_str(), name]).collect();
     // The blank behind `build:` goes.
     let blank = text[..start].trim_end_matches(' ').len();
-    let long = format!("{newline}{outer}context: {context}{newline}{outer}secrets:{items}");
-    Some(Edit::replace(blank, end, long))
+    let open = Edit::replace(blank, start, format!("{newline}{outer}context: "));
+    Some(vec![open, Edit::insert(end, format!("{newline}{outer}secrets:{items}"))])
 }
 
 fn describe(project: &Project<'_>, one: &Move<'_>, finding: &Finding, secret: &str) -> Fix {
@@ -451,6 +455,7 @@ fn describe(project: &Project<'_>, one: &Move<'_>, finding: &Finding, secret: &s
             "rotate it: images that were built with it keep it; change it where it is used and in secrets/{secret}"
         ));
     }
+    fix.notes.extend(made_note(project, secret, &one.source));
     if one.declaration.keyword == "ENV" {
         let name = &one.name;
         fix.notes.push(format!(

@@ -1,17 +1,15 @@
 //! A value moves out of a file of `env_file:` into a secret's file: the line then names that, and every service that
 //! reads the file is granted the secret.
 
-use std::collections::HashSet;
-
 use super::dollars::has_raw;
 use super::edit::Edit;
-use super::secrets::{NewSecret, Source, free_name, has_place, takes_grants};
+use super::secrets::{NewSecret, Source, free_name, has_place, made_note, takes_grants};
 use super::tree::child;
 use super::{Changes, Fix, FixPlan, Moved, Project, moved, refuse};
 use crate::compose::dotenv::{self, Assigned};
 use crate::compose::template::Missing;
 use crate::compose::{Environment, Loaded, Service, Way};
-use crate::files::join;
+use crate::files::{file_name, join};
 use crate::images;
 use crate::rules::{Finding, FixKind};
 use crate::yaml::{Document, NodeId};
@@ -44,14 +42,17 @@ pub(super) fn plan<'p>(
     for finding in findings.iter().filter(|finding| finding.rule == "env-file-secret") {
         let one = match movable(project, finding) {
             Ok(one) => one,
+            // The variable of `environment:` has moved, and took the line with it.
+            Err(_) if is_taken_out(project, finding, changes) => continue,
             Err(reason) => {
                 plan.refused.push(refuse(outcome, finding, reason));
                 continue;
             }
         };
-        let taken: HashSet<String> = changes.secrets.iter().map(|secret| secret.name.clone()).collect();
+        let taken = changes.names();
         let variable = &*one.assigned.name.value;
-        let name = free_name(project, &one.readers[0].service.name, variable, &taken);
+        let (source, document) = (Source::File(one.value), one.readers[0].document);
+        let name = free_name(project, &one.readers[0].service.name, variable, &source, &taken);
         let (key, value) =
             (one.assigned.name.span, one.assigned.value.as_ref().map_or(finding.span, |it| it.span));
         let edits = changes.edits.entry(one.path.clone()).or_default();
@@ -70,10 +71,18 @@ pub(super) fn plan<'p>(
         let title = format!("move the value of {variable} to secrets/{name}, and set {}", one.variant);
         let mut fix = Fix::new(outcome, one.finding, FixKind::Unsafe, title);
         fix.notes = moved::rotation(project, &one.path, &name, false);
+        fix.notes.extend(made_note(project, &name, &source));
         plan.fixes.push(fix);
-        let (source, document) = (Source::File(one.value), one.readers[0].document);
         changes.secrets.push(NewSecret { name, source, document });
     }
+}
+
+/// Whether the line of a finding goes already.
+fn is_taken_out(project: &Project<'_>, finding: &Finding, changes: &Changes<'_>) -> bool {
+    let path = join("", project.sources().file(finding.span.file).path());
+    let place = finding.span.start as usize..finding.span.end as usize;
+    let takes = |edit: &Edit| edit.start <= place.start && place.end <= edit.end;
+    changes.dead.get(&path).is_some_and(|edits| edits.iter().any(takes))
 }
 
 fn movable<'p>(project: &Project<'p>, finding: &'p Finding) -> Result<Move<'p>, String> {
@@ -88,10 +97,10 @@ fn movable<'p>(project: &Project<'p>, finding: &'p Finding) -> Result<Move<'p>, 
                 .to_owned(),
         );
     };
-    let mut lines = dotenv::scan(finding.span.file, file.text())
+    let (own, others): (Vec<_>, Vec<_>) = dotenv::scan(finding.span.file, file.text())
         .into_iter()
-        .filter(|line| *line.name.value == *finding.path);
-    let (Some(assigned), None) = (lines.next(), lines.next()) else {
+        .partition(|line| *line.name.value == *finding.path);
+    let (Some(assigned), 1) = (own.first().cloned(), own.len()) else {
         return Err("it is set more than once; leave one of the lines".to_owned());
     };
     let name = assigned.name.value.to_string();
@@ -106,9 +115,11 @@ fn movable<'p>(project: &Project<'p>, finding: &'p Finding) -> Result<Move<'p>, 
     let value = value
         .filter(|value| value == written)
         .ok_or_else(|| "the file cannot be read as Compose reads it; mend that first".to_owned())?;
-    let is_asked_for = moved::uses(&loaded.root, &name) > 0;
-    if is_asked_for {
-        return Err(format!("the Compose file asks for {name}, too; move that first"));
+    if let Some(reason) = moved::used_elsewhere(project, loaded, &name, &[]) {
+        return Err(format!("{reason}; move that first"));
+    }
+    if let Some(reason) = moved::used_beside(project, file_name(&path)) {
+        return Err(format!("{reason}, and what it does with the file is not known; move the value by hand"));
     }
     has_place(project)?;
     let mut variant = None;
@@ -123,9 +134,12 @@ fn movable<'p>(project: &Project<'p>, finding: &'p Finding) -> Result<Move<'p>, 
         };
         if service.environment.iter().any(|known| [name.as_str(), &own].contains(&&*known.name.value)) {
             return Err(format!(
-                "service {} sets {name} in `environment:`, too; leave one of the two",
+                "service {} sets {name} in `environment:`, which wins over it; take one of the two out",
                 service.name
             ));
+        }
+        if others.iter().any(|line| *line.name.value == *own) {
+            return Err(format!("{own} is set already; remove one of the two"));
         }
         if service
             .env_files

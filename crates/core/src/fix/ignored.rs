@@ -1,7 +1,7 @@
 //! Lines for .gitignore and .dockerignore.
 
 use super::{Changes, Fix, FixPlan, refuse};
-use crate::files::{Answer, GitState, join, parent};
+use crate::files::{Answer, GitState, inside, join, parent};
 use crate::gitignore::{IgnoreFiles, advice, covering};
 use crate::rules::{Finding, FixKind};
 
@@ -69,15 +69,10 @@ pub(super) fn keep_out(project: &Project<'_>, file: &str, changes: &mut Changes<
     let mut title = None;
     for service in project.model().iter().flat_map(|model| &model.services) {
         let Some(context) = service.build.as_ref().and_then(|build| build.context.as_ref()) else { continue };
-        let context = join("", &context.value);
-        let inside = match context.as_str() {
-            "." => Some(file).filter(|file| !file.starts_with("../") && !file.starts_with('/')),
-            context => file.strip_prefix(context).and_then(|rest| rest.strip_prefix('/')),
-        };
-        let Some(inside) = inside else { continue };
-        let path = join(&context, ".dockerignore");
+        let Some(inside) = inside(&context.value, file) else { continue };
+        let path = join(&context.value, ".dockerignore");
         let known = project.files.read(&path).unwrap_or_default();
-        let line = if parent(inside) == "secrets" { "secrets".to_owned() } else { inside.to_owned() };
+        let line = if parent(&inside) == "secrets" { "secrets".to_owned() } else { inside };
         if !known.lines().any(|own| own.trim().trim_matches('/') == line) {
             title = Some(format!("add {line} to {path}"));
             changes.append(path, line);

@@ -13,16 +13,19 @@ mod mode;
 mod mounts;
 mod moved;
 mod secrets;
+mod shadowed;
 mod tree;
 mod unused;
 mod verify;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use serde::Serialize;
 
 pub use edit::{Edit, apply};
+use shadowed::EnvText;
 
 use crate::compose::template::Missing;
 use crate::compose::{Environment, LoadError, Loaded, Project as Model, add_env_files};
@@ -66,6 +69,8 @@ pub struct FixPlan {
     built: Vec<Built>,
     /// The secrets whose definitions go.
     unused: Vec<String>,
+    /// Secrets' files that are there as they would be made.
+    made: Vec<String>,
     /// Why a file that is to be changed cannot be.
     hindered: Option<String>,
     /// Texts that are to mean what is written there now, variables or not.
@@ -191,9 +196,26 @@ struct Project<'a> {
     directory: &'a str,
     environment: &'a Environment,
     linted: &'a Linted,
+    env_texts: OnceCell<Vec<EnvText>>,
 }
 
 impl<'a> Project<'a> {
+    fn new(
+        files: &'a dyn FileSystem,
+        path: &'a str,
+        directory: &'a str,
+        environment: &'a Environment,
+        linted: &'a Linted,
+    ) -> Self {
+        Project { files, path, directory, environment, linted, env_texts: OnceCell::new() }
+    }
+
+    /// The files of `env_file:`, read once.
+    fn env_texts(&self) -> &[EnvText] {
+        let services = || self.model().into_iter().flat_map(|model| &model.services);
+        self.env_texts.get_or_init(|| EnvText::all(self.files, services()))
+    }
+
     fn outcome(&self) -> &'a Outcome {
         &self.linted.outcome
     }
@@ -226,7 +248,11 @@ impl<'a> Project<'a> {
 struct Changes<'p> {
     /// By file.
     edits: BTreeMap<String, Vec<Edit>>,
+    /// Lines of env files that have no effect as long as the Compose file is as it is, by file.
+    dead: BTreeMap<String, Vec<Edit>>,
     new_files: Vec<NewFile>,
+    /// Secrets' files that are there as they would be made.
+    made: Vec<String>,
     /// Lines to append, by file.
     lines: BTreeMap<String, Vec<String>>,
     /// Services that are granted secrets.
@@ -238,6 +264,11 @@ struct Changes<'p> {
 }
 
 impl Changes<'_> {
+    /// The names of the secrets to define.
+    fn names(&self) -> HashSet<String> {
+        self.secrets.iter().map(|secret| secret.name.clone()).collect()
+    }
+
     /// Adds a line to a file.
     fn append(&mut self, path: String, line: String) {
         let lines = self.lines.entry(path).or_default();
@@ -255,7 +286,7 @@ pub fn plan(files: &dyn FileSystem, path: &str, options: &FixOptions<'_>) -> Res
         return Err(error.message.clone());
     }
     let directory = options.lint.directory_of(path);
-    let project = Project { files, path, directory, environment: options.environment, linted: &linted };
+    let project = Project::new(files, path, directory, options.environment, &linted);
     let asked: Vec<&Finding> = outcome
         .findings
         .iter()
@@ -328,7 +359,7 @@ fn proposals(
     if read_dotenv(files, &mut Sources::default(), directory, &mut environment).is_err() {
         return Vec::new();
     }
-    let project = Project { files, path, directory, environment: &environment, linted };
+    let project = Project::new(files, path, directory, &environment, linted);
     let findings = &linted.outcome.findings;
     let asked: Vec<&Finding> = findings.iter().filter(|finding| is_wanted(finding, true)).collect();
     let mut tries = TRIES;
@@ -439,10 +470,12 @@ fn attempt<'p>(project: &Project<'p>, findings: &[&'p Finding]) -> FixPlan {
     plan
 }
 
-/// Turns changes into texts: what git must not see first, Compose files next, `.env` last.
+/// Turns changes into texts: what git must not see first, then lines that have no effect until the Compose files
+/// change, which come next, `.env` last.
 fn finish(project: &Project<'_>, mut changes: Changes<'_>, plan: &mut FixPlan) {
     secrets::define(project, &mut changes);
     plan.new_files = changes.new_files;
+    plan.made = changes.made;
     for (path, lines) in changes.lines {
         let before = match project.files.read(&path) {
             Ok(text) => Some(text),
@@ -468,9 +501,16 @@ fn finish(project: &Project<'_>, mut changes: Changes<'_>, plan: &mut FixPlan) {
         let edits = vec![Edit::insert(text.len(), added)];
         plan.changed.extend(ChangedFile::new(path, before, edits));
     }
+    let is_else_kept = |path: &str| !changes.edits.contains_key(path);
+    let (first, others): (Vec<_>, Vec<_>) =
+        changes.dead.into_iter().partition(|(path, _)| is_else_kept(path));
+    for (path, edits) in others {
+        let known = changes.edits.entry(path).or_default();
+        known.extend(edits.into_iter().filter(|edit| !known.contains(edit)).collect::<Vec<_>>());
+    }
     let (env, compose): (Vec<_>, Vec<_>) =
         changes.edits.into_iter().partition(|(path, _)| crate::lint::is_env_file(path));
-    for (path, edits) in compose.into_iter().chain(env) {
+    for (path, edits) in first.into_iter().chain(compose).chain(env) {
         let Ok(before) = project.files.read(&path) else { continue };
         plan.changed.extend(ChangedFile::new(path, Some(before), edits));
     }

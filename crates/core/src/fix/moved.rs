@@ -3,19 +3,18 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::builds::{names_variable, positions};
+use super::builds::{has_word, names_variable};
 use super::edit::{self, Edit};
-use super::secrets::{NewSecret, Source, free_name, has_place, takes_grants};
+use super::secrets::{NewSecret, Source, free_name, has_place, made_note, takes_grants};
 use super::tree::{child, is_json, scalar};
-use super::{Changes, Fix, FixPlan, Moved, Project, refuse};
-use crate::compose::dotenv;
+use super::{Changes, Fix, FixPlan, Moved, Project, refuse, shadowed};
 use crate::compose::template::{self, Missing, Operator, Piece};
-use crate::compose::{BindingOrigin, Data, EnvFile, EnvVar, Loaded, Service, Value};
+use crate::compose::{BindingOrigin, Data, EnvFile, EnvVar, Loaded, SecretDef, Service, Value};
 use crate::files::{Answer, GitState, file_name, join};
 use crate::images;
 use crate::lint::Outcome;
 use crate::rules::{Finding, FixKind};
-use crate::source::{Sources, Span};
+use crate::source::Span;
 use crate::yaml::{Document, Kind, Node, NodeId, Style};
 
 /// The rules whose findings are mended by moving the value.
@@ -23,7 +22,7 @@ pub(super) const RULES: [&str; 5] =
     ["inline-password", "password-default", "url-password", "env-secret", "prefer-file-variant"];
 
 /// One variable that moves.
-struct Move<'p> {
+pub(super) struct Move<'p> {
     finding: &'p Finding,
     service: &'p Service,
     variable: &'p str,
@@ -32,18 +31,20 @@ struct Move<'p> {
     source: Source,
     /// The line that the value comes from, if it is one of `.env`.
     line: Option<Line>,
-    /// The variable whose default is the value.
-    default_of: Option<String>,
+    /// The variable that the value is, whatever its default.
+    asks_for: Option<String>,
+    /// The lines of env files that `environment:` wins over.
+    shadowed: Vec<Line>,
     written: Written<'p>,
 }
 
 /// A line of `.env`, or of a file that stands for it.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Line {
-    path: String,
+    pub(super) path: String,
     pub(super) variable: String,
     /// Where the value is written.
-    span: Span,
+    pub(super) span: Span,
 }
 
 /// A variable's place in the tree of its file.
@@ -88,6 +89,10 @@ pub(super) fn plan<'p>(
             Err(reason) => plan.refused.push(refuse(outcome, finding, reason)),
         }
     }
+    // One that stays may need a line that another would take out.
+    while let Some((at, reason)) = needed_line(project, loaded, &moves) {
+        plan.refused.push(refuse(outcome, moves.remove(at).finding, reason));
+    }
     let paths: HashSet<&str> = moves.iter().map(|one| one.finding.path.as_str()).collect();
     plan.refused.retain(|refusal| !paths.contains(refusal.path.as_str()));
     if moves.is_empty() {
@@ -108,11 +113,18 @@ pub(super) fn plan<'p>(
             changes.secrets.push(NewSecret { name: name.clone(), source, document });
         }
     }
+    for line in moves.iter().flat_map(|one| &one.shadowed) {
+        shadowed::take_out(project, line, changes);
+    }
     let kept = forget_lines(project, loaded, &moves, changes);
     for (one, name) in moves.iter().zip(&names) {
         let mut fix = describe(project, outcome, one, name);
+        let others =
+            one.shadowed.iter().filter(|line| one.line.as_ref().is_none_or(|own| own.path != line.path));
+        fix.notes.extend(others.map(shadowed::note));
         fix.notes.extend(one.line.as_ref().and_then(|line| kept.get(line.variable.as_str())).cloned());
         fix.notes.extend(default_note(loaded, one));
+        fix.notes.extend(made_note(project, name, &one.source));
         plan.fixes.push(fix);
         plan.moved.push(Moved {
             service: one.service.name.to_string(),
@@ -156,11 +168,7 @@ fn movable<'p>(project: &Project<'p>, loaded: &'p Loaded, finding: &'p Finding) 
         return Err(format!("{variant} is set already; remove one of the two"));
     }
     has_place(project)?;
-    if let Some(file) = env_file_with(project, service, &[name, &variant]) {
-        return Err(format!(
-            "{file} of `env_file:` sets it, too, and the image takes one of the two; take it out there first"
-        ));
-    }
+    let shadowed = shadowed::lines(project, loaded, service, name, &variant)?;
     if let Some(key) = container_uses(loaded, service, name) {
         return Err(format!(
             "its `{key}` reads {name} in the container, where it is not set any more; let that read the file first"
@@ -169,18 +177,31 @@ fn movable<'p>(project: &Project<'p>, loaded: &'p Loaded, finding: &'p Finding) 
     let written = find(project, loaded, service, variable)?;
     takes_grants(written.document, written.service)?;
     let (source, line) = source(project, variable)?;
-    let default_of = default_of(variable).filter(|_| line.is_none() && matches!(source, Source::File(_)));
-    Ok(Move { finding, service, variable: name, variant, source, line, default_of, written })
+    let asks_for = asks_for(variable);
+    Ok(Move { finding, service, variable: name, variant, source, line, asks_for, shadowed, written })
 }
 
-/// The env file of a service that sets one of these variables.
-fn env_file_with(project: &Project<'_>, service: &Service, names: &[&str]) -> Option<String> {
-    service.env_files.iter().map(|file| join("", &file.path.value)).find(|path| {
-        let Ok(text) = project.files.read(path) else { return false };
-        let mut sources = Sources::default();
-        let file = sources.add(path.as_str(), text.as_str());
-        dotenv::scan(file, &text).iter().any(|line| names.contains(&&*line.name.value))
+/// The first of the moves that would take a line out of an env file which something else needs, and what that is.
+fn needed_line(project: &Project<'_>, loaded: &Loaded, moves: &[Move<'_>]) -> Option<(usize, String)> {
+    moves.iter().enumerate().find_map(|(at, one)| {
+        let line = one.shadowed.first()?;
+        let reason = used_elsewhere(project, loaded, &line.variable, moves)?;
+        Some((at, format!("{} sets it, too, and that line cannot go: {reason}", line.path)))
     })
+}
+
+/// Who needs a variable of the project beside the moves; a sentence.
+pub(super) fn used_elsewhere(
+    project: &Project<'_>,
+    loaded: &Loaded,
+    name: &str,
+    moves: &[Move<'_>],
+) -> Option<String> {
+    let moved = moves.iter().filter(|one| one.asks_for.as_deref() == Some(name)).count();
+    if uses(&loaded.root, name) > moved || is_passed_on(loaded, name, moves) {
+        return Some("the project uses it elsewhere, too".to_owned());
+    }
+    shadowed::user(project.env_texts(), name).or_else(|| used_beside(project, name))
 }
 
 /// The key of a service under which a command in the container reads a variable, which is no longer set there: the
@@ -200,7 +221,7 @@ pub(super) fn container_uses(loaded: &Loaded, service: &Service, name: &str) -> 
 }
 
 /// The variable that a value is, whatever its default.
-fn default_of(variable: &EnvVar) -> Option<String> {
+fn asks_for(variable: &EnvVar) -> Option<String> {
     let raw = &variable.value.as_ref()?.raw;
     match template::parse(raw).ok()?.as_slice() {
         [Piece::Variable { name, .. }] => Some(raw[name.clone()].to_owned()),
@@ -328,7 +349,7 @@ fn plain_enough(node: &Node) -> Result<(), String> {
 
 /// A name for the secret of each move: those with the same value and meaning share one.
 fn names(project: &Project<'_>, moves: &[Move<'_>], changes: &Changes<'_>) -> Vec<String> {
-    let mut taken: HashSet<String> = changes.secrets.iter().map(|secret| secret.name.clone()).collect();
+    let mut taken = changes.names();
     let mut alike: HashMap<(Meaning<'_>, &Source), Vec<Shared>> = HashMap::new();
     let mut granted: HashSet<(&str, String)> = HashSet::new();
     let mut names: Vec<String> = Vec::new();
@@ -345,7 +366,7 @@ fn names(project: &Project<'_>, moves: &[Move<'_>], changes: &Changes<'_>) -> Ve
             twin.vendor = twin.vendor.or(vendor);
             twin.name.clone()
         } else {
-            let name = free_name(project, service, one.variable, &taken);
+            let name = free_name(project, service, one.variable, &one.source, &taken);
             others.push(Shared { name: name.clone(), vendor });
             name
         };
@@ -434,25 +455,24 @@ fn forget_lines<'m>(
 ) -> HashMap<&'m str, String> {
     let mut kept = HashMap::new();
     let mut done: HashSet<&str> = HashSet::new();
-    let mut count: HashMap<&str, usize> = HashMap::new();
-    let lines = || moves.iter().filter_map(|one| one.line.as_ref());
-    for line in lines() {
-        *count.entry(&line.variable).or_default() += 1;
-    }
-    for line in lines().filter(|line| done.insert(&line.variable)) {
+    let lines = moves.iter().filter_map(|one| one.line.as_ref());
+    for line in lines.filter(|line| done.insert(&line.variable)) {
         let name = line.variable.as_str();
+        let is_shadowed = moves
+            .iter()
+            .flat_map(|one| &one.shadowed)
+            .any(|own| own.path == line.path && own.variable == name);
         let own = |file: &EnvFile| file_name(&file.path.value) == file_name(&line.path);
         let is_env_file = loaded.project.services.iter().any(|service| service.env_files.iter().any(own));
-        let moved = count.get(name).copied().unwrap_or_default();
         let text = project.files.read(&line.path).unwrap_or_default();
-        let reason = if is_env_file {
+        let reason = if is_shadowed {
+            None
+        } else if is_env_file {
             Some("a service reads the file by `env_file:`".to_owned())
-        } else if uses(&loaded.root, name) > moved || is_passed_on(loaded, name, moves) {
-            Some("the project uses it elsewhere, too".to_owned())
         } else if names_variable(&text, name) {
             Some("another line uses it".to_owned())
         } else {
-            used_beside(project, name)
+            used_elsewhere(project, loaded, name, moves)
         };
         let Some((start, end)) = range_of(&text, line).filter(|_| reason.is_none()) else {
             let reason = reason.unwrap_or_else(|| "its line cannot be told from others".to_owned());
@@ -465,7 +485,7 @@ fn forget_lines<'m>(
 }
 
 /// The bytes of the lines that set a variable, line break included.
-fn range_of(text: &str, line: &Line) -> Option<(usize, usize)> {
+pub(super) fn range_of(text: &str, line: &Line) -> Option<(usize, usize)> {
     let (start, end) = (line.span.start as usize, line.span.end as usize);
     text.get(start..end)?;
     let (start, end) = (edit::line_start(text, start), edit::line_end(text, end));
@@ -475,9 +495,9 @@ fn range_of(text: &str, line: &Line) -> Option<(usize, usize)> {
     rest.trim_start().starts_with(['=', ':']).then_some((start, end))
 }
 
-/// Why a variable may be needed by what lies beside the Compose file and is no part of the project: other Compose
-/// files, scripts.
-fn used_beside(project: &Project<'_>, name: &str) -> Option<String> {
+/// Why a variable or a file may be needed by what lies beside the Compose file and is no part of the project: other
+/// Compose files, scripts.
+pub(super) fn used_beside(project: &Project<'_>, name: &str) -> Option<String> {
     let Answer::Known(names) = project.files.list(project.directory) else {
         return Some("whether other files beside it use it cannot be known here".to_owned());
     };
@@ -486,10 +506,7 @@ fn used_beside(project: &Project<'_>, name: &str) -> Option<String> {
         let path = project.in_directory(file);
         is_program(file)
             && !is_known(&path)
-            && project.files.read(&path).is_ok_and(|text| {
-                positions(&text, name)
-                    .any(|at| !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
-            })
+            && project.files.read(&path).is_ok_and(|text| has_word(&text, name))
     });
     others.next().map(|file| format!("{file} names it, too"))
 }
@@ -501,9 +518,14 @@ fn is_program(name: &str) -> bool {
         || name.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending))
 }
 
-/// Whether a service takes a variable from outside by its bare name.
+/// Whether a service, a secret or a config takes a variable from outside by its bare name.
 fn is_passed_on(loaded: &Loaded, name: &str, moves: &[Move<'_>]) -> bool {
-    loaded.project.services.iter().any(|service| {
+    let project = &loaded.project;
+    let is_it = |source: &SecretDef| source.environment.as_ref().is_some_and(|own| *own.value == *name);
+    if project.secrets.iter().chain(&project.configs).any(is_it) {
+        return true;
+    }
+    project.services.iter().any(|service| {
         let arguments = service.build.iter().flat_map(|build| &build.args);
         service.environment.iter().chain(arguments).any(|variable| {
             variable.value.is_none()
@@ -514,7 +536,7 @@ fn is_passed_on(loaded: &Loaded, name: &str, moves: &[Move<'_>]) -> bool {
 }
 
 /// How often a variable is asked for.
-pub(super) fn uses(value: &Value, name: &str) -> usize {
+fn uses(value: &Value, name: &str) -> usize {
     match &value.data {
         Data::Seq(items) => items.iter().map(|item| uses(item, name)).sum(),
         Data::Map(map) => map.values().map(|entry| uses(&entry.value, name)).sum(),
@@ -565,7 +587,9 @@ fn describe(project: &Project<'_>, outcome: &Outcome, one: &Move<'_>, name: &str
 
 /// What to say where a default moves and others ask for the variable, too: they no longer change together.
 fn default_note(loaded: &Loaded, one: &Move<'_>) -> Option<String> {
-    let variable = one.default_of.as_deref().filter(|variable| uses(&loaded.root, variable) > 1)?;
+    let is_default = one.line.is_none() && matches!(one.source, Source::File(_));
+    let variable =
+        one.asks_for.as_deref().filter(|variable| is_default && uses(&loaded.root, variable) > 1)?;
     Some(format!(
         "{} no longer follows {variable}, which others still ask for: whoever sets that has to write the file, too",
         one.variable

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::edit::{self, Edit};
 use super::tree::{below, child, is_json, is_quoted_mapping, list_step, remove, scalar, step};
 use super::{Changes, Content, NewFile, Project, ignored};
-use crate::files::{Answer, FileKind, GitState, ReadError, join};
+use crate::files::{Answer, FileFacts, FileKind, GitState, ReadError, join};
 use crate::source::FileId;
 use crate::yaml::{Document, Kind, NodeId, Style};
 
@@ -60,11 +60,13 @@ impl<'p> Changes<'p> {
     }
 }
 
-/// A name that no secret and no file has: the variable's, or that of the service with it.
+/// A name that no secret has, and no file but one that is there for this: the variable's, or that of the service with
+/// it.
 pub(super) fn free_name(
     project: &Project<'_>,
     service: &str,
     variable: &str,
+    source: &Source,
     taken: &HashSet<String>,
 ) -> String {
     let clean = |text: &str| -> String {
@@ -75,14 +77,37 @@ pub(super) fn free_name(
     let base = long.clone();
     let numbered = (2..10_000).map(move |number| format!("{base}_{number}"));
     let is_free = |name: &String| {
-        let path = project.in_directory(&format!("secrets/{name}"));
+        let path = path_of(project, name);
         let is_there = match project.files.kind(&path) {
             Answer::Known(kind) => kind != FileKind::Missing,
             Answer::NotChecked(_) => project.files.read(&path).is_ok(),
         } || project.files.git(&path) == Answer::Known(GitState::Tracked);
-        !taken.contains(name) && project.model().is_none_or(|model| model.secret(name).is_none()) && !is_there
+        !taken.contains(name)
+            && project.model().is_none_or(|model| model.secret(name).is_none())
+            && (!is_there || is_made(project, name, source))
     };
     [short, long].into_iter().chain(numbered).find(is_free).unwrap_or_default()
+}
+
+fn path_of(project: &Project<'_>, name: &str) -> String {
+    project.in_directory(&format!("secrets/{name}"))
+}
+
+/// Whether a secret's file is there as it would be made: with these bytes, for its owner alone, and out of git. An
+/// editor's undo leaves it behind.
+fn is_made(project: &Project<'_>, name: &str, source: &Source) -> bool {
+    let (path, Source::File(value)) = (path_of(project, name), source) else { return false };
+    let is_private = |facts: FileFacts| facts.owner.is_none_or(|owner| owner.mode == 0o600);
+    let fits = |facts: FileFacts| facts.size == value.len() as u64 && is_private(facts);
+    matches!(project.files.facts(&path), Answer::Known(facts) if fits(facts))
+        && matches!(project.files.git(&path), Answer::Known(GitState::Ignored | GitState::NoRepository))
+        && project.files.read(&path).is_ok_and(|text| text == *value)
+}
+
+/// What is said of a secret whose file is there already.
+pub(super) fn made_note(project: &Project<'_>, name: &str, source: &Source) -> Option<String> {
+    is_made(project, name, source)
+        .then(|| format!("{} is there with this value, and is used", path_of(project, name)))
 }
 
 /// Whether files can be made in `secrets/`, which git is kept from by that name.
@@ -97,18 +122,22 @@ pub(super) fn has_place(project: &Project<'_>) -> Result<(), String> {
     if let Err(ReadError::Other(why)) = project.files.read(&inside) {
         return Err(format!("{directory} cannot be looked at: {why}; mend that first"));
     }
-    // The project itself may lie behind links.
-    let mut start = project.in_directory(".");
-    for _ in 0..MOST_LINKS {
-        let Some(real) = project.files.real_path(&start) else { break };
-        start = real;
-    }
-    if project.files.real_path(&join(&start, "secrets/x")).is_some() {
+    if is_behind_link(project, "secrets/x") {
         return Err(format!(
             "{directory} is a link, so what keeps git from it may not hold; make it a directory"
         ));
     }
     Ok(())
+}
+
+/// Whether a link leads to a path of the project directory, which itself may lie behind some.
+pub(super) fn is_behind_link(project: &Project<'_>, path: &str) -> bool {
+    let mut start = project.in_directory(".");
+    for _ in 0..MOST_LINKS {
+        let Some(real) = project.files.real_path(&start) else { break };
+        start = real;
+    }
+    project.files.real_path(&join(&start, path)).is_some()
 }
 
 /// As many links as Linux follows on the way to a file.
@@ -177,13 +206,14 @@ pub(super) fn grant(
     Some(below(text, document.node(value).span.end as usize, column, &lines, newline))
 }
 
-fn items_of(names: &[&str], is_quoted: bool) -> String {
+/// The items of a list in brackets.
+pub(super) fn items_of(names: &[&str], is_quoted: bool) -> String {
     let items: Vec<String> = names.iter().map(|name| quoted(name, is_quoted)).collect();
     items.join(", ")
 }
 
 /// A word in double quotes, where its neighbours have them.
-fn quoted(word: &str, is_quoted: bool) -> String {
+pub(super) fn quoted(word: &str, is_quoted: bool) -> String {
     if is_quoted { format!("\"{word}\"") } else { word.to_owned() }
 }
 
@@ -219,13 +249,18 @@ pub(super) fn define(project: &Project<'_>, changes: &mut Changes<'_>) {
         }
     }
     for new in std::mem::take(&mut changes.secrets) {
+        let is_made = is_made(project, &new.name, &new.source);
         let Source::File(value) = new.source else { continue };
-        let path = project.in_directory(&format!("secrets/{}", new.name));
+        let path = path_of(project, &new.name);
         ignored::keep_from_git(project, &path, changes);
         ignored::keep_out(project, &path, changes);
         // What `cosec fix --undo` needs holds the value, too.
         ignored::keep_out(project, &project.in_directory(".cosec"), changes);
-        changes.new_files.push(NewFile { path, content: Content(value) });
+        if is_made {
+            changes.made.push(path);
+        } else {
+            changes.new_files.push(NewFile { path, content: Content(value) });
+        }
     }
 }
 

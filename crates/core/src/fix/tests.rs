@@ -239,6 +239,14 @@ fn a_value_of_an_env_file_moves_for_all_services_that_read_it() {
         (compose.to_owned(), env.replace("x1y2z", "x1${y}z"), "variables"),
         (compose.to_owned(), format!("{env}POSTGRES_PASSWORD=b1c2\n"), "more than once"),
         (compose.replace("db.env", "c.env"), env.to_owned(), "no service reads it"),
+        (
+            compose.replace(
+                "POSTGRES_USER: x}",
+                "POSTGRES_USER: x}\n  last:\n    environment: [POSTGRES_PASSWORD]",
+            ),
+            env.to_owned(),
+            "uses it elsewhere",
+        ),
     ];
     for (compose, env, why) in cases {
         let path = if why == "no service reads it" { ".env" } else { "db.env" };
@@ -271,9 +279,6 @@ fn a_variable_that_something_else_in_the_container_needs_stays() {
     let rule = "inline-password";
     let compose = "services:\n  db:\n    image: mysql\n    environment: {MYSQL_ROOT_PASSWORD: x1y2z}\n    healthcheck: {test: mysqladmin ping -p$$MYSQL_ROOT_PASSWORD}\n";
     is_refused(&[("compose.yaml", compose)], "compose.yaml", rule, "`healthcheck` reads");
-    let twice = "services:\n  db:\n    image: mysql\n    env_file: db.env\n    environment: {MYSQL_PASSWORD: x1y2z}\n";
-    let given = [("compose.yaml", twice), ("db.env", "MYSQL_PASSWORD=q9zt41\n")];
-    is_refused(&given, "compose.yaml", rule, "db.env of `env_file:`");
     let file = [
         ("compose.yaml", "services: {db: {image: mysql, environment: {MYSQL_PASSWORD: x1y2z}}}\n"),
         ("secrets", ""),
@@ -375,6 +380,23 @@ fn a_file_that_is_json_stays_json() {
         let own = &after["secrets"]["postgres_password"]["file"];
         assert_eq!(own, "./secrets/postgres_password");
     }
+    let mode = "{\"services\": {\"a\": {\"image\": \"x\", \"secrets\": [{\"source\": \"s\", \"mode\": 400}]}}, \"secrets\": {\"s\": {\"file\": \"./s\"}}}";
+    let after = becomes("compose.yaml", mode, "secret-mode-decimal");
+    assert_eq!(after, mode.replace("400", "\"0400\""));
+    let builds = [
+        "{\"services\": {\"a\": {\"build\": \".\"}}}",
+        "{\n  \"services\": {\n    \"a\": {\n      \"build\": \".\",\n      \"image\": \"x\"\n    }\n  }\n}\n",
+        "{\"services\": {\"a\": {\"build\": {\"context\": \".\", \"args\": {\"NPM_TOKEN\": \"q9Zt-41x\"}}}}}",
+        "{\"services\": {\"a\": {\"build\": {\"args\": [\"NPM_TOKEN=q9Zt-41x\", \"A=b\"], \"context\": \".\", \"secrets\": []}}}}",
+    ];
+    for text in builds {
+        let given = [("compose.yaml", text), ("Dockerfile", NODE)];
+        let (files, refused) = fixed(&given, "compose.yaml", &["docker-arg-secret", "secret-in-build-arg"]);
+        assert_eq!(refused, [""; 0], "{text}");
+        let after: serde_json::Value = serde_json::from_str(&files["compose.yaml"]).unwrap();
+        let build = &after["services"]["a"]["build"];
+        assert_eq!((&build["context"], &build["secrets"][0]), (&".".into(), &"npm_token".into()), "{after}");
+    }
     let quoted =
         "services:\n  db:\n    image: postgres\n    environment:\n      POSTGRES_PASSWORD: 'x1y2z'\n";
     let after = becomes("compose.yaml", quoted, "inline-password");
@@ -418,9 +440,10 @@ fn a_default_that_others_share_is_said_to_part_from_them() {
 
 #[test]
 fn a_diff_shows_names_that_people_check_and_no_name_that_is_a_password() {
-    let text = "services:\n  db:\n    image: postgres:16\n    environment:\n      canary7xq: b\n      POSTGRES_PASSWORD: canary7xq\n    ports: ['5432:5432']\n";
+    let text = "services:\n  db:\n    image: postgres:16\n    environment:\n      canary7xq: b\n      POSTGRES_PASSWORD: canary7xq\n    ports: ['5432:5432']\n  app:\n    build: canary7xq\n  flow: {build: canary7xq}\n";
     let mut files = MemoryFiles::default();
     files.insert("compose.yaml", text);
+    files.insert("canary7xq/Dockerfile", NODE);
     let options = FixOptions {
         lint: LintOptions::default(),
         environment: &Environment::default(),
@@ -435,4 +458,85 @@ fn a_diff_shows_names_that_people_check_and_no_name_that_is_a_password() {
         assert!(shown.contains("image: postgres:16") && shown.contains("5432:5432"), "{shown}");
         assert!(!shown.contains("canary"), "{shown}");
     }
+    assert_eq!(after.matches("- npm_token\n").count() + after.matches("[npm_token]").count(), 2, "{after}");
+}
+
+/// A project whose `environment:` wins over a line of an env file.
+const SHADOWING: &str = "services:\n  db:\n    image: postgres\n    env_file: [db.env]\n    environment:\n      POSTGRES_PASSWORD: x1y2z\n";
+
+#[test]
+fn the_value_that_wins_moves_and_the_line_that_it_won_over_does_not_come_alive_again() {
+    let rule = "inline-password";
+    let env = "# mine\nPOSTGRES_USER=u\nexport POSTGRES_PASSWORD=\"q9zt41\" # old\nTZ=UTC\n";
+    let (files, refused) = fixed(&[("compose.yaml", SHADOWING), ("db.env", env)], "compose.yaml", &[rule]);
+    assert_eq!(refused, [""; 0]);
+    assert_eq!(files["secrets/postgres_password"], "x1y2z", "what `environment:` says wins");
+    assert_eq!(files["db.env"], "# mine\nPOSTGRES_USER=u\nTZ=UTC\n");
+    let given = [("compose.yaml", SHADOWING), ("db.env", env)];
+    is_refused(&given, "compose.yaml", "env-file-secret", "which wins over it");
+    let all = fixed(&given, "compose.yaml", &[]);
+    assert_eq!((&all.0, all.1), (&files, refused), "both findings are mended by the one move");
+
+    // Where all who read the file win over it, and all who ask for the variable move.
+    let both = "services:\n  db:\n    image: postgres\n    env_file: [.env]\n    environment:\n      POSTGRES_PASSWORD: ${POSTGRES_PASSWORD}\n  app:\n    image: wordpress\n    env_file: .env\n    environment:\n      POSTGRES_PASSWORD: \"\"\n      WORDPRESS_DB_PASSWORD: ${POSTGRES_PASSWORD}\n";
+    let given = [("compose.yaml", both), (".env", "POSTGRES_PASSWORD=x1y2z\nTZ=UTC\n")];
+    let (files, notes) = planned(&given, LintOptions::default(), ".env");
+    assert_eq!(files[".env"], "TZ=UTC\n", "{notes:?}");
+    assert_eq!(files["secrets/postgres_password"], "x1y2z");
+    assert_eq!(files["compose.yaml"].matches("_FILE: /run/secrets/postgres_password\n").count(), 2);
+}
+
+#[test]
+fn a_line_that_environment_wins_over_stays_where_anyone_may_need_it_and_so_does_the_variable() {
+    let env = "POSTGRES_PASSWORD=q9zt41\n";
+    let more = |text: &str| format!("{SHADOWING}{text}");
+    let cases = [
+        (more("  app:\n    image: redis\n    env_file: db.env\n"), env, "service app has it from there"),
+        (
+            more("  app:\n    image: redis\n    labels: {l: '${POSTGRES_PASSWORD}'}\n"),
+            env,
+            "uses it elsewhere",
+        ),
+        (more("  app:\n    image: redis\n    environment: [POSTGRES_PASSWORD]\n"), env, "uses it elsewhere"),
+        (SHADOWING.to_owned(), "POSTGRES_PASSWORD=${OTHER}\n", "variables, escapes"),
+        (SHADOWING.to_owned(), "POSTGRES_PASSWORD=\"a\nb\"\n", "several lines"),
+        (SHADOWING.to_owned(), "POSTGRES_PASSWORD\n", "uses POSTGRES_PASSWORD"),
+        (SHADOWING.to_owned(), "POSTGRES_PASSWORD=q9zt41\nBAD='\n", "for certain"),
+        (SHADOWING.replace("[db.env]", "[{path: db.env, format: raw}]"), env, "for certain"),
+        (SHADOWING.to_owned(), "POSTGRES_PASSWORD_FILE=/x\n", "sets POSTGRES_PASSWORD_FILE already"),
+        (SHADOWING.replace("db.env", "../db.env"), env, "outside"),
+    ];
+    for (compose, env, why) in &cases {
+        let path = if *why == "outside" { "../db.env" } else { "db.env" };
+        let given = [("compose.yaml", compose.as_str()), (path, env)];
+        is_refused(&given, "compose.yaml", "inline-password", why);
+    }
+    for (other, text) in
+        [("compose.dev.yaml", "a: {env_file: ./db.env}\n"), ("dump.sh", "pg_dump $POSTGRES_PASSWORD")]
+    {
+        let given = [("compose.yaml", SHADOWING), ("db.env", env), (other, text)];
+        is_refused(&given, "compose.yaml", "inline-password", &format!("{other} names it"));
+    }
+}
+
+#[test]
+fn a_value_that_an_env_file_makes_with_a_variable_keeps_it() {
+    let url = "URL=postgres://u:${POSTGRES_PASSWORD}@db\n";
+    let given = [("compose.yaml", SHADOWING), ("db.env", url)];
+    is_refused(&given, "compose.yaml", "inline-password", "db.env of `env_file:` uses POSTGRES_PASSWORD");
+    let alone = SHADOWING.replace("    environment:\n      POSTGRES_PASSWORD: x1y2z\n", "");
+    let env = format!("POSTGRES_PASSWORD=q9zt41\n{url}");
+    let given = [("compose.yaml", alone.as_str()), ("db.env", env.as_str())];
+    is_refused(&given, "compose.yaml", "env-file-secret", "db.env of `env_file:` uses it");
+    for section in ["secrets", "configs"] {
+        let more = format!("{ASKING}{section}:\n  s: {{environment: PW}}\n");
+        let (files, _) =
+            planned(&[("compose.yaml", &more), (".env", "PW=x1y2z\n")], LintOptions::default(), ".env");
+        assert!(files.contains_key("secrets/postgres_password") && !files.contains_key(".env"), "{section}");
+    }
+    // Compose takes it from `.env`, too.
+    let app = format!("{ASKING}  app:\n    image: redis\n    env_file: app.env\n");
+    let given = [("compose.yaml", app.as_str()), (".env", "PW=x1y2z\n"), ("app.env", "URL=redis://:$PW@r\n")];
+    let (files, notes) = planned(&given, LintOptions::default(), ".env");
+    assert!(!files.contains_key(".env") && notes.iter().any(|note| note.contains("app.env")), "{notes:?}");
 }

@@ -3,10 +3,13 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
+use super::shadowed::{self, EnvText};
 use super::{Built, FixPlan, Model, Moved, Project};
 use crate::compose::{Data, Map, MapEntry, Value, same};
 use crate::dockerfile::{Dockerfile, Instruction, mount_option};
-use crate::files::{Answer, FileFacts, FileKind, FileSystem, GitState, ReadError, file_name, join, parent};
+use crate::files::{
+    Answer, FileFacts, FileKind, FileSystem, GitState, ReadError, file_name, inside, join, parent,
+};
 use crate::gitignore::IgnoreFiles;
 use crate::lint::{LintOptions, Outcome};
 use crate::rules::{Finding, IGNORE_UNUSED, ReadDockerfile, Severity};
@@ -32,15 +35,12 @@ impl Fixed<'_> {
     /// Whether the .gitignore files from a changed one down to the file will cover it; those above it have no say then.
     fn will_be_ignored(&self, path: &str) -> bool {
         let path = join("", path);
-        let is_below = |directory: &str, path: &str| match directory {
-            "" => !path.starts_with('/') && !path.starts_with("../"),
-            directory => path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/')),
-        };
         let mut known = self.ignored.borrow_mut();
         let files = known.entry(parent(&path).to_owned()).or_insert_with(|| {
             let changed = self.plan.changed.iter().map(|file| file.path.as_str());
             let changed = changed.filter(|path| file_name(path) == ".gitignore").map(parent);
-            let first = changed.filter(|directory| is_below(directory, &path)).min_by_key(|it| it.len());
+            let first =
+                changed.filter(|directory| inside(directory, &path).is_some()).min_by_key(|it| it.len());
             let mut files = IgnoreFiles::default();
             let Some(first) = first else { return files };
             let mut directory = parent(&path);
@@ -89,7 +89,12 @@ impl FileSystem for Fixed<'_> {
     }
 
     fn facts(&self, path: &str) -> Answer<FileFacts> {
-        if self.is_new(path) { Answer::NotChecked("it is not made yet") } else { self.files.facts(path) }
+        // One that is there as it would be made is judged as those that are made.
+        if self.is_new(path) || self.plan.made.iter().any(|made| made == path) {
+            Answer::NotChecked("it is not made yet")
+        } else {
+            self.files.facts(path)
+        }
     }
 
     fn home(&self) -> Option<String> {
@@ -132,7 +137,7 @@ pub(super) fn check(before: &Project<'_>, plan: &FixPlan, lint: &LintOptions) ->
                 take_out(root, plan);
             }
             let unbuilt = plan.built.iter().find(|built| !is_built(&after.project, built));
-            let unmoved = plan.moved.iter().find(|moved| !has_moved(&after.project, moved));
+            let unmoved = plan.moved.iter().find(|moved| !has_moved(&fixed, &after.project, moved));
             difference(&old, &new, &mut String::new())
                 .or_else(|| unbuilt.map(|built| format!("services.{}.build", built.service)))
                 .or_else(|| unmoved.map(|moved| format!("services.{}.environment", moved.service)))
@@ -274,8 +279,9 @@ fn take_literally(value: &mut Value, written: &[Span]) {
     }
 }
 
-/// Whether a service has the variable that names the file, and the grant, and not the old variable.
-fn has_moved(project: &Model, moved: &Moved) -> bool {
+/// Whether a service has the variable that names the file, and the grant, and not the old variable, from an env file
+/// neither.
+fn has_moved(files: &Fixed<'_>, project: &Model, moved: &Moved) -> bool {
     let Some(service) = project.services.iter().find(|service| *service.name == *moved.service) else {
         return false;
     };
@@ -287,6 +293,11 @@ fn has_moved(project: &Model, moved: &Moved) -> bool {
     let is_granted = service.secrets.iter().any(|grant| *grant.source.value == *moved.secret);
     // What an env file says is looked at by the rule.
     let is_renamed = moved.in_env_file || (names_it && variable(&moved.variable).is_none());
+    let env_texts = EnvText::all(files, [service]);
+    let is_renamed = is_renamed
+        && !shadowed::is_set(&env_texts, &moved.variable)
+        && shadowed::is_set(&env_texts, &moved.variant) == moved.in_env_file
+        && shadowed::user(&env_texts, &moved.variable).is_none();
     is_renamed && is_granted && project.secret(&moved.secret).is_some()
 }
 

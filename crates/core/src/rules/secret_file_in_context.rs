@@ -1,7 +1,7 @@
 use super::rule::rule;
 use super::{Context, Finding, Findings, ReadDockerfile};
 use crate::dockerignore;
-use crate::files::{FileSystem, join};
+use crate::files::{FileSystem, inside, join};
 
 rule! {
     /// # secret-file-in-context
@@ -78,15 +78,6 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
             break;
         }
     }
-}
-
-/// The path relative to the context, if it lies in it.
-pub(super) fn inside(context: &str, path: &str) -> Option<String> {
-    let (context, path) = (join("", context), join("", path));
-    if context == "." {
-        return (!path.starts_with("../") && !path.starts_with('/')).then_some(path);
-    }
-    Some(path.strip_prefix(&context)?.strip_prefix('/')?.to_owned())
 }
 
 /// Whether a .dockerignore keeps a path of the context out: the Dockerfile's own goes before the context's.

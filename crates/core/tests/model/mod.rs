@@ -6,12 +6,16 @@ use cosec_core::source::Sources;
 use serde_json::Value;
 
 /// The project of files in the order of `-f`, as `docker compose config` prints it; why not, if Compose refuses them.
-pub(crate) fn config(files: &MemoryFiles, names: &[String]) -> Result<Value, String> {
+pub(crate) fn config(
+    files: &MemoryFiles,
+    names: &[String],
+    environment: &Environment,
+) -> Result<Value, String> {
     let request = LoadRequest {
         files: names,
         directory: "",
         working_directory: "/work",
-        environment: &Environment::default(),
+        environment,
         interpolation: Interpolation::Strict,
         name: Some("p"),
         profiles: &[],
