@@ -24,6 +24,7 @@ usage: cargo xtask COMMAND
   web     builds the browser page into web/dist and the npm package into web/package
   docs    writes docs/rules and docs/cosec.schema.json
   fuzz    [loader] [MINUTES [DIRECTORY…]] mutates files and lints them, or loads them
+          guided lint|loader [MINUTES [DIRECTORY…]] the same, guided by coverage
   conformance PATH… [--no-interpolate] [--stack]
           compares cosec's reading of real files with docker's";
 
