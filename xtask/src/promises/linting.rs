@@ -19,11 +19,12 @@ const TELLING: usize = 6;
 /// `results` counts what is found. `thoroughly` asks again, below a comment, and for Swarm. `Err` is the promise that
 /// was broken.
 pub fn check(project: &Project, thoroughly: bool) -> Result<Cost, String> {
-    let (outcome, reports, mut cost) = linted(project, Target::Compose)?;
+    let (outcome, mut cost) = linted(project, Target::Compose)?;
     cost.results = outcome.findings.len() as u64;
-    no_value(project, &outcome, &reports)?;
+    let told = reports(&outcome)?;
+    no_value(project, &outcome, &told)?;
     if thoroughly {
-        if linted(project, Target::Compose)?.1.json != reports.json {
+        if json(&linted(project, Target::Compose)?.0) != told.json {
             return Err("the same text gives other findings".to_owned());
         }
         if let Some(moved) = below_a_comment(project)
@@ -37,7 +38,7 @@ pub fn check(project: &Project, thoroughly: bool) -> Result<Cost, String> {
     Ok(cost)
 }
 
-fn linted(project: &Project, target: Target) -> Result<(Outcome, Reports, Cost), String> {
+fn linted(project: &Project, target: Target) -> Result<(Outcome, Cost), String> {
     let Some(path) = project.named.first() else { return Err("no file is named".to_owned()) };
     let files = if project.named.len() > 1 { project.named.clone() } else { Vec::new() };
     let options = LintOptions { persona: Persona::Auditor, target, files, ..LintOptions::default() };
@@ -55,9 +56,7 @@ fn linted(project: &Project, target: Target) -> Result<(Outcome, Reports, Cost),
             }
         }
     }
-    let reports =
-        catch_unwind(AssertUnwindSafe(|| Reports::of(&outcome))).map_err(|_| "a report panics".to_owned())?;
-    Ok((outcome, reports, cost))
+    Ok((outcome, cost))
 }
 
 /// All formats.
@@ -81,7 +80,7 @@ impl Reports {
         others.push_str(&report::github(outcomes));
         others.push_str(&report::gitlab(outcomes));
         others.push_str(&report::junit(outcomes, Severity::Info));
-        Reports { json: serde_json::to_string(&Report::new(outcomes)).unwrap_or_default(), others }
+        Reports { json: json(outcome), others }
     }
 
     fn hold(&self, text: &str) -> bool {
@@ -89,16 +88,23 @@ impl Reports {
     }
 }
 
+fn reports(outcome: &Outcome) -> Result<Reports, String> {
+    catch_unwind(AssertUnwindSafe(|| Reports::of(outcome))).map_err(|_| "a report panics".to_owned())
+}
+
+fn json(outcome: &Outcome) -> String {
+    serde_json::to_string(&Report::new(std::slice::from_ref(outcome))).unwrap_or_default()
+}
+
 /// What a finding is about and may not show is in no report. A text that stands in them all the same may be one of
 /// cosec's own words: whether it comes from the file shows when another stands in its place.
-fn no_value(project: &Project, outcome: &Outcome, reports: &Reports) -> Result<(), String> {
+fn no_value(project: &Project, outcome: &Outcome, told: &Reports) -> Result<(), String> {
     for finding in &outcome.findings {
-        if finding.shown.contains(&finding.span) || !reports.hold(outcome.sources.slice(finding.span)) {
+        if finding.shown.contains(&finding.span) || !told.hold(outcome.sources.slice(finding.span)) {
             continue;
         }
         let Some((changed, value)) = with_another(project, outcome, finding.span) else { continue };
-        let (_, reports, _) = linted(&changed, Target::Compose)?;
-        if reports.hold(&value) {
+        if reports(&linted(&changed, Target::Compose)?.0)?.hold(&value) {
             return Err(format!("a report holds what {} is about", finding.rule));
         }
     }

@@ -31,11 +31,17 @@ pub fn check(project: &Project) -> Result<Cost, String> {
     let mut all = Cost::default();
     let allowed = FACTOR * project.size() + PORT * ports(project) + CONSTANT;
     let environment = environment();
+    let mut accepted = false;
     for interpolation in [Interpolation::Strict, Interpolation::None, Interpolation::Lenient] {
         let what = format!("loading ({interpolation:?})");
         let (loaded, cost) = bounded(&what, allowed, || loads(project, interpolation, &environment))?;
+        let loaded = loaded?;
+        if interpolation == Interpolation::Lenient && accepted && !loaded {
+            return Err("Compose reads what the linter refuses".to_owned());
+        }
+        accepted |= loaded;
         all.add(cost);
-        all.results += u64::from(loaded?);
+        all.results += u64::from(loaded);
     }
     for environment in [Some(&environment), None] {
         let (loaded, cost) = bounded("loading for Swarm", allowed, || is_stack(project, environment))?;
