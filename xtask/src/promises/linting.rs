@@ -68,8 +68,9 @@ struct Reports {
 impl Reports {
     fn of(outcome: &Outcome) -> Self {
         let mut others = String::new();
+        let excerpts = report::Excerpts::of(outcome);
         for finding in &outcome.findings {
-            others.push_str(&report::render_finding(outcome, finding, Colour::Yes));
+            others.push_str(&report::render_finding(&excerpts, finding, Colour::Yes));
         }
         others.push_str(&report::render_notes(outcome).join("\n"));
         if let Some(error) = &outcome.error {
