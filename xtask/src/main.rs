@@ -42,7 +42,10 @@ fn main() -> ExitCode {
         ["setup"] => setup::run(),
         ["web"] => test::web(),
         ["docs"] => docs(),
-        ["held"] => held::run(),
+        ["held"] => {
+            held::run();
+            Ok(())
+        }
         ["conformance", rest @ ..] => conformance::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         _ => {
