@@ -1,21 +1,19 @@
-//! `cargo xtask fuzz loader …` loads projects: see `fuzz/loader.rs`.
+//! `cargo xtask fuzz loader …` loads projects: see `fuzz/loader.rs`. `cargo xtask fuzz guided …` is guided by coverage:
+//! see `fuzz/guided.rs`.
 //!
 //! `cargo xtask fuzz [MINUTES [DIRECTORY…]]`: mutates what the rules' pages and real files say, lints it, and holds the
-//! linter to its promises, which are those of [`xtask::promises`] and that no input takes longer than [`SLOWEST`].
-//! Neither a nightly compiler nor a sanitizer is needed, so it can run anywhere; it is blind to coverage.
+//! linter to its promises, which are those of [`xtask::promises`]. Neither a nightly compiler nor a sanitizer is needed,
+//! so it can run anywhere; it is blind to coverage.
 
+mod guided;
 mod loader;
+mod seeds;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use cosec_core::lint::is_env_file;
-use cosec_core::rules::ALL;
-use xtask::promises::{Cost, linting};
-
-/// No input may take longer, in an unoptimised build on a busy machine.
-const SLOWEST: Duration = Duration::from_secs(2);
+use xtask::promises::{Project, linting};
 
 /// Pieces that turn one thing into another.
 const PIECES: &[&str] = &[
@@ -107,14 +105,14 @@ impl Random {
 }
 
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
-    if let Some((&"loader", rest)) = arguments.split_first() {
-        return loader::run(rest);
+    match arguments {
+        ["loader", rest @ ..] => return loader::run(rest),
+        ["guided", target, rest @ ..] => return guided::run(target, rest),
+        _ => {}
     }
-    let minutes: f64 = arguments.first().unwrap_or(&"1").parse().context("MINUTES must be a number")?;
-    let mut seeds = page_examples();
-    for directory in arguments.iter().skip(1) {
-        collect(Path::new(directory), &mut seeds)?;
-    }
+    let (minutes, directories) = minutes(arguments)?;
+    let seeds = seeds::lint(directories)?;
+    let pool = texts(&seeds);
     let start = Instant::now();
     let end = start + Duration::from_secs_f64(minutes * 60.0);
     let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ u64::from(std::process::id()));
@@ -123,17 +121,16 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     std::panic::set_hook(Box::new(|_| {}));
     let (mut runs, mut slowest, mut found) = (0_u64, Duration::ZERO, 0_u64);
     while Instant::now() < end {
-        let (path, text) = random.pick(&seeds).clone();
-        let text = mutated(&text, &seeds, &mut random);
-        match within_time(linting::check(&path, &text, runs.is_multiple_of(16))) {
+        let mut project = random.pick(&seeds).clone();
+        let at = random.below(project.files.len());
+        project.files[at].1 = mutated(&project.files[at].1, &pool, &mut random);
+        match linting::check(&project, runs.is_multiple_of(16)) {
             Ok(cost) => {
                 found += cost.results;
                 slowest = slowest.max(cost.took);
             }
             Err(broken) => {
-                let file = std::env::temp_dir().join(format!("cosec-fuzz-{}-{path}", std::process::id()));
-                std::fs::write(&file, &text)?;
-                bail!("after {runs} inputs: {broken}; the input is {}", file.display());
+                bail!("after {runs} inputs: {broken}; the input is {}", save(&project)?.display());
             }
         }
         runs += 1;
@@ -147,60 +144,25 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Taking too long breaks a promise, too.
-fn within_time(outcome: Result<Cost, String>) -> Result<Cost, String> {
-    match outcome {
-        Ok(cost) if cost.took > SLOWEST => Err(format!("it takes {:?}", cost.took)),
-        outcome => outcome,
-    }
+/// `[MINUTES [DIRECTORY…]]`
+fn minutes<'a, 'b>(arguments: &'a [&'b str]) -> Result<(f64, &'a [&'b str])> {
+    let Some((minutes, directories)) = arguments.split_first() else { return Ok((1.0, &[])) };
+    Ok((minutes.parse().context("MINUTES must be a number")?, directories))
 }
 
-/// The examples of all pages, each under the name that makes it what it is.
-fn page_examples() -> Vec<(String, String)> {
-    let mut seeds = Vec::new();
-    for rule in ALL {
-        let page = rule.markdown();
-        for (fence, path) in [("yaml", "compose.yaml"), ("env", ".env"), ("dockerfile", "Dockerfile")] {
-            let opening = format!("```{fence} ");
-            let examples = page.split(&opening).skip(1).filter_map(|rest| {
-                let (_, rest) = rest.split_once('\n')?;
-                Some(rest.split_once("```")?.0.to_owned())
-            });
-            seeds.extend(examples.map(|example| (path.to_owned(), example)));
-        }
-    }
-    seeds
+/// What pieces are taken from.
+fn texts(seeds: &[Project]) -> Vec<String> {
+    seeds.iter().flat_map(|seed| &seed.files).map(|(_, text)| text.clone()).collect()
 }
 
-/// Real files of a directory: the more they differ, the better.
-fn collect(directory: &Path, seeds: &mut Vec<(String, String)>) -> Result<()> {
-    for entry in
-        std::fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?
-    {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        if path.is_dir() {
-            collect(&path, seeds)?;
-            continue;
-        }
-        let kind = match name.as_str() {
-            name if name.contains("compose") && (name.ends_with("yml") || name.ends_with("yaml")) => {
-                "compose.yaml"
-            }
-            name if is_env_file(name) => ".env",
-            name if name.contains("dockerfile") => "Dockerfile",
-            _ => continue,
-        };
-        if let Ok(text) = std::fs::read_to_string(&path)
-            && text.len() < 20_000
-        {
-            seeds.push((kind.to_owned(), text));
-        }
-    }
-    Ok(())
+/// Keeps a project for whoever looks at what went wrong.
+fn save(project: &Project) -> Result<PathBuf> {
+    let file = std::env::temp_dir().join(format!("cosec-fuzz-{}", std::process::id()));
+    std::fs::write(&file, project.to_string())?;
+    Ok(file)
 }
 
-fn mutated(text: &str, seeds: &[(String, String)], random: &mut Random) -> String {
+fn mutated(text: &str, pool: &[String], random: &mut Random) -> String {
     let mut text: Vec<char> = text.chars().collect();
     for _ in 0..=random.below(6) {
         let at = random.below(text.len() + 1);
@@ -213,7 +175,7 @@ fn mutated(text: &str, seeds: &[(String, String)], random: &mut Random) -> Strin
             }
             2 | 3 => drop(text.splice(at..at, random.pick(PIECES).chars())),
             4 => {
-                let other: Vec<char> = random.pick(seeds).1.chars().collect();
+                let other: Vec<char> = random.pick(pool).chars().collect();
                 let from = random.below(other.len());
                 let to = (from + random.below(200)).min(other.len());
                 text.splice(at..end, other[from..to].iter().copied());

@@ -5,6 +5,7 @@ mod bench;
 mod conformance;
 mod demo;
 mod fuzz;
+mod held;
 mod setup;
 mod shell;
 mod test;
@@ -24,6 +25,8 @@ usage: cargo xtask COMMAND
   web     builds the browser page into web/dist and the npm package into web/package
   docs    writes docs/rules and docs/cosec.schema.json
   fuzz    [loader] [MINUTES [DIRECTORY…]] mutates files and lints them, or loads them
+          guided lint|loader [MINUTES [DIRECTORY…]] the same, guided by coverage
+  held    how many bytes loading holds for each byte of a file
   conformance PATH… [--no-interpolate] [--stack]
           compares cosec's reading of real files with docker's";
 
@@ -39,6 +42,10 @@ fn main() -> ExitCode {
         ["setup"] => setup::run(),
         ["web"] => test::web(),
         ["docs"] => docs(),
+        ["held"] => {
+            held::run();
+            Ok(())
+        }
         ["conformance", rest @ ..] => conformance::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         _ => {

@@ -1,10 +1,13 @@
 //! What holds whatever the input is. Each module asks one part of cosec, and says in words which promise is broken.
 //!
 //! Of all: nothing panics, every place lies in its text, and memory stays below [`FACTOR`] times the input and
-//! [`CONSTANT`]. Time is for the caller to judge, who knows how the program was built: see [`Cost::took`].
+//! [`CONSTANT`], and nothing takes longer than [`SLOWEST`].
 
 pub mod linting;
 pub mod loading;
+mod project;
+
+pub use project::Project;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -19,6 +22,9 @@ pub const FACTOR: usize = 50;
 /// Bytes that may be held whatever the input is. One line needs less than 1 MiB, most of it for the schema's
 /// check; the rest is room for aliases, which may stand for a lot of text before the budget ends them.
 pub const CONSTANT: usize = 8 << 20;
+
+/// No input may take longer, in an unoptimised build on a busy machine.
+pub const SLOWEST: Duration = Duration::from_secs(2);
 
 /// What one input cost.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,6 +50,9 @@ fn bounded<T>(what: &str, allowed: usize, run: impl FnOnce() -> T) -> Result<(T,
     let (began, before) = (Instant::now(), memory::start());
     let result = catch_unwind(AssertUnwindSafe(run)).map_err(|_| format!("{what} panics"))?;
     let cost = Cost { took: began.elapsed(), peak: memory::peak().saturating_sub(before), results: 0 };
+    if cost.took > SLOWEST {
+        return Err(format!("{what} takes {:?}", cost.took));
+    }
     if cost.peak > allowed {
         return Err(format!("{what} holds {} bytes, of {allowed} that are allowed", cost.peak));
     }

@@ -295,9 +295,10 @@ impl Workspace {
 
 impl Linted {
     fn new(outcome: Outcome, recorder: Recorder<'_>, fixes_known: bool) -> Self {
+        let excerpts = report::Excerpts::of(&outcome);
         Linted {
             report: Report::new(std::slice::from_ref(&outcome)),
-            excerpts: outcome.findings.iter().map(|finding| excerpt(&outcome, finding)).collect(),
+            excerpts: outcome.findings.iter().map(|finding| excerpt(&excerpts, finding)).collect(),
             outcome,
             asked_git: recorder.asked_git.get(),
             asked: recorder.asked.into_inner(),
@@ -307,8 +308,8 @@ impl Linted {
     }
 }
 
-fn excerpt(outcome: &Outcome, finding: &rules::Finding) -> Excerpt {
-    let (line, range) = report::excerpt(outcome, finding);
+fn excerpt(excerpts: &report::Excerpts<'_>, finding: &rules::Finding) -> Excerpt {
+    let (line, range) = excerpts.line(finding);
     let units = |text: &str| text.encode_utf16().count();
     let text = line.trim_start();
     let cut = line.len() - text.len();

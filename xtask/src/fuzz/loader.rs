@@ -1,32 +1,21 @@
 //! `cargo xtask fuzz loader [MINUTES [DIRECTORY…]]`: mutates the projects of `tests/compose/*.cases` and real
 //! files, and loads them in all ways.
 
-use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use xtask::promises::loading::{self, Project};
+use anyhow::{Result, bail};
+use xtask::promises::{Project, loading};
 
-use super::{Random, collect, mutated, within_time};
-use crate::shell;
+use super::{Random, minutes, mutated, save, seeds, texts};
 
 /// An input that is still being loaded after this hangs.
 const HANGS: Duration = Duration::from_secs(20);
 
 pub(super) fn run(arguments: &[&str]) -> Result<()> {
-    let minutes: f64 = arguments.first().unwrap_or(&"1").parse().context("MINUTES must be a number")?;
-    let mut seeds: Vec<Project> = books()?.iter().map(|case| Project::parse(case)).collect();
-    let mut single = Vec::new();
-    for directory in arguments.iter().skip(1) {
-        collect(Path::new(directory), &mut single)?;
-    }
-    let texts = single.into_iter().filter(|(path, _)| path == "compose.yaml");
-    seeds.extend(texts.map(|(_, text)| Project::parse(&text)));
-    let pool: Vec<(String, String)> = seeds.iter().flat_map(|seed| seed.files.iter().cloned()).collect();
-    if pool.is_empty() {
-        bail!("there are no seeds");
-    }
+    let (minutes, directories) = minutes(arguments)?;
+    let seeds = seeds::loader(directories)?;
+    let pool = texts(&seeds);
     let mut random = Random(0x2545_f491_4f6c_dd1d ^ u64::from(std::process::id()));
     println!("{} seeds, random state {:#x}", seeds.len(), random.0);
     // The schema is compiled once, by whoever comes first.
@@ -45,7 +34,7 @@ pub(super) fn run(arguments: &[&str]) -> Result<()> {
             let at = random.below(seed.files.len());
             seed.files[at].1 = mutated(&seed.files[at].1, &pool, &mut random);
             *current.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), seed.clone()));
-            match within_time(loading::check(&seed)) {
+            match loading::check(&seed) {
                 Ok(cost) => {
                     accepted += cost.results;
                     slowest = slowest.max(cost.took);
@@ -53,14 +42,14 @@ pub(super) fn run(arguments: &[&str]) -> Result<()> {
                 }
                 Err(broken) => {
                     *current.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                    bail!("after {inputs} inputs: {broken}; the input is in {}", save(&seed)?.display())
+                    bail!("after {inputs} inputs: {broken}; the input is {}", save(&seed)?.display())
                 }
             }
             inputs += 1;
         }
         *current.lock().unwrap_or_else(PoisonError::into_inner) = None;
         println!(
-            "{inputs} inputs, each loaded in three ways, in {:.1} minutes; {accepted} loads succeed, slowest {} ms, \
+            "{inputs} inputs, each loaded in five ways, in {:.1} minutes; {accepted} loads succeed, slowest {} ms, \
              largest {} KiB, no promise broken",
             start.elapsed().as_secs_f64() / 60.0,
             slowest.as_millis(),
@@ -81,33 +70,8 @@ fn watch(current: &Mutex<Option<(Instant, Project)>>, end: Instant) {
             && since.elapsed() > HANGS
         {
             let place = save(seed).map(|place| place.display().to_string()).unwrap_or_default();
-            eprintln!("an input hangs; it is in {place}");
+            eprintln!("an input hangs; it is {place}");
             std::process::exit(1);
         }
     }
-}
-
-/// Keeps a project for whoever looks at what went wrong.
-fn save(project: &Project) -> Result<PathBuf> {
-    let directory = std::env::temp_dir().join(format!("cosec-fuzz-{}", std::process::id()));
-    for (index, (path, text)) in project.files.iter().enumerate() {
-        let flat = format!("{index}-{}", path.replace('/', "_"));
-        std::fs::create_dir_all(&directory)?;
-        std::fs::write(directory.join(flat), text)?;
-    }
-    Ok(directory)
-}
-
-/// The cases of all books; how they are written is said in `tests/compose.rs`.
-fn books() -> Result<Vec<String>> {
-    let mut seeds = Vec::new();
-    for entry in std::fs::read_dir(shell::root().join("tests/compose"))? {
-        let path = entry?.path();
-        if path.extension().is_none_or(|extension| extension != "cases") {
-            continue;
-        }
-        let text = std::fs::read_to_string(&path)?;
-        seeds.extend(text.split("\n### ").filter(|case| case.contains("\n=== ")).map(str::to_owned));
-    }
-    Ok(seeds)
 }

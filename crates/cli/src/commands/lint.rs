@@ -243,8 +243,13 @@ fn write_text(outcomes: &[Outcome]) -> std::io::Result<()> {
     };
     for outcome in outcomes {
         // What is mere information takes a line in all, not an excerpt each.
-        for finding in outcome.findings.iter().filter(|finding| finding.severity > Severity::Info) {
-            writeln!(out, "{}\n", report::render_finding(outcome, finding, colour))?;
+        let mut shown =
+            outcome.findings.iter().filter(|finding| finding.severity > Severity::Info).peekable();
+        if shown.peek().is_some() {
+            let excerpts = report::Excerpts::of(outcome);
+            for finding in shown {
+                writeln!(out, "{}\n", report::render_finding(&excerpts, finding, colour))?;
+            }
         }
         for note in report::render_notes(outcome) {
             writeln!(out, "{note}\n")?;

@@ -353,7 +353,7 @@ impl Loader<'_> {
         let text = self.files.read(path).map_err(|error| LoadError::unreadable(path, &error))?;
         let file = self.add(path, text, way);
         let start = crate::source::file_start(file);
-        if self.interpolation != Interpolation::Lenient
+        if self.is_exact()
             && let Some(version) = yaml_version(self.sources.file(file).text())
             && version != "1.1"
         {
@@ -394,7 +394,7 @@ impl Loader<'_> {
         for document in &self.documents[documents] {
             let value = decode(document, keys)?;
             // `---` without anything after it, which Compose refuses.
-            if self.interpolation == Interpolation::Lenient && value.is_null() && several {
+            if !self.is_exact() && value.is_null() && several {
                 continue;
             }
             if !matches!(value.data, Data::Map(_)) {
@@ -449,7 +449,7 @@ impl Loader<'_> {
     /// The project's name: from outside, from the last file that has one, or from the directory.
     fn name(&self, files: &[Parsed], request: &LoadRequest<'_>) -> Result<String, LoadError> {
         if let Some(name) = request.name.filter(|name| !name.is_empty()) {
-            if request.interpolation != Interpolation::Lenient && default_name(name) != name {
+            if self.is_exact() && default_name(name) != name {
                 let message = format!(
                     "the project name `{name}` is not allowed; it has lower case letters, digits, `-` and `_`, \
                      and starts with a letter or digit"
@@ -463,7 +463,7 @@ impl Loader<'_> {
                 Interpolation::None => name.to_string(),
                 mode => match template::evaluate(name, request.environment, mode.missing()) {
                     Ok((name, _)) => name,
-                    Err(_) if mode == Interpolation::Lenient => String::new(),
+                    Err(_) if !self.is_exact() => String::new(),
                     Err(error) => return Err(LoadError::new(format!("`name`: {error}"), *span)),
                 },
             };
@@ -473,7 +473,7 @@ impl Loader<'_> {
             }
         }
         let name = default_name(file_name(&join(request.working_directory, request.directory)));
-        if name.is_empty() && self.interpolation != Interpolation::Lenient {
+        if name.is_empty() && self.is_exact() {
             let message = "the project has no name, and its directory gives none; set `name:` or use -p";
             return Err(LoadError { message: message.to_owned(), span: None, related: None });
         }

@@ -1,7 +1,7 @@
 //! Findings as Markdown, for an issue or a review.
 
 use super::json::json_findings;
-use super::mask::excerpt;
+use super::mask::Excerpts;
 use crate::lint::Outcome;
 use crate::rules::by_id;
 
@@ -10,6 +10,7 @@ pub fn markdown(outcomes: &[Outcome]) -> String {
     let count: usize = outcomes.iter().map(|outcome| outcome.findings.len()).sum();
     let mut text = format!("# cosec: {count} {}\n", if count == 1 { "finding" } else { "findings" });
     for outcome in outcomes {
+        let excerpts = Excerpts::of(outcome);
         for (finding, json) in outcome.findings.iter().zip(json_findings(outcome)) {
             let severity = format!("{:?}", finding.severity).to_lowercase();
             let rule = match by_id(finding.rule) {
@@ -18,7 +19,7 @@ pub fn markdown(outcomes: &[Outcome]) -> String {
             };
             let place = code(&format!("{}:{}:{}", json.place.file, json.place.line, json.place.column));
             text.push_str(&format!("\n## {severity}: {rule}\n\n{place} {}\n", prose(&finding.message)));
-            let line = excerpt(outcome, finding).0;
+            let line = excerpts.line(finding).0;
             if !line.trim().is_empty() {
                 // Indented code: no fence that the line itself could close.
                 text.push_str(&format!("\n    {}\n", line.trim()));

@@ -1,7 +1,7 @@
 //! A line of a file, or what a change does to all of it, without the values in it. Deny by default: whatever is a
 //! value and is not allowed by name shows as `***`, whatever its length.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use crate::compose::dotenv;
@@ -10,6 +10,7 @@ use crate::fix::Edit;
 use crate::lint::Outcome;
 use crate::rules::Finding;
 use crate::source::{FileId, Span};
+use crate::yaml::Document;
 
 /// What stands for a value.
 pub(super) const MASK: &str = "***";
@@ -56,37 +57,103 @@ impl MaskedLine {
     }
 }
 
-/// The line of a finding as it may be shown, and which part of it the finding is about, in bytes.
-pub fn excerpt(outcome: &Outcome, finding: &Finding) -> (String, Range<usize>) {
-    let line = masked_line(outcome, Some(finding), finding.span);
-    let range = line.range(finding.span);
-    (line.text, range)
+/// The lines of an outcome as they may be shown. What that takes is looked up once, however much was found.
+pub struct Excerpts<'a> {
+    pub(super) outcome: &'a Outcome,
+    files: HashMap<FileId, Hidden>,
 }
 
-/// The line on which `span` starts, as it may be shown for `finding`.
-pub(super) fn masked_line(outcome: &Outcome, finding: Option<&Finding>, span: Span) -> MaskedLine {
-    let file = outcome.sources.file(span.file);
-    let (start, end) = file.line_range(span.start);
-    let text = file.text();
-    let values = values(outcome, span.file);
-    let mut hidden = vec![false; end - start];
-    let mut paint = |span: Span, value: bool| paint(&mut hidden, start, span, value);
-    for (from, to, _) in &values {
-        paint(Span { start: *from as u32, end: *to as u32, ..span }, true);
+/// What of a file is hidden.
+#[derive(Default)]
+struct Hidden {
+    /// Whether its values are known, and not only its lines.
+    has_tree: bool,
+    values: Ranges,
+    /// What findings are about and do not show.
+    about: Ranges,
+}
+
+impl<'a> Excerpts<'a> {
+    /// Of all its files.
+    pub fn of(outcome: &'a Outcome) -> Self {
+        let mut files: HashMap<FileId, (bool, Vec<Span>, Vec<Span>)> = HashMap::new();
+        for document in &outcome.documents {
+            let (has_tree, values, _) = files.entry(document.file()).or_default();
+            *has_tree = true;
+            values.extend(document.value_spans());
+        }
+        for finding in not_shown(&outcome.findings) {
+            files.entry(finding.file).or_default().2.push(finding);
+        }
+        let hidden = |(file, (has_tree, values, about))| {
+            (file, Hidden { has_tree, values: Ranges::of(values), about: Ranges::of(about) })
+        };
+        Excerpts { outcome, files: files.into_iter().map(hidden).collect() }
     }
-    // A file without a tree tells values from keys by its form. Of a Dockerfile's line only what the finding
-    // names is shown; of any other what stands before the first `:` or `=`.
-    if !has_tree(outcome, span.file) {
-        let line = &text[start..end];
-        let is_dockerfile = outcome.dockerfiles.contains(&span.file);
-        let keep = if is_dockerfile { 0 } else { line.find([':', '=']).map_or(0, |at| at + 1) };
-        let blank = line.len() - line.trim_start().len();
-        paint(Span { start: (start + keep.max(blank)) as u32, end: end as u32, ..span }, true);
+
+    /// The line of a finding as it may be shown, and which part of it the finding is about, in bytes.
+    pub fn line(&self, finding: &Finding) -> (String, Range<usize>) {
+        let line = self.masked(Some(finding), finding.span);
+        let range = line.range(finding.span);
+        (line.text, range)
     }
-    paint_findings(outcome, span.file, finding, paint);
-    let shown_end = comment_start(text, &values, start..end);
-    let shown_end = start + text[start..shown_end].trim_end().len();
-    build(&text[start..shown_end], start, &hidden)
+
+    /// The line on which `span` starts, as it may be shown for `finding`.
+    pub(super) fn masked(&self, finding: Option<&Finding>, span: Span) -> MaskedLine {
+        let file = self.outcome.sources.file(span.file);
+        let (start, end) = file.line_range(span.start);
+        let text = file.text();
+        let none = Hidden::default();
+        let known = self.files.get(&span.file).unwrap_or(&none);
+        let mut hidden = vec![false; end - start];
+        let mut paint = |span: Span, value: bool| paint(&mut hidden, start, span, value);
+        let part = |(from, to): (usize, usize)| Span { start: from as u32, end: to as u32, ..span };
+        known.values.touching(start..end).for_each(|range| paint(part(range), true));
+        // A file without a tree tells values from keys by its form. Of a Dockerfile's line only what the finding
+        // names is shown; of any other what stands before the first `:` or `=`.
+        if !known.has_tree {
+            let line = &text[start..end];
+            let is_dockerfile = self.outcome.dockerfiles.contains(&span.file);
+            let keep = if is_dockerfile { 0 } else { line.find([':', '=']).map_or(0, |at| at + 1) };
+            let blank = line.len() - line.trim_start().len();
+            paint(part((start + keep.max(blank), end)), true);
+        }
+        let named = finding.into_iter().flat_map(|finding| &finding.shown);
+        named.filter(|shown| shown.file == span.file).for_each(|shown| paint(*shown, false));
+        known.about.touching(start..end).for_each(|range| paint(part(range), true));
+        let shown_end = comment_start(text, &known.values, start..end);
+        let shown_end = start + text[start..shown_end].trim_end().len();
+        build(&text[start..shown_end], start, &hidden)
+    }
+}
+
+/// Byte ranges of a file in order, of which those are found at once that touch a part of it.
+#[derive(Default)]
+struct Ranges(Vec<(usize, usize, usize)>);
+
+impl Ranges {
+    /// Start, end, and the furthest end up to here.
+    fn of(spans: Vec<Span>) -> Self {
+        let mut ranges: Vec<_> =
+            spans.into_iter().map(|span| (span.start as usize, span.end as usize, 0)).collect();
+        ranges.sort_unstable();
+        let mut furthest = 0;
+        for (_, end, reach) in &mut ranges {
+            furthest = furthest.max(*end);
+            *reach = furthest;
+        }
+        Ranges(ranges)
+    }
+
+    /// Those that start before a place.
+    fn before(&self, place: usize) -> &[(usize, usize, usize)] {
+        &self.0[..self.0.partition_point(|(start, ..)| *start < place)]
+    }
+
+    fn touching(&self, part: Range<usize>) -> impl Iterator<Item = (usize, usize)> {
+        let near = self.before(part.end).iter().rev().take_while(move |(.., reach)| *reach > part.start);
+        near.map(|(start, end, _)| (*start, *end))
+    }
 }
 
 /// A file before and after edits, as both may be shown. What is put in is shown: it holds no value. `known` is the
@@ -140,8 +207,9 @@ impl Shown {
 fn hidden(outcome: &Outcome, file: FileId) -> Vec<bool> {
     let text = outcome.sources.file(file).text();
     let whole = Span { file, start: 0, end: text.len() as u32 };
-    let values = values(outcome, file);
-    let has_tree = has_tree(outcome, file);
+    let documents = || outcome.documents.iter().filter(|document| document.file() == file);
+    let values = Ranges::of(documents().flat_map(Document::value_spans).collect());
+    let has_tree = documents().next().is_some();
     let mut hidden = vec![!has_tree; text.len()];
     let mut start = 0;
     for line in text.split_inclusive('\n') {
@@ -158,12 +226,12 @@ fn hidden(outcome: &Outcome, file: FileId) -> Vec<bool> {
         start = end;
     }
     let mut paint = |span: Span, value: bool| paint(&mut hidden, 0, span, value);
-    for (from, to, _) in &values {
+    for (from, to, _) in &values.0 {
         paint(whole.slice(*from, *to), true);
     }
     let secrets = secrets(outcome);
     let is_secret = |span: Span| secrets.contains(unquoted(outcome.sources.slice(span)));
-    for document in outcome.documents.iter().filter(|document| document.file() == file) {
+    for document in documents() {
         let public = crate::redact::public_values(document);
         public.into_iter().filter(|span| !is_secret(*span)).for_each(|span| paint(span, false));
         // A name that is somebody's password, too.
@@ -189,14 +257,15 @@ fn hidden(outcome: &Outcome, file: FileId) -> Vec<bool> {
             }
         }
     }
-    paint_findings(outcome, file, &outcome.findings, paint);
+    let named = outcome.findings.iter().flat_map(|finding| &finding.shown);
+    named.filter(|span| span.file == file).for_each(|span| paint(*span, false));
+    not_shown(&outcome.findings).filter(|span| span.file == file).for_each(|span| paint(span, true));
     hidden
 }
 
 /// What findings are about: texts that are secrets, wherever else they stand.
 fn secrets(outcome: &Outcome) -> HashSet<&str> {
-    let about = outcome.findings.iter().filter(|finding| !finding.shown.contains(&finding.span));
-    let texts = about.map(|finding| unquoted(outcome.sources.slice(finding.span)));
+    let texts = not_shown(&outcome.findings).map(|span| unquoted(outcome.sources.slice(span)));
     texts.filter(|text| !text.is_empty()).collect()
 }
 
@@ -235,42 +304,15 @@ fn paint(hidden: &mut [bool], start: usize, span: Span, value: bool) {
     hidden[from..to].fill(value);
 }
 
-/// Shows what findings name, and hides what any is about.
-fn paint_findings<'f>(
-    outcome: &Outcome,
-    file: FileId,
-    naming: impl IntoIterator<Item = &'f Finding>,
-    mut paint: impl FnMut(Span, bool),
-) {
-    let named = naming.into_iter().flat_map(|finding| &finding.shown);
-    named.filter(|span| span.file == file).for_each(|span| paint(*span, false));
-    let about = outcome.findings.iter().filter(|finding| !finding.shown.contains(&finding.span));
-    about.filter(|finding| finding.span.file == file).for_each(|finding| paint(finding.span, true));
-}
-
-fn has_tree(outcome: &Outcome, file: FileId) -> bool {
-    outcome.documents.iter().any(|document| document.file() == file)
-}
-
-/// The values of a file in order: start, end, and the furthest end up to here.
-fn values(outcome: &Outcome, file: FileId) -> Vec<(usize, usize, usize)> {
-    let documents = outcome.documents.iter().filter(|document| document.file() == file);
-    let spans = documents.flat_map(crate::yaml::Document::value_spans);
-    let mut values: Vec<_> = spans.map(|span| (span.start as usize, span.end as usize, 0)).collect();
-    values.sort_unstable();
-    let mut furthest = 0;
-    for (_, end, reach) in &mut values {
-        furthest = furthest.max(*end);
-        *reach = furthest;
-    }
-    values
+/// What findings are about and do not show.
+fn not_shown(findings: &[Finding]) -> impl Iterator<Item = Span> {
+    findings.iter().filter(|finding| !finding.shown.contains(&finding.span)).map(|finding| finding.span)
 }
 
 /// Where the comment of a line starts, or the line's end. Comments are nobody's to show. Behind the last value a ` #`
 /// can be nothing else.
-fn comment_start(text: &str, values: &[(usize, usize, usize)], line: Range<usize>) -> usize {
-    let before = values.partition_point(|(start, ..)| *start < line.end);
-    let last_value = values[..before].last().map_or(line.start, |(.., reach)| *reach);
+fn comment_start(text: &str, values: &Ranges, line: Range<usize>) -> usize {
+    let last_value = values.before(line.end).last().map_or(line.start, |(.., reach)| *reach);
     let last_value = last_value.clamp(line.start, line.end);
     text[last_value..line.end].find('#').map_or(line.end, |at| last_value + at)
 }
@@ -302,4 +344,28 @@ fn is_safe(character: char) -> bool {
     character == '\t'
         || !(character.is_control()
             || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Sources;
+
+    #[test]
+    fn a_value_that_began_lines_above_is_hidden_on_this_line_too() {
+        let file = Sources::default().add("compose.yaml", "");
+        let spans = [(30, 31), (0, 4), (5, 40), (6, 8), (40, 50)];
+        let spans = spans.map(|(start, end)| Span { file, start, end });
+        let ranges = Ranges::of(spans.to_vec());
+        for start in 0..60 {
+            for end in start..60 {
+                let touching: HashSet<_> = ranges.touching(start..end).collect();
+                for span in spans {
+                    let range = (span.start as usize, span.end as usize);
+                    let touches = range.0 < end && range.1 > start;
+                    assert!(!touches || touching.contains(&range), "{range:?} in {start}..{end}");
+                }
+            }
+        }
+    }
 }

@@ -10,7 +10,7 @@ mod text;
 pub use ci::{github, gitlab, junit};
 pub use json::{JsonFinding, JsonNotChecked, JsonPlace, Report, fingerprint_of};
 pub use markdown::markdown;
-pub use mask::excerpt;
+pub use mask::Excerpts;
 pub(crate) use mask::masked_change;
 pub use sarif::sarif;
 pub use text::{Colour, render_error, render_finding, render_notes, summary};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use super::mask::masked_line;
+use super::mask::Excerpts;
 use crate::compose::LoadError;
 use crate::lint::Outcome;
 use crate::rules::{Finding, Severity, by_id};
@@ -27,7 +27,7 @@ fn renderer(colour: Colour) -> Renderer {
 }
 
 /// One finding with a masked excerpt.
-pub fn render_finding(outcome: &Outcome, finding: &Finding, colour: Colour) -> String {
+pub fn render_finding(excerpts: &Excerpts<'_>, finding: &Finding, colour: Colour) -> String {
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -40,9 +40,10 @@ pub fn render_finding(outcome: &Outcome, finding: &Finding, colour: Colour) -> S
         title = title.id_url(rule.url());
     }
     let mut group = Group::with_title(title);
-    group = excerpt(group, outcome, finding, finding.span, &finding.label, AnnotationKind::Primary);
+    group = place(group, excerpts, Some(finding), finding.span, &finding.label, AnnotationKind::Primary);
     for related in &finding.related {
-        group = excerpt(group, outcome, finding, related.span, &related.message, AnnotationKind::Context);
+        group =
+            place(group, excerpts, Some(finding), related.span, &related.message, AnnotationKind::Context);
     }
     if !finding.help.is_empty() {
         group = group.element(Level::HELP.message(finding.help.as_str()));
@@ -50,28 +51,17 @@ pub fn render_finding(outcome: &Outcome, finding: &Finding, colour: Colour) -> S
     renderer(colour).render(&[group])
 }
 
-fn excerpt<'a>(
-    group: Group<'a>,
-    outcome: &'a Outcome,
-    finding: &'a Finding,
-    span: Span,
-    label: &'a str,
-    kind: AnnotationKind,
-) -> Group<'a> {
-    place(group, outcome, Some(finding), span, label, kind)
-}
-
 fn place<'a>(
     group: Group<'a>,
-    outcome: &'a Outcome,
+    excerpts: &Excerpts<'a>,
     finding: Option<&'a Finding>,
     span: Span,
     label: &'a str,
     kind: AnnotationKind,
 ) -> Group<'a> {
-    let file = outcome.sources.file(span.file);
+    let file = excerpts.outcome.sources.file(span.file);
     let start = file.position(span.start);
-    let line = masked_line(outcome, finding, span);
+    let line = excerpts.masked(finding, span);
     let range = line.range(span);
     let column = line.text[..range.start].chars().count() + 1;
     let mut snippet = Snippet::source(Cow::Owned(line.text)).line_start(start.line as usize);
@@ -106,12 +96,13 @@ pub fn render_notes(outcome: &Outcome) -> Vec<String> {
 
 /// Why a file could not be checked.
 pub fn render_error(outcome: &Outcome, error: &LoadError, colour: Colour) -> String {
+    let excerpts = Excerpts::of(outcome);
     let mut group = Group::with_title(Level::ERROR.primary_title(error.message.as_str()));
     if let Some(span) = error.span {
-        group = place(group, outcome, None, span, "here", AnnotationKind::Primary);
+        group = place(group, &excerpts, None, span, "here", AnnotationKind::Primary);
     }
     if let Some((span, label)) = error.related {
-        group = place(group, outcome, None, span, label, AnnotationKind::Context);
+        group = place(group, &excerpts, None, span, label, AnnotationKind::Context);
     }
     renderer(colour).render(&[group])
 }
