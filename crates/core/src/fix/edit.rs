@@ -38,9 +38,10 @@ pub fn apply(text: &str, mut edits: Vec<Edit>) -> Option<String> {
     Some(result)
 }
 
-/// How a text ends its lines.
+/// How a text ends its first line, and so the others.
 pub(super) fn newline(text: &str) -> &'static str {
-    if text.contains("\r\n") { "\r\n" } else { "\n" }
+    let end = text.find('\n').unwrap_or_default();
+    if text[..end].ends_with('\r') { "\r\n" } else { "\n" }
 }
 
 /// Where the line that holds `at` starts.

@@ -19,7 +19,7 @@ mod unused;
 mod verify;
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use serde::Serialize;
@@ -28,7 +28,7 @@ pub use edit::{Edit, apply};
 use shadowed::EnvText;
 
 use crate::compose::template::Missing;
-use crate::compose::{Environment, LoadError, Loaded, Project as Model, add_env_files};
+use crate::compose::{Environment, LoadError, Loaded, Project as Model, Service, add_env_files};
 use crate::files::{FileSystem, ReadError, join};
 use crate::lint::{LintOptions, Linted, Outcome, lint};
 use crate::report::{JsonPlace, masked_change};
@@ -197,6 +197,7 @@ struct Project<'a> {
     environment: &'a Environment,
     linted: &'a Linted,
     env_texts: OnceCell<Vec<EnvText>>,
+    services: OnceCell<HashMap<&'a str, &'a Service>>,
 }
 
 impl<'a> Project<'a> {
@@ -207,13 +208,26 @@ impl<'a> Project<'a> {
         environment: &'a Environment,
         linted: &'a Linted,
     ) -> Self {
-        Project { files, path, directory, environment, linted, env_texts: OnceCell::new() }
+        let (env_texts, services) = (OnceCell::new(), OnceCell::new());
+        Project { files, path, directory, environment, linted, env_texts, services }
     }
 
     /// The files of `env_file:`, read once.
     fn env_texts(&self) -> &[EnvText] {
         let services = || self.model().into_iter().flat_map(|model| &model.services);
         self.env_texts.get_or_init(|| EnvText::all(self.files, services()))
+    }
+
+    /// The service that a place of the project is in, and the rest of its path. A name may have dots: the
+    /// longest counts.
+    fn service_at<'p>(&self, path: &'p str) -> Option<(&'a Service, &'p str)> {
+        let services = self.services.get_or_init(|| {
+            let services = self.model().into_iter().flat_map(|model| &model.services);
+            services.map(|service| (&*service.name, service)).collect()
+        });
+        let path = path.strip_prefix("services.")?;
+        let mut ends = path.match_indices('.').map(|(at, _)| at).rev();
+        ends.find_map(|end| Some((*services.get(&path[..end])?, &path[end + 1..])))
     }
 
     fn outcome(&self) -> &'a Outcome {
@@ -365,9 +379,13 @@ fn proposals(
     let mut tries = TRIES;
     let good = together(&project, &asked, options, &mut tries);
     let plan = attempt(&project, &good);
+    let mut at: HashMap<&str, Vec<&Fix>> = HashMap::new();
+    for fix in &plan.fixes {
+        at.entry(&fix.path).or_default().push(fix);
+    }
     let mut detailed = 0;
-    let proposal = |finding: &Finding| {
-        let fix = plan.fixes.iter().find(|fix| fix.mends(finding))?;
+    let proposals = findings.iter().map(|finding| {
+        let fix = at.get(finding.path.as_str())?.iter().find(|fix| fix.mends(finding))?;
         let mut proposal =
             Proposal { kind: fix.kind, title: fix.title.clone(), files: Vec::new(), makes_file: false };
         if detail == Detail::Changes && detailed < DETAILED {
@@ -377,8 +395,8 @@ fn proposals(
             proposal.files = alone.changed.iter().map(proposed).collect();
         }
         Some(proposal)
-    };
-    findings.iter().map(proposal).collect()
+    });
+    proposals.collect()
 }
 
 fn proposed(file: &ChangedFile) -> ProposedFile {

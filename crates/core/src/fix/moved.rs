@@ -138,10 +138,8 @@ pub(super) fn plan<'p>(
 
 /// What a finding is about, if it can move; else why not.
 fn movable<'p>(project: &Project<'p>, loaded: &'p Loaded, finding: &'p Finding) -> Result<Move<'p>, String> {
-    let services = &loaded.project.services;
-    let found = services.iter().find_map(|service| {
-        let rest = finding.path.strip_prefix("services.")?.strip_prefix(&*service.name)?;
-        let name = rest.strip_prefix(".environment.")?;
+    let found = project.service_at(&finding.path).and_then(|(service, rest)| {
+        let name = rest.strip_prefix("environment.")?;
         let variable = service.environment.iter().find(|variable| &*variable.name.value == name)?;
         Some((service, variable))
     });

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::shadowed::{self, EnvText};
 use super::{Built, FixPlan, Model, Moved, Project};
-use crate::compose::{Data, Map, MapEntry, Value, same};
+use crate::compose::{Data, Map, MapEntry, Service, Value, same};
 use crate::dockerfile::{Dockerfile, Instruction, mount_option};
 use crate::files::{
     Answer, FileFacts, FileKind, FileSystem, GitState, ReadError, file_name, inside, join, parent,
@@ -19,17 +19,29 @@ use crate::source::Span;
 struct Fixed<'a> {
     files: &'a dyn FileSystem,
     plan: &'a FixPlan,
+    new: HashSet<&'a str>,
+    made: HashSet<&'a str>,
     /// What .gitignore files say then, by the directory of the file that is asked about.
     ignored: RefCell<HashMap<String, IgnoreFiles>>,
 }
 
-impl Fixed<'_> {
+impl<'a> Fixed<'a> {
+    fn new(files: &'a dyn FileSystem, plan: &'a FixPlan) -> Self {
+        Fixed {
+            files,
+            plan,
+            new: plan.new_files.iter().map(|file| file.path.as_str()).collect(),
+            made: plan.made.iter().map(String::as_str).collect(),
+            ignored: RefCell::default(),
+        }
+    }
+
     fn changed(&self, path: &str) -> Option<&str> {
         self.plan.changed.iter().find(|file| file.path == path).map(|file| file.after.as_str())
     }
 
     fn is_new(&self, path: &str) -> bool {
-        self.plan.new_files.iter().any(|file| file.path == path)
+        self.new.contains(path)
     }
 
     /// Whether the .gitignore files from a changed one down to the file will cover it; those above it have no say then.
@@ -90,7 +102,7 @@ impl FileSystem for Fixed<'_> {
 
     fn facts(&self, path: &str) -> Answer<FileFacts> {
         // One that is there as it would be made is judged as those that are made.
-        if self.is_new(path) || self.plan.made.iter().any(|made| made == path) {
+        if self.is_new(path) || self.made.contains(path) {
             Answer::NotChecked("it is not made yet")
         } else {
             self.files.facts(path)
@@ -111,7 +123,7 @@ pub(super) fn check(before: &Project<'_>, plan: &FixPlan, lint: &LintOptions) ->
     if let Some(reason) = &plan.hindered {
         return Err(reason.clone());
     }
-    let fixed = Fixed { files: before.files, plan, ignored: RefCell::default() };
+    let fixed = Fixed::new(before.files, plan);
     let after = crate::lint::lint(&fixed, before.path, lint);
     let outcome = &after.outcome;
     // There may be several of a rule at one path.
@@ -136,8 +148,9 @@ pub(super) fn check(before: &Project<'_>, plan: &FixPlan, lint: &LintOptions) ->
             for root in [&mut old, &mut new] {
                 take_out(root, plan);
             }
-            let unbuilt = plan.built.iter().find(|built| !is_built(&after.project, built));
-            let unmoved = plan.moved.iter().find(|moved| !has_moved(&fixed, &after.project, moved));
+            let known = Known::of(&after.project);
+            let unbuilt = plan.built.iter().find(|built| !is_built(&known, built));
+            let unmoved = plan.moved.iter().find(|moved| !has_moved(&fixed, &known, moved));
             difference(&old, &new, &mut String::new())
                 .or_else(|| unbuilt.map(|built| format!("services.{}.build", built.service)))
                 .or_else(|| unmoved.map(|moved| format!("services.{}.environment", moved.service)))
@@ -256,13 +269,28 @@ fn commands(dockerfile: &Dockerfile, plan: &FixPlan) -> Vec<String> {
     dockerfile.instructions.iter().filter_map(command).map(|words| words.join("\0")).collect()
 }
 
+/// What a project has, by name.
+struct Known<'m> {
+    services: HashMap<&'m str, &'m Service>,
+    secrets: HashSet<&'m str>,
+}
+
+impl<'m> Known<'m> {
+    fn of(project: &'m Model) -> Self {
+        Known {
+            services: project.services.iter().map(|service| (&*service.name, service)).collect(),
+            secrets: project.secrets.iter().map(|secret| &*secret.name).collect(),
+        }
+    }
+}
+
 /// Whether a service's build is granted the secret and no longer has the variable.
-fn is_built(project: &Model, built: &Built) -> bool {
-    let service = project.services.iter().find(|service| *service.name == *built.service);
+fn is_built(known: &Known<'_>, built: &Built) -> bool {
+    let service = known.services.get(built.service.as_str());
     let Some(build) = service.and_then(|service| service.build.as_ref()) else { return false };
     build.secrets.iter().any(|grant| *grant.source.value == *built.secret)
         && !build.args.iter().any(|argument| *argument.name.value == *built.argument)
-        && project.secret(&built.secret).is_some()
+        && known.secrets.contains(built.secret.as_str())
 }
 
 /// Makes of texts what is written there, variables or not.
@@ -281,10 +309,8 @@ fn take_literally(value: &mut Value, written: &[Span]) {
 
 /// Whether a service has the variable that names the file, and the grant, and not the old variable, from an env file
 /// neither.
-fn has_moved(files: &Fixed<'_>, project: &Model, moved: &Moved) -> bool {
-    let Some(service) = project.services.iter().find(|service| *service.name == *moved.service) else {
-        return false;
-    };
+fn has_moved(files: &Fixed<'_>, known: &Known<'_>, moved: &Moved) -> bool {
+    let Some(&service) = known.services.get(moved.service.as_str()) else { return false };
     let variable = |name: &str| service.environment.iter().find(|variable| *variable.name.value == *name);
     let target = format!("/run/secrets/{}", moved.secret);
     let names_it = variable(&moved.variant)
@@ -298,12 +324,12 @@ fn has_moved(files: &Fixed<'_>, project: &Model, moved: &Moved) -> bool {
         && !shadowed::is_set(&env_texts, &moved.variable)
         && shadowed::is_set(&env_texts, &moved.variant) == moved.in_env_file
         && shadowed::user(&env_texts, &moved.variable).is_none();
-    is_renamed && is_granted && project.secret(&moved.secret).is_some()
+    is_renamed && is_granted && known.secrets.contains(moved.secret.as_str())
 }
 
 /// Takes what a plan may change out of a model: moved variables, new grants and definitions, modes.
 fn take_out(root: &mut Value, plan: &FixPlan) {
-    let defined: Vec<&str> = plan
+    let defined: HashSet<&str> = plan
         .moved
         .iter()
         .map(|moved| moved.secret.as_str())
@@ -312,7 +338,7 @@ fn take_out(root: &mut Value, plan: &FixPlan) {
     if let Some(top) = root.as_map_mut() {
         if let Some(secrets) = top.get_mut("secrets").and_then(|entry| entry.value.as_map_mut()) {
             secrets.retain(|name, _| {
-                !defined.contains(&name.as_ref()) && !plan.unused.iter().any(|unused| **unused == **name)
+                !defined.contains(name.as_ref()) && !plan.unused.iter().any(|unused| **unused == **name)
             });
         }
         if top.get("secrets").is_some_and(|entry| entry.value.is_empty()) {
@@ -320,12 +346,19 @@ fn take_out(root: &mut Value, plan: &FixPlan) {
         }
     }
     let Some(services) = root.get_mut("services").and_then(Value::as_map_mut) else { return };
+    let mut of_service: HashMap<&str, (Vec<&Moved>, Vec<&Built>)> = HashMap::new();
+    for moved in &plan.moved {
+        of_service.entry(&moved.service).or_default().0.push(moved);
+    }
+    for built in &plan.built {
+        of_service.entry(&built.service).or_default().1.push(built);
+    }
+    let nothing = (Vec::new(), Vec::new());
     for (name, MapEntry { value, .. }) in services {
-        let moved: Vec<_> = plan.moved.iter().filter(|moved| *moved.service == **name).collect();
+        let (moved, built) = of_service.get(name.as_ref()).unwrap_or(&nothing);
         let Some(service) = value.as_map_mut() else { continue };
-        let built: Vec<_> = plan.built.iter().filter(|built| *built.service == **name).collect();
         if let Some(build) = service.get_mut("build").filter(|_| !built.is_empty()) {
-            take_out_of_build(&mut build.value, &built);
+            take_out_of_build(&mut build.value, built);
         }
         if let Some(environment) = service.get_mut("environment") {
             take_variables(&mut environment.value, |name| {

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use super::rule::rule;
 use super::secret_undefined::nearest;
 use super::{Context, Finding, Findings};
@@ -45,21 +47,22 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
         return;
     }
     let defined = &context.project.secrets;
-    let grants: Vec<&str> = services
+    let grants: HashSet<&str> = services
         .iter()
         .flat_map(|service| {
             service.secrets.iter().chain(service.build.iter().flat_map(|build| &build.secrets))
         })
         .map(|grant| &*grant.source.value)
         .collect();
+    let names: HashSet<&str> = defined.iter().map(|secret| &*secret.name).collect();
+    // A grant of a name that is nearly a defined one is secret-undefined's to report.
+    let misspelt: HashSet<&str> = grants
+        .difference(&names)
+        .filter_map(|grant| nearest(defined, grant))
+        .map(|near| &*near.name)
+        .collect();
     for secret in defined {
-        // A grant of a name that is nearly this one is secret-undefined's to report.
-        let misspelt = |grant: &str| {
-            defined.iter().all(|other| *other.name != *grant)
-                && nearest(defined, grant).is_some_and(|near| near.name == secret.name)
-        };
-        let granted = grants.iter().any(|grant| **grant == *secret.name || misspelt(grant));
-        if !granted {
+        if !grants.contains(&*secret.name) && !misspelt.contains(&*secret.name) {
             let message = format!("the secret `{}` is granted to no service, so nobody gets it", secret.name);
             let finding =
                 Finding::new(&SECRET_UNUSED, secret.name_span, format!("secrets.{}", secret.name), message)
