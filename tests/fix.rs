@@ -224,7 +224,10 @@ fn a_value_that_others_may_know_is_to_be_rotated_and_a_rule_without_a_fix_is_nam
     project.git(&["-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", "x"]);
     project.write("compose.yaml", compose.replace("changeme", "q9Zt-41x"));
     let known = project.cosec(&["fix", "--unsafe"]).succeeds().stdout;
-    assert!(known.contains("rotate it: git's history of compose.yaml keeps the value"), "{known}");
+    assert!(
+        known.contains("rotate it: git has compose.yaml, and keeps the value if it was ever committed"),
+        "{known}"
+    );
     assert!(known.contains("`cosec rotate postgres_password`"), "{known}");
     project.cosec(&["fix", "--rule", "weak-password"]).fails(2, &["no fix for `weak-password`"]);
     project.cosec(&["fix", "--rule", "inline-pasword"]).fails(2, &["no rule `inline-pasword`"]);
@@ -394,24 +397,20 @@ fn the_env_file_and_the_project_directory_of_the_command_line_are_those_that_cha
         "services:\n  db:\n    image: postgres\n    environment:\n      POSTGRES_PASSWORD: ${DB_PW:?}\n",
     );
     project.write(".env", "OTHER_PW=canary-1\n");
+    let fix = |env_file: &'static str| {
+        let project = ["--env-file", env_file, "--project-directory", "run", "-f", "compose.yaml"];
+        [&project, ["fix", "--unsafe", "--write"].as_slice()].concat()
+    };
     project.write("prod.env", "DB_PW=canary-7Qx\n");
-    project.write("run/keep", "");
-    project
-        .cosec(&[
-            "--env-file",
-            "prod.env",
-            "--project-directory",
-            "run",
-            "-f",
-            "compose.yaml",
-            "fix",
-            "--unsafe",
-            "--write",
-        ])
-        .succeeds();
+    project.write("run/prod.env", "DB_PW=canary-7Qx\n");
+    let said = project.cosec(&fix("prod.env")).succeeds().stdout;
+    assert!(said.contains("DB_PW stays in prod.env: the file lies outside"), "{said}");
+    assert_eq!(project.text("prod.env"), "DB_PW=canary-7Qx\n", "others may read it");
+    project.cosec(&["fix", "--undo"]).succeeds();
+    project.cosec(&fix("run/prod.env")).succeeds();
     assert_eq!(project.text(".env"), "OTHER_PW=canary-1\n");
     assert_eq!(project.text("run/secrets/postgres_password"), "canary-7Qx");
-    assert_eq!(project.text("prod.env"), "");
+    assert_eq!(project.text("run/prod.env"), "");
 }
 
 /// Answers `cosec fix --interactive` at a terminal of its own; what the terminal showed.

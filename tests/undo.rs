@@ -310,3 +310,31 @@ fn assert_works(project: &Project, when: &str) {
         assert!(!holds(&bytes, CANARY), "{when}: git would take {name}");
     }
 }
+
+#[test]
+fn a_second_fix_at_the_same_time_waits_its_turn_and_takes_nothing_from_the_first() {
+    let password =
+        "services:\n  db:\n    image: postgres:17\n    environment:\n      POSTGRES_PASSWORD: q9zt41\n";
+    for _ in 0..10 {
+        let project = rig::Project::new();
+        project.write("compose.yaml", password);
+        let start = || {
+            let mut command = project.command(&["fix", "--unsafe", "--write"]);
+            command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap()
+        };
+        let both = [start(), start()];
+        let codes = both.map(|mut child| child.wait().unwrap().code());
+        assert!(codes.contains(&Some(0)), "{codes:?}");
+        assert_eq!(std::fs::read_to_string(project.path("secrets/postgres_password")).unwrap(), "q9zt41");
+        let text = std::fs::read_to_string(project.path("compose.yaml")).unwrap();
+        assert!(text.contains("POSTGRES_PASSWORD_FILE: /run/secrets/postgres_password"), "{text}");
+        project.cosec(&["fix", "--undo"]).succeeds();
+        assert_eq!(std::fs::read_to_string(project.path("compose.yaml")).unwrap(), password);
+    }
+    let project = rig::Project::new();
+    project.write("compose.yaml", password);
+    let held = std::fs::File::open(project.directory()).unwrap();
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    project.cosec(&["fix", "--unsafe", "--write"]).fails(2, &["another `cosec fix` is at work"]);
+    project.cosec(&["fix", "--unsafe"]).succeeds();
+}

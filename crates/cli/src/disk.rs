@@ -69,8 +69,14 @@ impl FileSystem for Disk {
         let Ok(entries) = std::fs::read_dir(directory) else {
             return Answer::NotChecked("the directory cannot be listed");
         };
-        let files = entries.flatten().filter(|entry| entry.path().is_file());
-        Answer::Known(files.filter_map(|entry| entry.file_name().into_string().ok()).collect())
+        let name = |entry: std::fs::DirEntry| {
+            let name = entry.file_name().into_string().ok()?;
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                return Some(name + "/");
+            }
+            entry.path().is_file().then_some(name)
+        };
+        Answer::Known(entries.flatten().filter_map(name).collect())
     }
 
     fn facts(&self, path: &str) -> Answer<FileFacts> {

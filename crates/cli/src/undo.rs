@@ -10,11 +10,14 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use anstream::eprintln;
 use cosec_core::files::{Answer, GitState, file_name};
 use cosec_core::fix::FixPlan;
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::atomic;
@@ -63,6 +66,22 @@ const DONE: &str = "done";
 
 fn cannot(path: &Path) -> impl Fn(std::io::Error) -> Failure {
     move |error| Failure::Cannot(format!("cannot write {}: {error}", path.display()))
+}
+
+/// Keeps a second `cosec fix` from the same directory, as long as it lives: what the one finds, the other changes.
+pub(crate) fn lock(directory: &Path) -> Result<OwnedFd, Failure> {
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    let cannot = |error: Errno| cannot(directory)(error.into());
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let held = rustix::fs::open(directory, flags, Mode::empty()).map_err(cannot)?;
+    match rustix::fs::flock(&held, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(held),
+        Err(Errno::WOULDBLOCK) => Err(Failure::Cannot(format!(
+            "another `cosec fix` is at work in {}; wait for its end, then try again",
+            directory.display()
+        ))),
+        Err(error) => Err(cannot(error)),
+    }
 }
 
 /// Does what a plan says, or nothing. `is_more` says that it belongs to what was written there just before: both

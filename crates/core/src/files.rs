@@ -1,6 +1,8 @@
 //! What core asks of the world: texts and facts. The CLI answers from disk and git, the browser from
 //! memory, an editor from open buffers; what cannot be answered is said, never passed in silence.
 
+use std::collections::BTreeSet;
+
 use crate::gitignore::IgnoreFiles;
 
 /// An answer, or why there is none here.
@@ -122,7 +124,7 @@ pub trait FileSystem {
         None
     }
 
-    /// The names of the files of a directory, in no promised order.
+    /// The names of the files of a directory, and of the directories in it with `/` at their end, in no promised order.
     fn list(&self, _directory: &str) -> Answer<Vec<String>> {
         Answer::NotChecked("there is no disk here")
     }
@@ -212,8 +214,14 @@ impl FileSystem for MemoryFiles {
 
     /// What is here; who has chosen the files has chosen those that count.
     fn list(&self, directory: &str) -> Answer<Vec<String>> {
-        let here = self.files.keys().filter(|path| join("", parent(path)) == join("", directory));
-        Answer::Known(here.map(|path| file_name(path).to_owned()).collect())
+        let here = self.files.keys().filter_map(|path| inside(directory, path));
+        let names: BTreeSet<String> = here
+            .map(|path| match path.split_once('/') {
+                Some((directory, _)) => format!("{directory}/"),
+                None => path,
+            })
+            .collect();
+        Answer::Known(names.into_iter().collect())
     }
 
     fn facts(&self, path: &str) -> Answer<FileFacts> {

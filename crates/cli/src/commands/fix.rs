@@ -55,6 +55,8 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
         if args.undo && is_more {
             continue;
         }
+        let writes = args.write || args.interactive || args.undo;
+        let _lock = (writes && !is_more).then(|| undo::lock(&directory)).transpose()?;
         if args.undo {
             let restored = undo::restore(&directory)?;
             println!("{shown}: took back {restored} files as they were before the last `cosec fix --write`");

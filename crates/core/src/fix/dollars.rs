@@ -30,7 +30,12 @@ pub(super) fn plan(
                     plan.literal.push(finding.span);
                     "write `$$` for each `$` of the value".to_owned()
                 };
-                plan.fixes.push(Fix::new(outcome, finding, FixKind::Unsafe, title));
+                let mut fix = Fix::new(outcome, finding, FixKind::Unsafe, title);
+                fix.notes.push(
+                    "so far the container had what Compose made of it; what was set up with that, a database's user, keeps it until it is changed there"
+                        .to_owned(),
+                );
+                plan.fixes.push(fix);
             }
             Err(reason) => plan.refused.push(refuse(outcome, finding, reason)),
         }

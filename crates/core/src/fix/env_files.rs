@@ -3,15 +3,14 @@
 
 use super::dollars::has_raw;
 use super::edit::Edit;
-use super::secrets::{NewSecret, Source, free_name, has_place, made_note, takes_grants};
+use super::secrets::{NewSecret, Source, free_name, has_place, is_outside, made_note, takes_grants};
 use super::tree::child;
 use super::{Changes, Fix, FixPlan, Moved, Project, moved, refuse};
 use crate::compose::dotenv::{self, Assigned};
 use crate::compose::template::Missing;
 use crate::compose::{Environment, Loaded, Service, Way};
 use crate::files::{file_name, join};
-use crate::images;
-use crate::rules::{Finding, FixKind};
+use crate::rules::{Finding, FixKind, is_tried_first};
 use crate::yaml::{Document, NodeId};
 
 /// A line that changes.
@@ -51,6 +50,7 @@ pub(super) fn plan<'p>(
         };
         let taken = changes.names();
         let variable = &*one.assigned.name.value;
+        let is_weak = is_tried_first(&one.value, variable);
         let (source, document) = (Source::File(one.value), one.readers[0].document);
         let name = free_name(project, &one.readers[0].service.name, variable, &source, &taken);
         let (key, value) =
@@ -70,7 +70,7 @@ pub(super) fn plan<'p>(
         }
         let title = format!("move the value of {variable} to secrets/{name}, and set {}", one.variant);
         let mut fix = Fix::new(outcome, one.finding, FixKind::Unsafe, title);
-        fix.notes = moved::rotation(project, &one.path, &name, false);
+        fix.notes = moved::rotation(project, &one.path, &name, is_weak);
         fix.notes.extend(made_note(project, &name, &source));
         plan.fixes.push(fix);
         changes.secrets.push(NewSecret { name, source, document });
@@ -121,11 +121,16 @@ fn movable<'p>(project: &Project<'p>, finding: &'p Finding) -> Result<Move<'p>, 
     if let Some(reason) = moved::used_beside(project, file_name(&path)) {
         return Err(format!("{reason}, and what it does with the file is not known; move the value by hand"));
     }
+    if is_outside(project, &path) {
+        return Err(format!(
+            "{path} lies outside of the project directory, where others may read it; move the value by hand"
+        ));
+    }
     has_place(project)?;
     let mut variant = None;
     let mut readers = Vec::new();
     for service in services {
-        let own = service.image.as_ref().and_then(|image| images::file_variant(&image.value, &name));
+        let own = moved::variant(loaded, service, &name).ok();
         let Some(own) = own.filter(|own| variant.as_ref().is_none_or(|known| known == own)) else {
             return Err(format!(
                 "service {} reads the file, too, and is not known to read {name} from a secret's file",

@@ -4,6 +4,7 @@
 //! A fix is refused, with the reason, rather than guessed: what an anchor, an alias or a merge key brings may
 //! be used elsewhere, and a value that is half a variable has no one place.
 
+mod beside;
 mod builds;
 mod dollars;
 mod edit;
@@ -24,6 +25,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use beside::Beside;
 pub use edit::{Edit, apply};
 use shadowed::EnvText;
 
@@ -198,6 +200,7 @@ struct Project<'a> {
     linted: &'a Linted,
     env_texts: OnceCell<Vec<EnvText>>,
     services: OnceCell<HashMap<&'a str, &'a Service>>,
+    beside: OnceCell<Result<Vec<Beside>, &'static str>>,
 }
 
 impl<'a> Project<'a> {
@@ -208,8 +211,13 @@ impl<'a> Project<'a> {
         environment: &'a Environment,
         linted: &'a Linted,
     ) -> Self {
-        let (env_texts, services) = (OnceCell::new(), OnceCell::new());
-        Project { files, path, directory, environment, linted, env_texts, services }
+        let (env_texts, services, beside) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Project { files, path, directory, environment, linted, env_texts, services, beside }
+    }
+
+    /// What lies in the project directory beside the project, read once; or why that is not known.
+    fn beside(&self) -> &Result<Vec<Beside>, &'static str> {
+        self.beside.get_or_init(|| beside::read(self))
     }
 
     /// The files of `env_file:`, read once.

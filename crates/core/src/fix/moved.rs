@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::builds::{has_word, names_variable};
 use super::edit::{self, Edit};
-use super::secrets::{NewSecret, Source, free_name, has_place, made_note, takes_grants};
+use super::secrets::{NewSecret, Source, free_name, has_place, is_outside, made_note, takes_grants};
 use super::tree::{child, is_json, scalar};
 use super::{Changes, Fix, FixPlan, Moved, Project, refuse, shadowed};
 use crate::compose::template::{self, Missing, Operator, Piece};
@@ -13,7 +13,7 @@ use crate::compose::{BindingOrigin, Data, EnvFile, EnvVar, Loaded, SecretDef, Se
 use crate::files::{Answer, GitState, file_name, join};
 use crate::images;
 use crate::lint::Outcome;
-use crate::rules::{Finding, FixKind};
+use crate::rules::{Finding, FixKind, is_tried_first};
 use crate::source::Span;
 use crate::yaml::{Document, Kind, Node, NodeId, Style};
 
@@ -147,21 +147,7 @@ fn movable<'p>(project: &Project<'p>, loaded: &'p Loaded, finding: &'p Finding) 
         return Err("it is no variable of `environment:`; put it into a secret's file by hand".to_owned());
     };
     let name = &*variable.name.value;
-    let Some(image) = &service.image else {
-        if service.build.is_none() {
-            return Err(format!(
-                "its service has no `image:` here, so whether that reads {name}_FILE is not known; fix the file that has it"
-            ));
-        }
-        return Err(format!(
-            "the image is built here, and whether it reads {name}_FILE is not known; if it does, set that and grant a secret by hand"
-        ));
-    };
-    let Some(variant) = images::file_variant(&image.value, name) else {
-        return Err(format!(
-            "the image is not known to read {name} from a file; if it does, grant a secret and name its file by hand"
-        ));
-    };
+    let variant = variant(loaded, service, name)?;
     if service.environment.iter().any(|other| *other.name.value == *variant) {
         return Err(format!("{variant} is set already; remove one of the two"));
     }
@@ -177,6 +163,31 @@ fn movable<'p>(project: &Project<'p>, loaded: &'p Loaded, finding: &'p Finding) 
     let (source, line) = source(project, variable)?;
     let asks_for = asks_for(variable);
     Ok(Move { finding, service, variable: name, variant, source, line, asks_for, shadowed, written })
+}
+
+/// The variable by which a service's image reads another from a file.
+pub(super) fn variant(loaded: &Loaded, service: &Service, name: &str) -> Result<String, String> {
+    if service.build.is_some() {
+        return Err(format!(
+            "the image is built here, and whether it reads {name}_FILE is not known; if it does, set that and grant a secret by hand"
+        ));
+    }
+    let Some(image) = &service.image else {
+        return Err(format!(
+            "its service has no `image:` here, so whether that reads {name}_FILE is not known; fix the file that has it"
+        ));
+    };
+    let own = loaded.root.get("services").and_then(|services| services.get(&service.name));
+    if own.and_then(|own| own.get("entrypoint")).is_some_and(|entry| !matches!(entry.data, Data::Null)) {
+        return Err(format!(
+            "`entrypoint` takes the place of the image's, which is what reads {name} from a file; if yours does, grant a secret by hand"
+        ));
+    }
+    images::file_variant(&image.value, name).ok_or_else(|| {
+        format!(
+            "the image is not known to read {name} from a file; if it does, grant a secret and name its file by hand"
+        )
+    })
 }
 
 /// The first of the moves that would take a line out of an env file which something else needs, and what that is.
@@ -202,9 +213,9 @@ pub(super) fn used_elsewhere(
     shadowed::user(project.env_texts(), name).or_else(|| used_beside(project, name))
 }
 
-/// The key of a service under which a command in the container reads a variable, which is no longer set there: the
+/// The key of a service under which something in the container reads a variable, which is no longer set there: the
 /// entry point of the image sets it for its own program at most.
-pub(super) fn container_uses(loaded: &Loaded, service: &Service, name: &str) -> Option<&'static str> {
+pub(super) fn container_uses<'l>(loaded: &'l Loaded, service: &Service, name: &str) -> Option<&'l str> {
     fn reads(value: &Value, name: &str) -> bool {
         match &value.data {
             Data::Seq(items) => items.iter().any(|item| reads(item, name)),
@@ -213,9 +224,10 @@ pub(super) fn container_uses(loaded: &Loaded, service: &Service, name: &str) -> 
             _ => false,
         }
     }
-    let own = loaded.root.get("services")?.get(&service.name)?;
-    let keys = ["command", "entrypoint", "healthcheck", "post_start", "pre_stop"];
-    keys.into_iter().find(|key| own.get(key).is_some_and(|value| reads(value, name)))
+    let own = loaded.root.get("services")?.get(&service.name)?.as_map()?;
+    // A label may be another program's command, too.
+    let mut others = own.iter().filter(|(key, _)| !["environment", "build"].contains(&key.as_ref()));
+    others.find_map(|(key, entry)| reads(&entry.value, name).then_some(key.as_ref()))
 }
 
 /// The variable that a value is, whatever its default.
@@ -467,6 +479,8 @@ fn forget_lines<'m>(
             None
         } else if is_env_file {
             Some("a service reads the file by `env_file:`".to_owned())
+        } else if is_outside(project, &line.path) {
+            Some("the file lies outside of the project directory, where others may read it".to_owned())
         } else if names_variable(&text, name) {
             Some("another line uses it".to_owned())
         } else {
@@ -496,24 +510,13 @@ pub(super) fn range_of(text: &str, line: &Line) -> Option<(usize, usize)> {
 /// Why a variable or a file may be needed by what lies beside the Compose file and is no part of the project: other
 /// Compose files, scripts.
 pub(super) fn used_beside(project: &Project<'_>, name: &str) -> Option<String> {
-    let Answer::Known(names) = project.files.list(project.directory) else {
-        return Some("whether other files beside it use it cannot be known here".to_owned());
-    };
-    let is_known = |path: &str| project.sources().iter().any(|(_, file)| join("", file.path()) == path);
-    let mut others = names.iter().filter(|file| {
-        let path = project.in_directory(file);
-        is_program(file)
-            && !is_known(&path)
-            && project.files.read(&path).is_ok_and(|text| has_word(&text, name))
-    });
-    others.next().map(|file| format!("{file} names it, too"))
-}
-
-/// Whether a file may run something with the variables of `.env`.
-fn is_program(name: &str) -> bool {
-    const ENDINGS: [&str; 9] = ["yaml", "yml", "sh", "bash", "mk", "ps1", "py", "js", "rb"];
-    matches!(name, "Makefile" | "makefile" | "GNUmakefile" | "justfile" | "Justfile")
-        || name.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending))
+    match project.beside() {
+        Ok(beside) => beside
+            .iter()
+            .find(|one| has_word(&one.text, name))
+            .map(|one| format!("{} names it, too", one.path)),
+        Err(reason) => Some((*reason).to_owned()),
+    }
 }
 
 /// Whether a service, a secret or a config takes a variable from outside by its bare name.
@@ -566,19 +569,13 @@ fn describe(project: &Project<'_>, outcome: &Outcome, one: &Move<'_>, name: &str
             format!("grant {variable} as the secret {name}, and set {} for {}", one.variant, one.variable)
         }
     };
-    let at = one.finding.span;
-    let same_place =
-        outcome.findings.partition_point(|other| (other.span.file, other.span.start) < (at.file, at.start));
-    let mut same_place =
-        outcome.findings[same_place..].iter().take_while(|other| other.span.start == at.start);
-    let weak = same_place.any(|other| other.rule == "weak-password" && other.span == at);
     let mut fix = Fix::new(outcome, one.finding, FixKind::Unsafe, title);
-    if matches!(one.source, Source::File(_)) {
+    if let Source::File(value) = &one.source {
         let file = match &one.line {
             Some(line) => line.path.clone(),
-            None => outcome.sources.file(at.file).path().to_owned(),
+            None => outcome.sources.file(one.finding.span.file).path().to_owned(),
         };
-        fix.notes = rotation(project, &file, name, weak);
+        fix.notes = rotation(project, &file, name, is_tried_first(value, one.variable));
     }
     fix
 }
@@ -599,9 +596,9 @@ pub(super) fn rotation(project: &Project<'_>, file: &str, secret: &str, weak: bo
     let committed = project.files.git(file) == Answer::Known(GitState::Tracked)
         || project.files.in_history(file) == Answer::Known(true);
     let why = match (weak, committed) {
-        (true, true) => "the value is weak, and git's history keeps it".to_owned(),
+        (true, true) => format!("the value is weak, and git has {file}, whose history may keep it"),
         (true, false) => "the value is weak".to_owned(),
-        (false, true) => format!("git's history of {file} keeps the value"),
+        (false, true) => format!("git has {file}, and keeps the value if it was ever committed"),
         (false, false) => return Vec::new(),
     };
     vec![format!(

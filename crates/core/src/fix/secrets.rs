@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::beside::Beside;
 use super::edit::{self, Edit};
 use super::tree::{below, child, is_json, is_quoted_mapping, list_step, remove, scalar, step};
 use super::{Changes, Content, NewFile, Project, ignored};
-use crate::files::{Answer, FileFacts, FileKind, GitState, ReadError, join};
+use crate::files::{Answer, FileFacts, FileKind, GitState, ReadError, file_name, inside, join};
 use crate::source::FileId;
 use crate::yaml::{Document, Kind, NodeId, Style};
 
@@ -112,6 +113,11 @@ pub(super) fn made_note(project: &Project<'_>, name: &str, source: &Source) -> O
 
 /// Whether files can be made in `secrets/`, which git is kept from by that name.
 pub(super) fn has_place(project: &Project<'_>) -> Result<(), String> {
+    if let Some(other) = extended_by(project) {
+        return Err(format!(
+            "{other} extends services of this file, and what is defined at its top does not come along; move the value by hand, and define the secret in {other}"
+        ));
+    }
     let directory = project.in_directory("secrets");
     if let Answer::Known(FileKind::File | FileKind::Other) = project.files.kind(&directory) {
         return Err(format!(
@@ -128,6 +134,24 @@ pub(super) fn has_place(project: &Project<'_>) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// Whether a file lies where other projects may read it, too.
+pub(super) fn is_outside(project: &Project<'_>, path: &str) -> bool {
+    inside(project.directory, path).is_none_or(|path| is_behind_link(project, &path))
+}
+
+/// A Compose file that takes services from this one: it would not get the secret's definition with them.
+fn extended_by<'p>(project: &'p Project<'_>) -> Option<&'p str> {
+    let own = file_name(project.path);
+    let beside = project.beside().as_ref().ok()?;
+    let takes = |one: &&Beside| {
+        one.text.match_indices("extends").any(|(at, _)| {
+            let rest: Vec<&str> = one.text[at..].lines().take(4).collect();
+            rest.iter().any(|line| line.contains("file") && line.contains(own))
+        })
+    };
+    beside.iter().find(takes).map(|one| one.path.as_str())
 }
 
 /// Whether a link leads to a path of the project directory, which itself may lie behind some.

@@ -7,12 +7,12 @@ use super::builds::names_variable;
 use super::dollars::has_raw;
 use super::edit::Edit;
 use super::moved::{Line, range_of, used_beside};
-use super::secrets::is_behind_link;
+use super::secrets::is_outside;
 use super::{Changes, Project};
 use crate::compose::dotenv::{self, Assigned};
 use crate::compose::template::Missing;
 use crate::compose::{Environment, Loaded, Service};
-use crate::files::{FileSystem, ReadError, file_name, inside, join};
+use crate::files::{FileSystem, ReadError, file_name, join};
 use crate::source::{FileId, Sources};
 
 /// An env file that services read.
@@ -135,7 +135,7 @@ fn own_lines(project: &Project<'_>, loaded: &Loaded, env: &EnvText, name: &str) 
     if parsed.is_err() || has_raw(&loaded.root) {
         return Err("that file cannot be read for certain as Compose reads it".to_owned());
     }
-    if inside(project.directory, &env.path).is_none_or(|path| is_behind_link(project, &path)) {
+    if is_outside(project, &env.path) {
         return Err("that file lies outside of the project directory, where others may read it".to_owned());
     }
     for reader in loaded.project.services.iter().filter(|service| env.is_of(service)) {

@@ -540,3 +540,54 @@ fn a_value_that_an_env_file_makes_with_a_variable_keeps_it() {
     let (files, notes) = planned(&given, LintOptions::default(), ".env");
     assert!(!files.contains_key(".env") && notes.iter().any(|note| note.contains("app.env")), "{notes:?}");
 }
+
+const DATABASE: &str =
+    "services:\n  db:\n    image: postgres:17\n    environment:\n      POSTGRES_PASSWORD: q9zt41\n";
+
+#[test]
+fn a_password_stays_where_the_image_s_own_entry_point_may_not_be_what_runs() {
+    for (line, why) in [
+        ("    build: ./db\n", "built here"),
+        ("    entrypoint: [/app/start]\n", "`entrypoint` takes the place"),
+        ("    labels: {job: 'sh -c \"pg_dump $$POSTGRES_PASSWORD\"'}\n", "`labels` reads POSTGRES_PASSWORD"),
+    ] {
+        let text = format!("{DATABASE}{line}");
+        is_refused(&[("compose.yaml", &text)], "compose.yaml", "inline-password", why);
+    }
+}
+
+#[test]
+fn a_file_that_others_extend_keeps_its_password_since_its_secrets_do_not_come_along() {
+    let other = "services:\n  web:\n    extends:\n      file: base.yaml\n      service: db\n";
+    let given = [("base.yaml", DATABASE), ("compose.yaml", other)];
+    is_refused(&given, "base.yaml", "inline-password", "compose.yaml extends services of this file");
+}
+
+#[test]
+fn a_line_of_dotenv_stays_for_files_in_directories_below_that_name_it() {
+    for other in
+        ["ops/dev/compose.yaml", "scripts/deep/backup.sh", ".envrc", "package.json", "docker-bake.hcl"]
+    {
+        let given = [("compose.yaml", ASKING), (".env", "PW=x1y2z\n"), (other, "a: ${PW}\n")];
+        let (files, notes) = planned(&given, LintOptions::default(), ".env");
+        let said = format!("{other} names it, too");
+        assert!(!files.contains_key(".env") && notes.iter().any(|note| note.contains(&said)), "{notes:?}");
+    }
+    let given = [
+        ("compose.yaml", ASKING),
+        (".env", "PW=x1y2z\n"),
+        ("src/settings.py", "PW"),
+        ("node_modules/a/b.sh", "PW"),
+    ];
+    let (files, _) = planned(&given, LintOptions::default(), ".env");
+    assert!(files.contains_key(".env"), "what runs in containers, and other people's files, need no line");
+}
+
+#[test]
+fn a_weak_value_is_said_to_be_weak_wherever_it_stands() {
+    for value in ["${PW:-changeme}", "password"] {
+        let text = DATABASE.replace("q9zt41", value);
+        let (_, notes) = planned(&[("compose.yaml", &text)], LintOptions::default(), ".env");
+        assert!(notes.iter().any(|note| note.contains("rotate it: the value is weak")), "{value}: {notes:?}");
+    }
+}

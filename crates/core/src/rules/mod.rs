@@ -101,6 +101,7 @@ pub static ALL: &[&Rule] = &[
 ];
 
 pub(crate) use ignore_unused::IGNORE_UNUSED;
+pub(crate) use weak_password::is_tried_first;
 
 /// A rule by its id.
 pub fn by_id(id: &str) -> Option<&'static Rule> {

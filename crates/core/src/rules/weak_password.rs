@@ -108,7 +108,8 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
     });
 }
 
-fn is_tried_first(value: &str, name: &str) -> bool {
+/// Whether a value of a variable is among those that are tried first.
+pub(crate) fn is_tried_first(value: &str, name: &str) -> bool {
     let lower = value.trim().to_ascii_lowercase();
     let stem = lower.trim_end_matches(|c: char| c.is_ascii_digit() || c == '!');
     // All digits, a known word with a number behind it, or the name of what it protects.

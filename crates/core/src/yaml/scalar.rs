@@ -63,6 +63,8 @@ fn plain(text: &str) -> Scalar {
     }
     if is_float(&digits)
         && let Ok(number) = digits.parse::<f64>()
+        // go's `ParseFloat` refuses what is too large, and go-yaml takes it for a text then.
+        && number.is_finite()
     {
         return Scalar::Float(number);
     }
@@ -186,6 +188,9 @@ mod tests {
             ("400", Scalar::Int(400)),
             ("1e3", Scalar::Float(1000.0)),
             ("3.10", Scalar::Float(3.1)),
+            ("12e45678", Scalar::Text),
+            ("-1e400", Scalar::Text),
+            ("1e-400", Scalar::Float(0.0)),
             ("2001-12-14", Scalar::Time("2001-12-14 00:00:00 +0000 UTC".into())),
             ("2001-12-14T21:59:43.10-05:00", Scalar::Time("2001-12-14 21:59:43.1 -0500 -0500".into())),
             ("1_000", Scalar::Int(1000)),

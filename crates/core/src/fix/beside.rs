@@ -1,0 +1,74 @@
+//! Files in the project directory that are no part of the project and may use what it has: other Compose files, and
+//! what runs with the variables of `.env`.
+
+use super::Project;
+use crate::files::{Answer, join};
+
+/// A file and its text.
+pub(super) struct Beside {
+    pub(super) path: String,
+    pub(super) text: String,
+}
+
+/// Deeper directories, or more entries, are not looked through.
+const DEEPEST: usize = 6;
+const MOST_ENTRIES: usize = 5_000;
+/// Nobody writes a script of so many bytes.
+const LARGEST: u64 = 1 << 20;
+
+/// Other people's files, and what is made from one's own.
+const PASSED_OVER: [&str; 7] = [".git", "node_modules", "target", "vendor", ".venv", "venv", "__pycache__"];
+
+/// All of them, or why it cannot be known, in one sentence.
+pub(super) fn read(project: &Project<'_>) -> Result<Vec<Beside>, &'static str> {
+    let mut found = Vec::new();
+    let mut open = vec![(project.in_directory(""), 0)];
+    let mut entries = 0;
+    while let Some((directory, depth)) = open.pop() {
+        let names = match project.files.list(&directory) {
+            Answer::Known(names) => names,
+            Answer::NotChecked(_) if depth == 0 => {
+                return Err("whether other files beside it use it cannot be known here");
+            }
+            Answer::NotChecked(_) => continue,
+        };
+        for name in names {
+            entries += 1;
+            if let Some(name) = name.strip_suffix('/') {
+                if PASSED_OVER.contains(&name) {
+                    continue;
+                }
+                if depth == DEEPEST {
+                    return Err("there are too many files beside it to know that none uses it");
+                }
+                open.push((join(&directory, name), depth + 1));
+            } else if is_program(&name, depth) {
+                let path = join(&directory, &name);
+                let is_known = project.sources().iter().any(|(_, file)| join("", file.path()) == path);
+                let is_large =
+                    matches!(project.files.facts(&path), Answer::Known(facts) if facts.size > LARGEST);
+                if !is_known
+                    && !is_large
+                    && let Ok(text) = project.files.read(&path)
+                {
+                    found.push(Beside { path, text });
+                }
+            }
+        }
+        if entries > MOST_ENTRIES {
+            return Err("there are too many files beside it to know that none uses it");
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a file may run something with the variables of `.env`. A program that is not beside the Compose file is
+/// rather what runs in a container.
+fn is_program(name: &str, depth: usize) -> bool {
+    const NAMES: [&str; 7] =
+        ["Makefile", "makefile", "GNUmakefile", "justfile", "Justfile", ".envrc", "package.json"];
+    const ENDINGS: [&str; 10] = ["yaml", "yml", "sh", "bash", "zsh", "fish", "mk", "just", "ps1", "hcl"];
+    const PROGRAMS: [&str; 3] = ["py", "js", "rb"];
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    NAMES.contains(&name) || ENDINGS.contains(&ending) || (depth == 0 && PROGRAMS.contains(&ending))
+}
