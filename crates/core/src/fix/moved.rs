@@ -580,13 +580,14 @@ fn describe(project: &Project<'_>, outcome: &Outcome, one: &Move<'_>, name: &str
     fix
 }
 
-/// What to say where a default moves and others ask for the variable, too: they no longer change together.
+/// What to say where a default moves: the variable has no effect any more, and others that ask for it no longer change
+/// together with this one.
 fn default_note(loaded: &Loaded, one: &Move<'_>) -> Option<String> {
     let is_default = one.line.is_none() && matches!(one.source, Source::File(_));
-    let variable =
-        one.asks_for.as_deref().filter(|variable| is_default && uses(&loaded.root, variable) > 1)?;
+    let variable = one.asks_for.as_deref().filter(|_| is_default)?;
+    let others = if uses(&loaded.root, variable) > 1 { ", which others still ask for" } else { "" };
     Some(format!(
-        "{} no longer follows {variable}, which others still ask for: whoever sets that has to write the file, too",
+        "{} no longer follows {variable}{others}: whoever sets that has to write the file, too",
         one.variable
     ))
 }
