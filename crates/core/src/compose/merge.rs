@@ -95,7 +95,9 @@ impl Merger<'_> {
             let value = Value { mark: Mark::None, ..over };
             return Ok(without_resets(value).unwrap_or(base));
         }
-        let (base, over) = match form(path) {
+        let form = form(path);
+        let are_variables = matches!(form, Form::Variables);
+        let (base, over) = match form {
             Form::Replaced => return Ok(without_resets(over).unwrap_or(base)),
             Form::Pools => return self.pools(&base, &over, path),
             Form::Logging => {
@@ -128,8 +130,18 @@ impl Merger<'_> {
         }
         let over_span = over.span;
         match (base.data, over.data) {
-            (Data::Map(base_map), Data::Map(over_map)) => {
-                let data = Data::Map(self.merge_maps(base_map, over_map, path)?);
+            (Data::Map(mut merged), Data::Map(mut over_map)) => {
+                if are_variables {
+                    // A variable without a value says that it comes from outside.
+                    over_map.retain(|name, entry| match merged.get_mut(name) {
+                        Some(known) if entry.value.is_null() && entry.value.mark == Mark::None => {
+                            *known = entry.clone();
+                            false
+                        }
+                        _ => true,
+                    });
+                }
+                let data = Data::Map(self.merge_maps(merged, over_map, path)?);
                 Ok(Value { listed: base.listed || over.listed, ..Value::new(data, over_span) })
             }
             (Data::Seq(mut items), Data::Seq(more)) => {

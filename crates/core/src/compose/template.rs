@@ -150,7 +150,8 @@ fn braced(text: &str, range: Range<usize>, depth: usize) -> Result<Piece, Templa
     })
 }
 
-/// The `}` that closes a brace already open before `text`.
+/// The `}` that closes a brace already open before `text`. As in compose-go each `{` opens one and what follows it is
+/// passed over; where that finds no end, the last `}` of the line is it.
 fn closing_brace(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut open = 1;
@@ -163,7 +164,7 @@ fn closing_brace(text: &str) -> Option<usize> {
                     return Some(at);
                 }
             }
-            b'$' if bytes.get(at + 1) == Some(&b'{') => {
+            b'{' => {
                 open += 1;
                 at += 1;
             }
@@ -171,7 +172,7 @@ fn closing_brace(text: &str) -> Option<usize> {
         }
         at += 1;
     }
-    None
+    text.lines().next()?.rfind('}')
 }
 
 fn is_name_start(byte: u8) -> bool {
