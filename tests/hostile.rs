@@ -164,3 +164,29 @@ fn a_link_out_of_the_project_is_followed_as_compose_follows_it() {
     let (accepted, said) = config(directory.path());
     assert!(accepted && said.contains("linked"), "{said}");
 }
+
+/// Few lines must not stand for gigabytes or hours, by `extends`, `include` or `env_file`.
+#[test]
+fn what_many_services_take_from_one_place_is_limited() {
+    let lines = |count: usize, line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<String>();
+    let variables = lines(2_000, &|n| format!("      - A{n}=1\n"));
+    let extending = lines(5_000, &|n| format!("  s{n}: {{extends: base}}\n"));
+    let text = format!("services:\n  base:\n    image: x\n    environment:\n{variables}{extending}");
+    refused(project(&[("compose.yaml", &text)]).path(), "values from those that they extend");
+
+    let directory =
+        project(&[("compose.yaml", "include: [e0.yaml]\n"), ("e30.yaml", "services: {a: {image: x}}\n")]);
+    for n in 0..30 {
+        let text = format!("include: [{{path: e{}.yaml}}, {{path: ./e{}.yaml}}]\n", n + 1, n + 1);
+        std::fs::write(directory.path().join(format!("e{n}.yaml")), text).unwrap();
+    }
+    refused(directory.path(), "files are included");
+
+    let reading = lines(300, &|n| format!("  s{n}: {{image: x, env_file: big.env}}\n"));
+    let variables = lines(5_000, &|n| format!("A{n}=1\n"));
+    let text = format!("services:\n{reading}");
+    refused(
+        project(&[("compose.yaml", &text), ("big.env", &variables)]).path(),
+        "env and label files of all services",
+    );
+}

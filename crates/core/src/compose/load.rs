@@ -226,6 +226,8 @@ pub fn load(
         bases: HashMap::new(),
         removed: Vec::new(),
         left_out: Vec::new(),
+        included: 0,
+        inherited: 0,
         real_directory: real(files, &join(request.working_directory, request.directory)),
         working_directory: request.working_directory,
     };
@@ -279,6 +281,21 @@ fn with_profiles_of(root: &Value, request: &LoadRequest<'_>) -> Vec<String> {
 /// Deeper chains are a mistake.
 const DEEPEST: usize = 100;
 
+/// More entries of `include:`, each with what it includes counted anew, are a mistake.
+const MOST_INCLUDED: usize = 2_000;
+
+/// More values than this are not taken over by `extends:`, so that few lines cannot stand for gigabytes.
+const MOST_INHERITED: usize = 1_000_000;
+
+/// The values in a value, itself among them.
+fn size(value: &Value) -> usize {
+    1 + match &value.data {
+        Data::Map(map) => map.values().map(|entry| size(&entry.value)).sum(),
+        Data::Seq(items) => items.iter().map(size).sum(),
+        _ => 0,
+    }
+}
+
 /// The sections that `include` brings in.
 const SECTIONS: [&str; 6] = ["services", "volumes", "networks", "secrets", "configs", "models"];
 
@@ -297,6 +314,9 @@ struct Loader<'a> {
     bases: HashMap<(String, String), Map>,
     removed: Vec<Removed>,
     left_out: Vec<String>,
+    /// How many entries of `include:` have been read, and how many values services have from those they extend.
+    included: usize,
+    inherited: usize,
     /// Where the project is on disk, links followed.
     real_directory: String,
     working_directory: &'a str,
@@ -616,6 +636,13 @@ impl Loader<'_> {
             self.extended(base_services.as_ref().unwrap_or(services), &base_name, base_own, extender, way)?;
         way.pop();
         let Some(base) = base else { return Ok(Some(entry.value.clone())) };
+        self.inherited += size(&base);
+        if self.inherited > MOST_INHERITED {
+            let message = format!(
+                "services take more than {MOST_INHERITED} values from those that they extend; extend smaller ones"
+            );
+            return Err(LoadError::new(message, extends.span));
+        }
         let over = without_extends(entry.value.clone());
         let merged = merge::merge_service(self.sources, name, base, over, &mut self.removed)?;
         if own {
@@ -697,6 +724,13 @@ impl Loader<'_> {
         if let Some(remote) = paths.iter().find(|path| resolve::is_remote_text(path)) {
             let message = format!("{remote} is not on this disk, and cosec fetches nothing");
             return Err(LoadError { message, span: None, related: None });
+        }
+        self.included += 1;
+        if self.included > MOST_INCLUDED {
+            let message = format!(
+                "more than {MOST_INCLUDED} files are included, one of them again and again; include each once"
+            );
+            return Err(LoadError::new(message, item.span));
         }
         let from = |path: &str| join(location.read_from, path);
         let files: Vec<String> = paths.iter().map(|path| from(path)).collect();

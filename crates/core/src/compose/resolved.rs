@@ -69,6 +69,7 @@ impl Resolved {
         let Some(printed) = resolved.project.get_mut("services").and_then(JsonValue::as_object_mut) else {
             return Ok(resolved);
         };
+        let mut reader = FileReader { files, sources, read: 0 };
         for name in &resolved.enabled {
             let written = root.get("services").and_then(|services| services.get(name));
             let (Some(service), Some(written)) = (printed.get_mut(name), written) else { continue };
@@ -78,7 +79,6 @@ impl Resolved {
             {
                 deploy.insert("replicas".to_owned(), scale);
             }
-            let mut reader = FileReader { files, sources };
             reader.environment(service, written, environment)?;
             reader.labels(service, written)?;
         }
@@ -252,7 +252,12 @@ impl fmt::Debug for Resolved {
 struct FileReader<'a> {
     files: &'a dyn FileSystem,
     sources: &'a mut Sources,
+    /// Bytes read so far: each service has a copy of what its files say.
+    read: usize,
 }
+
+/// What the files of all services may come to, in bytes, each as often as a service names it.
+const MOST_READ: usize = 8 << 20;
 
 impl FileReader<'_> {
     /// Adds what `env_file:` sets below what `environment:` sets.
@@ -329,7 +334,17 @@ impl FileReader<'_> {
     fn read(&mut self, path: &Value, kind: &str, required: bool) -> Result<Option<FileId>, LoadError> {
         let Some(text) = path.as_str() else { return Ok(None) };
         match self.files.read(text) {
-            Ok(content) => Ok(Some(self.sources.add(text, content))),
+            Ok(content) => {
+                self.read += content.len();
+                if self.read > MOST_READ {
+                    let message = format!(
+                        "the env and label files of all services come to more than {} MiB; let fewer services read so large ones",
+                        MOST_READ >> 20
+                    );
+                    return Err(LoadError::new(message, path.span));
+                }
+                Ok(Some(self.sources.add(text, content)))
+            }
             Err(ReadError::Missing) if !required => Ok(None),
             Err(ReadError::Missing) => {
                 let advice =
