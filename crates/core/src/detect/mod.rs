@@ -5,12 +5,14 @@
 mod assignment;
 mod literal;
 mod name;
+mod quoted;
 mod token;
 mod url;
 
 pub use assignment::{Assignment, assignments, in_command, variables_in_command};
 pub use literal::{Literal, literal, looks_random};
 pub use name::{is_compound_name, is_harmless_name, is_key_name, is_secret_name};
+pub use quoted::{name_with_value, name_without_value, without_credentials};
 pub use token::{Token, tokens};
 pub use url::url_passwords;
 

@@ -4,6 +4,7 @@
 mod context;
 mod finding;
 mod rule;
+mod told;
 
 mod build_secret_mismatch;
 mod cleartext_url;
@@ -101,6 +102,7 @@ pub static ALL: &[&Rule] = &[
 ];
 
 pub(crate) use ignore_unused::IGNORE_UNUSED;
+pub(crate) use told::Telling;
 
 /// A rule by its id.
 pub fn by_id(id: &str) -> Option<&'static Rule> {

@@ -38,7 +38,8 @@ rule! {
 fn check(context: &Context<'_>, findings: &mut Findings) {
     for service in &context.project.services {
         for variable in &service.environment {
-            let Some(value) = variable.value.as_ref().filter(|value| !value.raw.contains('\n')) else {
+            let Some(value) = variable.value.as_ref().filter(|value| !value.raw.trim_end().contains('\n'))
+            else {
                 continue;
             };
             if is_secret_name(&variable.name.value) {

@@ -1,0 +1,86 @@
+//! What `lint` tells of real projects, and what it must not tell.
+
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+
+use cosec_core::files::MemoryFiles;
+use cosec_core::lint::{LintOptions, Outcome, lint_file};
+use cosec_core::report;
+use cosec_core::rules::{Persona, Severity};
+
+fn linted(files: &[(&str, &str)], path: &str) -> Outcome {
+    let mut memory = MemoryFiles::default();
+    files.iter().for_each(|(name, text)| memory.insert(*name, *text));
+    let options = LintOptions { persona: Persona::Auditor, ..LintOptions::default() };
+    lint_file(&memory, path, &options)
+}
+
+/// The rule and what is marked, of each finding.
+fn found(outcome: &Outcome) -> Vec<(&'static str, &str)> {
+    assert!(outcome.error.is_none(), "{:?}", outcome.error);
+    outcome.findings.iter().map(|finding| (finding.rule, outcome.sources.slice(finding.span))).collect()
+}
+
+fn in_every_format(outcome: Outcome) -> String {
+    let outcomes = [outcome];
+    let [outcome] = &outcomes;
+    let excerpts = report::Excerpts::of(outcome);
+    let mut text: String = outcome
+        .findings
+        .iter()
+        .map(|finding| report::render_finding(&excerpts, finding, report::Colour::No))
+        .collect();
+    text.extend(report::render_notes(outcome));
+    text.extend(outcome.error.iter().map(|error| report::render_error(outcome, error, report::Colour::No)));
+    text += &serde_json::to_string(&report::Report::new(&outcomes)).unwrap();
+    text += &report::sarif(&outcomes);
+    text += &report::github(&outcomes);
+    text += &report::gitlab(&outcomes);
+    text += &report::junit(&outcomes, Severity::Info);
+    text + &report::markdown(&outcomes)
+}
+
+#[test]
+fn a_token_in_the_url_of_another_file_is_in_no_report() {
+    let text = "include: ['https://u:canary1@github.com/x/y.git']\nservices:\n  a: {image: x}\n  \
+                e: {extends: {file: 'https://canary2@h/x.yaml', service: a}}\n";
+    let told = in_every_format(linted(&[("compose.yaml", text)], "compose.yaml"));
+    assert!(
+        told.contains("https://***@github.com/x/y.git") && told.contains("https://***@h/x.yaml"),
+        "{told}"
+    );
+    assert!(!told.contains("canary"), "{told}");
+}
+
+#[test]
+fn a_value_that_stands_in_the_place_of_a_name_is_in_no_report_and_found() {
+    let text = "services:\n  a:\n    image: x\n    environment: ['DB_PASSWORD: canary1x', 'API_TOKEN: canary 2']\n    \
+                labels: {'token=canary3': x}\n    secrets: ['PASSWORD=canary4']\n  b:\n    image: x\n    \
+                environment: {'A_PASSWORD=canary5x': }\nsecrets:\n  'KEY=canary6': {file: ./x}\n";
+    let outcome = linted(&[("compose.yaml", text)], "compose.yaml");
+    let inline: Vec<_> = found(&outcome)
+        .into_iter()
+        .filter(|(rule, _)| *rule == "inline-password")
+        .map(|(_, at)| at)
+        .collect();
+    assert_eq!(inline, ["canary1x", "canary 2", "canary5x"]);
+    let told = in_every_format(outcome);
+    assert!(told.contains("services.a.environment.DB_PASSWORD"), "{told}");
+    assert!(!told.contains("canary"), "{told}");
+}
+
+#[test]
+fn a_password_that_ends_in_a_line_break_is_found() {
+    for written in
+        ["|\n        canary1x\n", ">\n        canary1x\n", "|+\n        canary1x\n\n", "\"canary1x\\n\"\n"]
+    {
+        let text = format!("services:\n  a:\n    image: x\n    environment:\n      DB_PASSWORD: {written}");
+        let outcome = linted(&[("compose.yaml", &text)], "compose.yaml");
+        let found = found(&outcome);
+        assert!(
+            found.iter().any(|(rule, at)| *rule == "inline-password" && at.contains("canary1x")),
+            "{found:?}"
+        );
+        let told = in_every_format(outcome);
+        assert!(!told.contains("canary"), "{told}");
+    }
+}
