@@ -295,6 +295,7 @@ fn check(
         sources: &outcome.sources,
         root: &loaded.root,
         project,
+        documents: &outcome.documents,
         files,
         dockerfiles: &dockerfiles,
         path,

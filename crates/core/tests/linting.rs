@@ -84,3 +84,33 @@ fn a_password_that_ends_in_a_line_break_is_found() {
         assert!(!told.contains("canary"), "{told}");
     }
 }
+
+#[test]
+fn a_password_that_another_file_replaces_is_still_in_its_file() {
+    let base = "services:\n  db:\n    image: x\n    environment: {DB_PASSWORD: canary1x, B: c}\n  \
+                web: {image: x, environment: ['API_TOKEN=canary2x', 'WEB_SECRET=canary3x']}\n";
+    let over =
+        "services:\n  db: {environment: {DB_PASSWORD: '${PW:?}'}}\n  web: {environment: [API_TOKEN]}\n";
+    let files = [("compose.yaml", base), ("compose.override.yaml", over)];
+    for path in ["compose.yaml", "compose.override.yaml"] {
+        let outcome = linted(&files, path);
+        let inline = || found(&outcome).into_iter().filter(|(rule, _)| *rule == "inline-password");
+        let mut marked: Vec<_> = inline().map(|(_, at)| at).collect();
+        marked.sort_unstable();
+        assert_eq!(marked, ["canary1x", "canary2x", "canary3x"], "{path}");
+        assert!(!in_every_format(outcome).contains("canary"), "{path}");
+    }
+}
+
+#[test]
+fn a_password_beside_a_merge_key_or_under_reset_is_still_in_its_file() {
+    let text = "x-env: &env {DB_PASSWORD: canary1x}\nx-base: &base\n  image: x\n  environment: {A_TOKEN: canary2x}\n\
+                services:\n  a:\n    <<: *base\n    environment: {<<: *env, DB_PASSWORD: '${PW}'}\n  b:\n    image: x\n    \
+                environment: {<<: [*env], C: d}\n---\nservices: {b: {environment: !reset {}}}\n";
+    let outcome = linted(&[("compose.yaml", text)], "compose.yaml");
+    let found = found(&outcome);
+    let mut inline: Vec<_> =
+        found.iter().filter(|(rule, _)| *rule == "inline-password").map(|(_, at)| *at).collect();
+    inline.sort_unstable();
+    assert_eq!(inline, ["canary1x", "canary2x"]);
+}

@@ -3,12 +3,14 @@
 use std::ops::Range;
 
 use super::finding::{Finding, NotChecked};
+use super::overridden::overridden;
 use crate::compose::dotenv::Assigned;
 use crate::compose::{Data, EnvVar, Project, SecretDef, Service, Text, Value};
 use crate::dockerfile::Dockerfile;
 use crate::files::{Answer, FileKind, FileSystem};
 use crate::lint::Target;
 use crate::source::{Sources, Span};
+use crate::yaml::Document;
 
 /// What a rule sees.
 pub struct Context<'a> {
@@ -18,6 +20,8 @@ pub struct Context<'a> {
     pub root: &'a Value,
     /// The project.
     pub project: &'a Project,
+    /// The trees of its files.
+    pub documents: &'a [Document],
     /// The world.
     pub files: &'a dyn FileSystem,
     /// The Dockerfiles of `build:`, as far as they can be read.
@@ -64,6 +68,12 @@ impl<'a> Context<'a> {
                 build.args.iter().for_each(|variable| visit(service, variable, &path));
             }
         }
+    }
+
+    /// The variables of `environment` that are written in a file and are not the project's, each with the path of
+    /// its map.
+    pub fn overridden(&self) -> Vec<(String, EnvVar)> {
+        overridden(self.sources, self.documents, self.project)
     }
 
     /// Secrets with a file that is there, and the file's path. What is not known is noted for `rule`.

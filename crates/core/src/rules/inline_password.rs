@@ -48,6 +48,9 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
         let path = format!("services.{}.environment", service.name);
         service.environment.iter().for_each(|variable| check_variable(context, variable, &path, findings));
     }
+    for (path, variable) in context.overridden() {
+        check_variable(context, &variable, &path, findings);
+    }
 }
 
 fn check_variable(context: &Context<'_>, variable: &EnvVar, path: &str, findings: &mut Findings) {

@@ -3,6 +3,7 @@
 
 mod context;
 mod finding;
+mod overridden;
 mod rule;
 mod told;
 

@@ -1,0 +1,133 @@
+//! Variables that a file sets and the project does not have: another file, `!reset` or a key beside `<<` replaces
+//! them, or nobody extends their service. What they hold is written in the file all the same.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::compose::{EnvVar, Project, Text};
+use crate::source::{FileId, Sources, Span};
+use crate::yaml::scalar::{Scalar, resolve};
+use crate::yaml::{Document, Kind, NodeId};
+
+/// Each with the path of its map: `services.db.environment`.
+pub(super) fn overridden(
+    sources: &Sources,
+    documents: &[Document],
+    project: &Project,
+) -> Vec<(String, EnvVar)> {
+    let variables = project.services.iter().flat_map(|service| &service.environment);
+    let values = variables.filter_map(|variable| variable.value.as_ref());
+    let mut seen: HashSet<(FileId, u32)> = values.map(|value| place(value.span)).collect();
+    let mut found = Vec::new();
+    for document in documents {
+        let tree = Tree { document, sources };
+        for services in tree.under(document.root(), "services") {
+            for (service, node) in tree.entries(services) {
+                let path = format!("services.{}.environment", tree.text(service).unwrap_or_default());
+                for variables in tree.under(node, "environment") {
+                    for (variable, written) in tree.variables(variables) {
+                        let span = variable.value.as_ref().map_or(written, |value| value.span);
+                        // Both are looked at: `*alias` may stand for what is written elsewhere.
+                        let is_new = [!seen.contains(&place(written)), seen.insert(place(span))];
+                        if is_new == [true; 2] {
+                            found.push((path.clone(), variable));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+fn place(span: Span) -> (FileId, u32) {
+    (span.file, span.start)
+}
+
+struct Tree<'a> {
+    document: &'a Document,
+    sources: &'a Sources,
+}
+
+impl<'a> Tree<'a> {
+    fn resolved(&self, id: NodeId) -> NodeId {
+        match self.document.node(id).kind {
+            Kind::Alias(target) => target,
+            _ => id,
+        }
+    }
+
+    fn text(&self, id: NodeId) -> Option<&'a str> {
+        match &self.document.node(self.resolved(id)).kind {
+            Kind::Scalar { value, .. } => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Keys and values of a mapping, then those that `<<` gives it, each mapping once.
+    fn entries(&self, id: NodeId) -> Vec<(NodeId, NodeId)> {
+        let (mut found, mut open, mut visited) = (Vec::new(), vec![id], HashSet::new());
+        while let Some(id) = open.pop() {
+            let id = self.resolved(id);
+            if !visited.insert(id) {
+                continue;
+            }
+            match &self.document.node(id).kind {
+                Kind::Mapping { entries, .. } => {
+                    for (key, value) in entries {
+                        if self.text(*key) == Some("<<") {
+                            open.push(*value);
+                        } else {
+                            found.push((*key, *value));
+                        }
+                    }
+                }
+                // `<<: [*a, *b]`
+                Kind::Sequence { items, .. } if visited.len() > 1 => open.extend(items),
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// What stands under a key, what `<<` has there included.
+    fn under(&self, id: NodeId, key: &str) -> Vec<NodeId> {
+        let entries = self.entries(id).into_iter();
+        entries.filter(|(name, _)| self.text(*name) == Some(key)).map(|(_, value)| value).collect()
+    }
+
+    /// The variables of a mapping or a list, each with the place where it is taken.
+    fn variables(&self, id: NodeId) -> Vec<(EnvVar, Span)> {
+        let written = |id: NodeId| {
+            let text = self.text(id)?;
+            let text: Arc<str> = text.into();
+            Some(Text { value: text.clone(), raw: text, span: self.document.node(self.resolved(id)).span })
+        };
+        if let Kind::Sequence { items, .. } = &self.document.node(self.resolved(id)).kind {
+            let assigned = |item: &NodeId| {
+                let line = written(*item)?;
+                let (name, value) = line.raw.split_once('=')?;
+                let part = |text: &str, from: usize| Text {
+                    value: text.into(),
+                    raw: text.into(),
+                    span: self.sources.within(line.span, &line.raw, from..from + text.len()),
+                };
+                let value = part(value, name.len() + 1);
+                let span = value.span;
+                Some((EnvVar { name: part(name, 0), value: Some(value) }, span))
+            };
+            return items.iter().filter_map(assigned).collect();
+        }
+        let set = |(name, value): (NodeId, NodeId)| {
+            let node = self.document.node(self.resolved(value));
+            if let Kind::Scalar { value, style } = &node.kind
+                && resolve(value, *style, node.tag.as_deref()) == Scalar::Null
+            {
+                return None;
+            }
+            let taken = self.document.node(value).span;
+            Some((EnvVar { name: written(name)?, value: Some(written(value)?) }, taken))
+        };
+        self.entries(id).into_iter().filter_map(set).collect()
+    }
+}
