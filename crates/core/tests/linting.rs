@@ -2,7 +2,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
-use cosec_core::files::MemoryFiles;
+use cosec_core::files::{Answer, FileKind, FileSystem, GitState, MemoryFiles, ReadError};
 use cosec_core::lint::{LintOptions, Outcome, lint_file};
 use cosec_core::report;
 use cosec_core::rules::{Persona, Severity};
@@ -113,4 +113,41 @@ fn a_password_beside_a_merge_key_or_under_reset_is_still_in_its_file() {
         found.iter().filter(|(rule, _)| *rule == "inline-password").map(|(_, at)| *at).collect();
     inline.sort_unstable();
     assert_eq!(inline, ["canary1x", "canary2x"]);
+}
+
+#[test]
+fn of_two_secrets_with_one_target_the_first_is_said_to_be_hidden_and_not_to_be_unused() {
+    let text = "services:\n  a:\n    image: x\n    secrets: [{source: a, target: same}, {source: b, target: same}]\n\
+                secrets: {a: {environment: A}, b: {environment: B}}\n";
+    let outcome = linted(&[("compose.yaml", text)], "compose.yaml");
+    let told: Vec<_> = outcome.findings.iter().map(|finding| (finding.rule, finding.path.as_str())).collect();
+    assert!(told.contains(&("secret-target-escape", "services.a.secrets.a")), "{told:?}");
+    assert!(!told.iter().any(|(rule, _)| *rule == "secret-unused"), "{told:?}");
+}
+
+/// A repository in which git tracks everything, and every path is a directory.
+struct Repository(MemoryFiles);
+
+impl FileSystem for Repository {
+    fn read(&self, path: &str) -> Result<String, ReadError> {
+        self.0.read(path)
+    }
+
+    fn kind(&self, _: &str) -> Answer<FileKind> {
+        Answer::Known(FileKind::Directory)
+    }
+
+    fn git(&self, _: &str) -> Answer<GitState> {
+        Answer::Known(GitState::Tracked)
+    }
+}
+
+#[test]
+fn an_empty_path_is_no_file_that_git_could_track() {
+    let mut memory = MemoryFiles::default();
+    memory.insert("compose.yaml", "services: {a: {image: x, secrets: [s]}}\nsecrets: {s: {file: ''}}\n");
+    let outcome = lint_file(&Repository(memory), "compose.yaml", &LintOptions::default());
+    let told: Vec<_> =
+        outcome.findings.iter().map(|finding| (finding.rule, finding.message.as_str())).collect();
+    assert_eq!(told, [("secret-file-missing", "the secret `s` has an empty path for its file")]);
 }

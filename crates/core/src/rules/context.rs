@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::finding::{Finding, NotChecked};
-use super::overridden::overridden;
+use super::overridden::{HiddenGrant, hidden_grants, overridden};
 use crate::compose::dotenv::Assigned;
 use crate::compose::{Data, EnvVar, Project, SecretDef, Service, Text, Value};
 use crate::dockerfile::Dockerfile;
@@ -76,6 +76,22 @@ impl<'a> Context<'a> {
         overridden(self.sources, self.documents, self.project)
     }
 
+    /// The grants that a later one of their list hides.
+    pub fn hidden_grants(&self) -> Vec<HiddenGrant> {
+        hidden_grants(self.sources, self.documents)
+    }
+
+    /// The path of a secret's file. What a variable says is not known here, and an empty path is no file's.
+    pub fn file_of(&self, secret: &'a SecretDef) -> Option<&'a Text> {
+        let file = secret.file.as_ref()?;
+        (!file.raw.contains('$') && !self.is_empty_path(file)).then_some(file)
+    }
+
+    /// Whether nothing is written where a path should be; the text itself is resolved by now.
+    pub fn is_empty_path(&self, path: &Text) -> bool {
+        matches!(self.sources.slice(path.span), "''" | "\"\"")
+    }
+
     /// Secrets with a file that is there, and the file's path. What is not known is noted for `rule`.
     pub fn secret_files(
         &self,
@@ -84,8 +100,7 @@ impl<'a> Context<'a> {
     ) -> Vec<(&'a SecretDef, &'a Text)> {
         let mut found = Vec::new();
         for secret in &self.project.secrets {
-            // What a variable says is not known here.
-            let Some(file) = secret.file.as_ref().filter(|file| !file.raw.contains('$')) else { continue };
+            let Some(file) = self.file_of(secret) else { continue };
             match self.files.kind(&file.value) {
                 Answer::Known(FileKind::File) => found.push((secret, file)),
                 Answer::Known(_) => {}

@@ -1,10 +1,11 @@
-//! Variables that a file sets and the project does not have: another file, `!reset` or a key beside `<<` replaces
-//! them, or nobody extends their service. What they hold is written in the file all the same.
+//! What files write and the project does not have: variables that another file, `!reset` or a key beside `<<`
+//! replaces, or of a service that nobody extends; grants that a later one hides. It is written in the file all the same.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::compose::{EnvVar, Project, Text};
+use crate::files::join;
 use crate::source::{FileId, Sources, Span};
 use crate::yaml::scalar::{Scalar, resolve};
 use crate::yaml::{Document, Kind, NodeId};
@@ -33,6 +34,38 @@ pub(super) fn overridden(
                             found.push((path.clone(), variable));
                         }
                     }
+                }
+            }
+        }
+    }
+    found
+}
+
+/// A grant that a later one of the same list replaces, because both have one target.
+pub struct HiddenGrant {
+    /// The service.
+    pub service: String,
+    /// The name of the secret that nobody gets.
+    pub name: String,
+    /// Where its target is written, or its name.
+    pub span: Span,
+    /// The name of the secret that is there instead.
+    pub by: String,
+    /// Where the target of that one is written, or its name.
+    pub by_span: Span,
+    /// The target of both.
+    pub target: String,
+}
+
+/// The grants of one list that hide each other. (One that another file replaces is meant to be.)
+pub(super) fn hidden_grants(sources: &Sources, documents: &[Document]) -> Vec<HiddenGrant> {
+    let mut found = Vec::new();
+    for document in documents {
+        let tree = Tree { document, sources };
+        for services in tree.under(document.root(), "services") {
+            for (service, node) in tree.entries(services) {
+                for grants in tree.under(node, "secrets") {
+                    tree.hidden(tree.text(service).unwrap_or_default(), grants, &mut found);
                 }
             }
         }
@@ -94,6 +127,39 @@ impl<'a> Tree<'a> {
     fn under(&self, id: NodeId, key: &str) -> Vec<NodeId> {
         let entries = self.entries(id).into_iter();
         entries.filter(|(name, _)| self.text(*name) == Some(key)).map(|(_, value)| value).collect()
+    }
+
+    fn hidden(&self, service: &str, grants: NodeId, found: &mut Vec<HiddenGrant>) {
+        let Kind::Sequence { items, .. } = &self.document.node(self.resolved(grants)).kind else { return };
+        let mut taken: HashMap<String, (&str, Span)> = HashMap::new();
+        for item in items {
+            let Some(source) =
+                self.text(*item).map_or_else(|| self.under(*item, "source").pop(), |_| Some(*item))
+            else {
+                continue;
+            };
+            let target = self.under(*item, "target").pop();
+            let target = target.filter(|target| self.text(*target).is_some_and(|text| !text.is_empty()));
+            let written = target.unwrap_or(source);
+            let (Some(name), Some(text)) = (self.text(source), self.text(written)) else { continue };
+            if text.contains('$') {
+                continue;
+            }
+            let target = join("/run/secrets", text);
+            let span = self.document.node(self.resolved(written)).span;
+            if let Some((hidden, hidden_span)) = taken.insert(target.clone(), (name, span))
+                && hidden != name
+            {
+                found.push(HiddenGrant {
+                    service: service.to_owned(),
+                    name: hidden.to_owned(),
+                    span: hidden_span,
+                    by: name.to_owned(),
+                    by_span: span,
+                    target,
+                });
+            }
+        }
     }
 
     /// The variables of a mapping or a list, each with the place where it is taken.

@@ -1,3 +1,4 @@
+use super::overridden::HiddenGrant;
 use super::rule::rule;
 use super::{Context, Finding, Findings};
 use crate::files::join;
@@ -44,6 +45,26 @@ rule! {
 }
 
 fn check(context: &Context<'_>, findings: &mut Findings) {
+    let is_kept = |span: Span| {
+        let mut kept = context.project.services.iter().flat_map(|service| &service.secrets);
+        kept.any(|grant| grant.span.contains(span))
+    };
+    for grant in context.hidden_grants() {
+        if is_kept(grant.span) {
+            continue;
+        }
+        let HiddenGrant { service, name, by, target, .. } = grant;
+        let message =
+            format!("the secrets `{name}` and `{by}` both go to {target}: the service gets `{by}` only");
+        let path = format!("services.{service}.secrets.{name}");
+        let finding = Finding::new(&SECRET_TARGET_ESCAPE, grant.span, path, message)
+            .label("hidden by another secret")
+            .help("give it a `target:` of its own: a name, or an absolute path")
+            .related(grant.by_span, "the other secret")
+            .show(grant.span)
+            .show(grant.by_span);
+        findings.push(finding);
+    }
     for service in &context.project.services {
         let mut taken: Vec<(String, Span, &str)> = Vec::new();
         for grant in &service.secrets {
