@@ -151,3 +151,22 @@ fn an_empty_path_is_no_file_that_git_could_track() {
         outcome.findings.iter().map(|finding| (finding.rule, finding.message.as_str())).collect();
     assert_eq!(told, [("secret-file-missing", "the secret `s` has an empty path for its file")]);
 }
+
+#[test]
+fn the_words_of_a_dockerfiles_exec_form_are_words() {
+    let found_in = |line: &str| -> Vec<String> {
+        let text = format!("FROM x\nUSER a\n{line}\n");
+        let outcome = linted(&[("Dockerfile", &text)], "Dockerfile");
+        found(&outcome).into_iter().map(|(_, at)| at.to_owned()).collect()
+    };
+    assert_eq!(found_in(r#"CMD ["app","--token","$TOKEN"]"#), Vec::<String>::new());
+    assert_eq!(found_in(r#"CMD ["app","--token","${TOKEN}","--x"]"#), Vec::<String>::new());
+    assert_eq!(found_in(r#"CMD ["app","--token","hunter2x","--y"]"#), ["hunter2x"]);
+    assert_eq!(found_in(r#"ENTRYPOINT ["app", "é\"", "--password=hunter2x"]"#), ["hunter2x"]);
+    assert_eq!(
+        found_in(r#"HEALTHCHECK --interval=3s CMD ["redis-cli","-a","hunter2x","ping"]"#),
+        ["hunter2x"]
+    );
+    assert_eq!(found_in(r#"RUN ["sh","-c","app --token hunter2x"]"#), ["hunter2x"]);
+    assert_eq!(found_in("CMD app --token hunter2x"), ["hunter2x"]);
+}
