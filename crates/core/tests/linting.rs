@@ -170,3 +170,30 @@ fn the_words_of_a_dockerfiles_exec_form_are_words() {
     assert_eq!(found_in(r#"RUN ["sh","-c","app --token hunter2x"]"#), ["hunter2x"]);
     assert_eq!(found_in("CMD app --token hunter2x"), ["hunter2x"]);
 }
+
+#[test]
+fn what_only_looks_like_a_secret_is_no_error() {
+    for variable in [
+        "TOKEN_EXPIRES_IN: 15m",
+        "SMTP_AUTH: login",
+        "AWS_SECRET_ACCESS_KEY: wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "DB_PASSWORD: op://vault/item/field",
+        "DB_PASSWORD: ENC[AES256_GCM,data:p673w==,iv:YY=,tag:UQ==,type:str]",
+        "GF_DATABASE_PASSWORD: $$__file{/etc/secrets/x}",
+        "DB_PASSWORD: ${{ secrets.X }}",
+        "PASSWORD_HASHER: argon2",
+        "RATE_LIMIT_TOKENS: 100",
+    ] {
+        let text = format!("services:\n  a:\n    image: x\n    environment:\n      {variable}\n");
+        let outcome = linted(&[("compose.yaml", &text)], "compose.yaml");
+        assert_eq!(found(&outcome), [], "{variable}");
+        let (name, value) = variable.split_once(": ").unwrap();
+        let outcome = linted(&[("x.env", &format!("{name}={}\n", value.replace("$$", "$")))], "x.env");
+        let errors = outcome.findings.iter().filter(|finding| finding.severity > Severity::Info);
+        assert_eq!(errors.count(), 0, "{variable}");
+    }
+    for command in ["bench --tokens 5", "etcd --auth-token simple"] {
+        let text = format!("services: {{a: {{image: x, command: {command}}}}}\n");
+        assert_eq!(found(&linted(&[("compose.yaml", &text)], "compose.yaml")), [], "{command}");
+    }
+}

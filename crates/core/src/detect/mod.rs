@@ -21,5 +21,8 @@ pub fn is_secret(name: &str, raw: &str) -> bool {
     let named = is_secret_name(name) || (is_key_name(name) && looks_random(raw));
     // `SECRET_PARAM_REPLICAS=2` is a quantity; `DB_PASSWORD=2` is a bad password.
     let is_quantity = raw.trim().len() < 5 && raw.trim().bytes().all(|byte| byte.is_ascii_digit());
-    named && literal(raw) == Literal::Secret && (!is_quantity || name::ends_as_secret(name))
+    named
+        && literal(raw) == Literal::Secret
+        && !name::is_method(name, raw)
+        && (!is_quantity || name::ends_as_secret(name))
 }
