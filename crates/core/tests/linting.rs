@@ -43,7 +43,9 @@ fn in_every_format(outcome: Outcome) -> String {
 fn a_token_in_the_url_of_another_file_is_in_no_report() {
     let text = "include: ['https://u:canary1@github.com/x/y.git']\nservices:\n  a: {image: x}\n  \
                 e: {extends: {file: 'https://canary2@h/x.yaml', service: a}}\n";
-    let told = in_every_format(linted(&[("compose.yaml", text)], "compose.yaml"));
+    let outcome = linted(&[("compose.yaml", text)], "compose.yaml");
+    assert_eq!(found(&outcome)[0], ("url-password", "canary1"));
+    let told = in_every_format(outcome);
     assert!(
         told.contains("https://***@github.com/x/y.git") && told.contains("https://***@h/x.yaml"),
         "{told}"
@@ -53,16 +55,19 @@ fn a_token_in_the_url_of_another_file_is_in_no_report() {
 
 #[test]
 fn a_value_that_stands_in_the_place_of_a_name_is_in_no_report_and_found() {
-    let text = "services:\n  a:\n    image: x\n    environment: ['DB_PASSWORD: canary1x', 'API_TOKEN: canary 2']\n    \
-                labels: {'token=canary3': x}\n    secrets: ['PASSWORD=canary4']\n  b:\n    image: x\n    \
-                environment: {'A_PASSWORD=canary5x': }\nsecrets:\n  'KEY=canary6': {file: ./x}\n";
-    let outcome = linted(&[("compose.yaml", text)], "compose.yaml");
+    let long = "canary7".repeat(1000);
+    let text = format!(
+        "services:\n  a:\n    image: x\n    environment: ['DB_PASSWORD: canary1x', 'API_TOKEN: canary 2']\n    \
+                labels: {{'token=canary3': x}}\n    secrets: ['PASSWORD=canary4']\n  b:\n    image: x\n    \
+                environment: {{'A_PASSWORD=canary5x': }}\n  c:\n    image: x\n    environment: ['X: canary6', 'AB_PASSWORD: {long}']\nsecrets:\n  'KEY=canary6': {{file: ./x}}\n"
+    );
+    let outcome = linted(&[("compose.yaml", &text)], "compose.yaml");
     let inline: Vec<_> = found(&outcome)
         .into_iter()
         .filter(|(rule, _)| *rule == "inline-password")
         .map(|(_, at)| at)
         .collect();
-    assert_eq!(inline, ["canary1x", "canary 2", "canary5x"]);
+    assert_eq!(inline, ["canary1x", "canary 2", "canary5x", &*long]);
     let told = in_every_format(outcome);
     assert!(told.contains("services.a.environment.DB_PASSWORD"), "{told}");
     assert!(!told.contains("canary"), "{told}");
@@ -87,17 +92,16 @@ fn a_password_that_ends_in_a_line_break_is_found() {
 
 #[test]
 fn a_password_that_another_file_replaces_is_still_in_its_file() {
-    let base = "services:\n  db:\n    image: x\n    environment: {DB_PASSWORD: canary1x, B: c}\n  \
+    let base = "services:\n  db:\n    image: x\n    environment: {DB_PASSWORD: canary1x, DB: 'pg://u:canary4x@h'}\n  \
                 web: {image: x, environment: ['API_TOKEN=canary2x', 'WEB_SECRET=canary3x']}\n";
-    let over =
-        "services:\n  db: {environment: {DB_PASSWORD: '${PW:?}'}}\n  web: {environment: [API_TOKEN]}\n";
+    let over = "services:\n  db: {environment: {DB_PASSWORD: '${PW:?}', DB: '${DB}'}}\n  web: {environment: [API_TOKEN]}\n";
     let files = [("compose.yaml", base), ("compose.override.yaml", over)];
     for path in ["compose.yaml", "compose.override.yaml"] {
         let outcome = linted(&files, path);
-        let inline = || found(&outcome).into_iter().filter(|(rule, _)| *rule == "inline-password");
-        let mut marked: Vec<_> = inline().map(|(_, at)| at).collect();
+        let errors = || found(&outcome).into_iter().filter(|(_, at)| at.contains("canary"));
+        let mut marked: Vec<_> = errors().map(|(_, at)| at).collect();
         marked.sort_unstable();
-        assert_eq!(marked, ["canary1x", "canary2x", "canary3x"], "{path}");
+        assert_eq!(marked, ["canary1x", "canary2x", "canary3x", "canary4x"], "{path}");
         assert!(!in_every_format(outcome).contains("canary"), "{path}");
     }
 }
@@ -196,4 +200,12 @@ fn what_only_looks_like_a_secret_is_no_error() {
         let text = format!("services: {{a: {{image: x, command: {command}}}}}\n");
         assert_eq!(found(&linted(&[("compose.yaml", &text)], "compose.yaml")), [], "{command}");
     }
+}
+
+#[test]
+fn a_url_of_an_anchor_that_is_replaced_is_reported_once() {
+    let text = "x-env: &env {DB: 'pg://u:hunter2x@h'}\nservices:\n  a:\n    image: x\n    \
+                environment: {<<: *env, DB: '${DB}'}\n";
+    let outcome = linted(&[("compose.yaml", text)], "compose.yaml");
+    assert_eq!(found(&outcome).iter().filter(|(_, at)| *at == "hunter2x").count(), 1);
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::finding::{Finding, NotChecked};
-use super::overridden::{HiddenGrant, hidden_grants, overridden};
+use super::overridden::{HiddenGrant, hidden_grants, named_files, overridden};
 use crate::compose::dotenv::Assigned;
 use crate::compose::{Data, EnvVar, Project, SecretDef, Service, Text, Value};
 use crate::dockerfile::Dockerfile;
@@ -74,6 +74,11 @@ impl<'a> Context<'a> {
     /// its map.
     pub fn overridden(&self) -> Vec<(String, EnvVar)> {
         overridden(self.sources, self.documents, self.project)
+    }
+
+    /// What `include` and `extends` name, each with its path.
+    pub fn named_files(&self) -> Vec<(String, Text)> {
+        named_files(self.sources, self.documents)
     }
 
     /// The grants that a later one of their list hides.

@@ -73,6 +73,30 @@ pub(super) fn hidden_grants(sources: &Sources, documents: &[Document]) -> Vec<Hi
     found
 }
 
+/// What `include` and `extends` name, each with its path.
+pub(super) fn named_files(sources: &Sources, documents: &[Document]) -> Vec<(String, Text)> {
+    let mut found = Vec::new();
+    for document in documents {
+        let tree = Tree { document, sources };
+        for include in tree.under(document.root(), "include") {
+            for (at, item) in tree.items(include).into_iter().enumerate() {
+                let paths = tree.under(item, "path").into_iter().flat_map(|path| tree.items(path));
+                let named = paths.chain([item]).filter_map(|path| tree.written(path));
+                found.extend(named.map(|text| (format!("include.{at}"), text)));
+            }
+        }
+        for services in tree.under(document.root(), "services") {
+            for (service, node) in tree.entries(services) {
+                let path = format!("services.{}.extends.file", tree.text(service).unwrap_or_default());
+                let extends = tree.under(node, "extends").into_iter();
+                let files = extends.flat_map(|extends| tree.under(extends, "file"));
+                found.extend(files.filter_map(|file| Some((path.clone(), tree.written(file)?))));
+            }
+        }
+    }
+    found
+}
+
 fn place(span: Span) -> (FileId, u32) {
     (span.file, span.start)
 }
@@ -94,6 +118,19 @@ impl<'a> Tree<'a> {
         match &self.document.node(self.resolved(id)).kind {
             Kind::Scalar { value, .. } => Some(value),
             _ => None,
+        }
+    }
+
+    fn written(&self, id: NodeId) -> Option<Text> {
+        let text: Arc<str> = self.text(id)?.into();
+        Some(Text { value: text.clone(), raw: text, span: self.document.node(self.resolved(id)).span })
+    }
+
+    /// The items of a list; what is none is its only item.
+    fn items(&self, id: NodeId) -> Vec<NodeId> {
+        match &self.document.node(self.resolved(id)).kind {
+            Kind::Sequence { items, .. } => items.clone(),
+            _ => vec![id],
         }
     }
 
@@ -164,14 +201,9 @@ impl<'a> Tree<'a> {
 
     /// The variables of a mapping or a list, each with the place where it is taken.
     fn variables(&self, id: NodeId) -> Vec<(EnvVar, Span)> {
-        let written = |id: NodeId| {
-            let text = self.text(id)?;
-            let text: Arc<str> = text.into();
-            Some(Text { value: text.clone(), raw: text, span: self.document.node(self.resolved(id)).span })
-        };
         if let Kind::Sequence { items, .. } = &self.document.node(self.resolved(id)).kind {
             let assigned = |item: &NodeId| {
-                let line = written(*item)?;
+                let line = self.written(*item)?;
                 let (name, value) = line.raw.split_once('=')?;
                 let part = |text: &str, from: usize| Text {
                     value: text.into(),
@@ -192,7 +224,7 @@ impl<'a> Tree<'a> {
                 return None;
             }
             let taken = self.document.node(value).span;
-            Some((EnvVar { name: written(name)?, value: Some(written(value)?) }, taken))
+            Some((EnvVar { name: self.written(name)?, value: Some(self.written(value)?) }, taken))
         };
         self.entries(id).into_iter().filter_map(set).collect()
     }

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use super::overridden::HiddenGrant;
 use super::rule::rule;
 use super::{Context, Finding, Findings};
@@ -45,12 +47,10 @@ rule! {
 }
 
 fn check(context: &Context<'_>, findings: &mut Findings) {
-    let is_kept = |span: Span| {
-        let mut kept = context.project.services.iter().flat_map(|service| &service.secrets);
-        kept.any(|grant| grant.span.contains(span))
-    };
+    let kept = context.project.services.iter().flat_map(|service| &service.secrets);
+    let kept: HashSet<Span> = kept.map(|grant| grant.target.as_ref().unwrap_or(&grant.source).span).collect();
     for grant in context.hidden_grants() {
-        if is_kept(grant.span) {
+        if kept.contains(&grant.span) {
             continue;
         }
         let HiddenGrant { service, name, by, target, .. } = grant;

@@ -10,6 +10,9 @@ use crate::detect::{name_with_value, name_without_value, without_credentials};
 use crate::source::{FileId, Sources, Span};
 use crate::yaml::{Document, Kind};
 
+/// Bytes of the longest text that is looked for in others. What is longer is told up to the first name's end.
+const LONGEST: usize = 1000;
+
 /// Cleans texts of what the files have in a name's place.
 pub(crate) struct Telling {
     files: Vec<FileId>,
@@ -23,6 +26,7 @@ impl Telling {
         let mut carriers: BTreeMap<&str, String> = BTreeMap::new();
         for node in documents.iter().flat_map(Document::nodes) {
             if let Kind::Scalar { value, .. } = &node.kind
+                && value.len() <= LONGEST
                 && let Some(told) = name_without_value(value)
             {
                 carriers.insert(value, told);
@@ -35,6 +39,11 @@ impl Telling {
 
     /// A text as it may be told.
     pub(crate) fn text(&self, text: &str) -> String {
+        if text.len() > LONGEST
+            && let Some(told) = name_without_value(text)
+        {
+            return without_credentials(&told);
+        }
         let named = self.carriers.as_ref().map(|carriers| carriers.replace_all(text, &self.told));
         without_credentials(named.as_deref().unwrap_or(text))
     }
