@@ -9,7 +9,9 @@ use cosec_core::rules::{Persona, Severity};
 
 fn linted(files: &[(&str, &str)], path: &str) -> Outcome {
     let mut memory = MemoryFiles::default();
-    files.iter().for_each(|(name, text)| memory.insert(*name, *text));
+    for (name, text) in files {
+        memory.insert(*name, *text);
+    }
     let options = LintOptions { persona: Persona::Auditor, ..LintOptions::default() };
     lint_file(&memory, path, &options)
 }
