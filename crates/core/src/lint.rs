@@ -11,7 +11,7 @@ use crate::files::{
 use crate::ignore;
 use crate::rules::{
     self, Check, Context, DockerfileContext, EnvFileContext, Finding, Findings, NotChecked, Persona,
-    ReadDockerfile, Rule, Severity,
+    ReadDockerfile, Rule, Severity, Telling,
 };
 use crate::source::{FileId, Position, Sources};
 use crate::yaml::Document;
@@ -144,7 +144,15 @@ pub(crate) fn lint(files: &dyn FileSystem, path: &str, options: &LintOptions) ->
         outcome.not_checked.push(NotChecked { rule: "*", reason: error.to_string() });
         outcome.error = Some(error);
     }
+    let telling = Telling::of(&outcome.documents);
+    if let Some(error) = &mut outcome.error {
+        error.message = telling.text(&error.message);
+    }
+    for entry in &mut outcome.not_checked {
+        entry.reason = telling.text(&entry.reason);
+    }
     for finding in &mut outcome.findings {
+        telling.finding(&outcome.sources, finding);
         if let Some(Level::At(severity)) = options.levels.get(finding.rule) {
             finding.severity = *severity;
         }
@@ -287,6 +295,7 @@ fn check(
         sources: &outcome.sources,
         root: &loaded.root,
         project,
+        documents: &outcome.documents,
         files,
         dockerfiles: &dockerfiles,
         path,

@@ -13,6 +13,7 @@ use super::project::{Project, default_name};
 use super::resolved::Resolved;
 use super::value::{Data, Map, MapEntry, Value};
 use super::{canonical, check, dotenv, interpolate, merge, normalize, resolve, schema, template, unicity};
+use crate::detect::without_credentials;
 use crate::files::{FileSystem, ReadError, file_name, join, parent};
 use crate::source::{FileId, Sources, Span};
 use crate::yaml::{Document, YamlError};
@@ -143,7 +144,7 @@ pub struct LoadError {
 
 impl LoadError {
     pub(crate) fn new(message: impl Into<String>, span: Span) -> Self {
-        LoadError { message: message.into(), span: Some(span), related: None }
+        LoadError { message: without_credentials(&message.into()), span: Some(span), related: None }
     }
 
     pub(super) fn also(mut self, span: Span, label: &'static str) -> Self {
@@ -164,7 +165,7 @@ impl LoadError {
             }
             error => format!("cannot read {path}: {error}"),
         };
-        LoadError { message, span: None, related: None }
+        LoadError { message: without_credentials(&message), span: None, related: None }
     }
 }
 
@@ -723,7 +724,7 @@ impl Loader<'_> {
         };
         if let Some(remote) = paths.iter().find(|path| resolve::is_remote_text(path)) {
             let message = format!("{remote} is not on this disk, and cosec fetches nothing");
-            return Err(LoadError { message, span: None, related: None });
+            return Err(LoadError { message: without_credentials(&message), span: None, related: None });
         }
         self.included += 1;
         if self.included > MOST_INCLUDED {

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::literal::{Literal, literal};
-use super::name::is_secret_name;
+use super::name::{is_method, is_secret_name};
 use crate::compose::template::{self, Operator, Piece};
 
 /// A secret written out inside a text before interpolation.
@@ -181,7 +181,12 @@ fn given_in_command(raw: &str, wanted: impl Fn(&str) -> bool) -> Vec<Assignment>
             found.extend(minio_key(&shadow, &words[at + 1..]));
         }
     }
-    found.retain(|assignment| wanted(&shadow[assignment.value.clone()]));
+    found.retain(|Assignment { name, value }| {
+        let (name, value) = (&shadow[name.clone()], &shadow[value.clone()]);
+        // `--tokens 5`
+        let is_count = name.ends_with("tokens") && value.bytes().all(|byte| byte.is_ascii_digit());
+        wanted(value) && !is_count && !is_method(name, value)
+    });
     found.sort_by_key(|assignment| assignment.value.start);
     found.dedup_by_key(|assignment| assignment.value.start);
     found
@@ -315,6 +320,7 @@ mod tests {
         let found = |raw: &str| values(&in_command(raw), raw);
         assert_eq!(found("redis-server --requirepass hunter2 --port 1"), ["hunter2"]);
         assert_eq!(found("redis-server --requirepass=hunter2"), ["hunter2"]);
+        assert_eq!(found("app --auth-token hunter2 --token 5"), ["hunter2", "5"]);
         assert_eq!(found("mysqladmin ping -uroot -phunter2"), ["hunter2"]);
         assert_eq!(found("redis-cli -a hunter2 ping"), ["hunter2"]);
         assert_eq!(found("curl -u admin:hunter2 http://x"), ["hunter2"]);
@@ -337,6 +343,8 @@ mod tests {
             "mc alias set m http://minio:9000",
             "mc alias list m a b c d",
             "echo -password",
+            "bench --tokens 5",
+            "etcd --auth-token simple",
         ] {
             assert_eq!(found(raw), Vec::<String>::new(), "{raw}");
         }

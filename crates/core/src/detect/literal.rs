@@ -112,6 +112,14 @@ fn is_placeholder(value: &str) -> bool {
         || wrapped("{{", "}}")
         || wrapped("%(", ")s")
         || wrapped("[", "]")
+        // What GitHub, SOPS, 1Password and Grafana put a secret in place of.
+        || wrapped("${{", "}}")
+        || wrapped("ENC[", "]")
+        || value.starts_with("op://")
+        || wrapped("$$__file{", "}")
+        || wrapped("$$__env{", "}")
+        // The key of AWS's documentation.
+        || value.ends_with("EXAMPLEKEY")
         || (wrapped("__", "__") && value.len() > 4)
         // `sk-`, and nothing behind it.
         || (value.len() < 6 && value.ends_with(['-', '_']))
@@ -133,6 +141,15 @@ mod tests {
     #[test]
     fn what_protects_nothing_is_left_alone() {
         for value in ["", "true", "/run/secrets/db", "./db.txt", "<your key>", "{{ pw }}", "none", "xxxx"] {
+            assert_eq!(literal(value), Literal::Harmless, "{value}");
+        }
+        for value in [
+            "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+            "op://vault/item/field",
+            "ENC[AES256_GCM,data:p673w==,type:str]",
+            "$$__file{/etc/secrets/x}",
+            "${{ secrets.X }}",
+        ] {
             assert_eq!(literal(value), Literal::Harmless, "{value}");
         }
         assert_eq!(literal("${PW:-x}"), Literal::FromOutside);

@@ -23,6 +23,10 @@ pub fn is_secret_name(name: &str) -> bool {
     if HARMLESS_LAST.contains(last) || words.first().is_some_and(|first| HARMLESS_FIRST.contains(first)) {
         return false;
     }
+    // `TOKEN_EXPIRES_IN`
+    if *last == "in" && before.last().is_some_and(|before| HARMLESS_LAST.contains(before)) {
+        return false;
+    }
     // `MAX_TOKENS`, `TOKENS_PER_MINUTE`: what a language model counts.
     if words.iter().any(|word| *word == "tokens" || *word == "token")
         && words.iter().any(|word| COUNTED.contains(word))
@@ -79,6 +83,18 @@ pub(super) fn ends_as_secret(name: &str) -> bool {
             || SECRET_ENDINGS.iter().any(|ending| last.ends_with(ending))
     })
 }
+
+/// Whether a value says what the name of an authentication asks for: `SMTP_AUTH=login`, `--auth-token simple`.
+pub(super) fn is_method(name: &str, value: &str) -> bool {
+    let spaced = spaced(name);
+    let words = words(&spaced);
+    (words.ends_with(&["auth"]) || words == ["auth", "token"])
+        && METHODS.iter().any(|method| value.trim().eq_ignore_ascii_case(method))
+}
+
+/// How something authenticates.
+const METHODS: &[&str] =
+    &["login", "simple", "digest", "cram-md5", "ntlm", "oauth2", "xoauth2", "ldap", "oidc", "saml"];
 
 /// Whether a variable's value is likely to hold a secret among other things: a DSN, a JAAS line, `user:password`.
 pub fn is_compound_name(name: &str) -> bool {
@@ -267,6 +283,8 @@ const COUNTED: &[&str] = &[
     "maximum",
     "min",
     "minimum",
+    "rate",
+    "quota",
     "num",
     "number",
     "per",
@@ -401,6 +419,9 @@ const HARMLESS_LAST: &[&str] = &[
     "encoder",
     "hash",
     "hashed",
+    "hasher",
+    "hashers",
+    "hashing",
     "bits",
     "check",
     "command",
@@ -517,6 +538,9 @@ mod tests {
             "AWS_ACCESS_KEY_ID",
             "KMS_KEY_ALIAS",
             "TOKEN_TTL",
+            "TOKEN_EXPIRES_IN",
+            "PASSWORD_HASHER",
+            "RATE_LIMIT_TOKENS",
             "MAX_REFRESH_TOKEN_AGE",
             "ALLOW_EMPTY_PASSWORD",
             "PASSWORD_POLICY",

@@ -5,12 +5,13 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use crate::compose::dotenv;
+use crate::detect::name_with_value;
 use crate::dockerfile;
 use crate::fix::Edit;
 use crate::lint::Outcome;
 use crate::rules::Finding;
 use crate::source::{FileId, Span};
-use crate::yaml::Document;
+use crate::yaml::{Document, Kind};
 
 /// What stands for a value.
 pub(super) const MASK: &str = "***";
@@ -81,6 +82,7 @@ impl<'a> Excerpts<'a> {
             let (has_tree, values, _) = files.entry(document.file()).or_default();
             *has_tree = true;
             values.extend(document.value_spans());
+            values.extend(carried(outcome, document));
         }
         for finding in not_shown(&outcome.findings) {
             files.entry(finding.file).or_default().2.push(finding);
@@ -208,7 +210,8 @@ fn hidden(outcome: &Outcome, file: FileId) -> Vec<bool> {
     let text = outcome.sources.file(file).text();
     let whole = Span { file, start: 0, end: text.len() as u32 };
     let documents = || outcome.documents.iter().filter(|document| document.file() == file);
-    let values = Ranges::of(documents().flat_map(Document::value_spans).collect());
+    let spans = |document| Document::value_spans(document).into_iter().chain(carried(outcome, document));
+    let values = Ranges::of(documents().flat_map(spans).collect());
     let has_tree = documents().next().is_some();
     let mut hidden = vec![!has_tree; text.len()];
     let mut start = 0;
@@ -267,6 +270,14 @@ fn hidden(outcome: &Outcome, file: FileId) -> Vec<bool> {
 fn secrets(outcome: &Outcome) -> HashSet<&str> {
     let texts = not_shown(&outcome.findings).map(|span| unquoted(outcome.sources.slice(span)));
     texts.filter(|text| !text.is_empty()).collect()
+}
+
+/// The values that stand in keys: of `NAME=value: x` what follows the name.
+fn carried<'a>(outcome: &'a Outcome, document: &'a Document) -> impl Iterator<Item = Span> + 'a {
+    document.nodes().filter(|node| matches!(node.kind, Kind::Scalar { .. })).filter_map(|node| {
+        let text = outcome.sources.slice(node.span);
+        name_with_value(text).map(|(_, value)| node.span.slice(value, text.len()))
+    })
 }
 
 fn unquoted(text: &str) -> &str {

@@ -3,12 +3,14 @@
 use std::ops::Range;
 
 use super::finding::{Finding, NotChecked};
+use super::overridden::{HiddenGrant, hidden_grants, named_files, overridden};
 use crate::compose::dotenv::Assigned;
 use crate::compose::{Data, EnvVar, Project, SecretDef, Service, Text, Value};
 use crate::dockerfile::Dockerfile;
 use crate::files::{Answer, FileKind, FileSystem};
 use crate::lint::Target;
 use crate::source::{Sources, Span};
+use crate::yaml::Document;
 
 /// What a rule sees.
 pub struct Context<'a> {
@@ -18,6 +20,8 @@ pub struct Context<'a> {
     pub root: &'a Value,
     /// The project.
     pub project: &'a Project,
+    /// The trees of its files.
+    pub documents: &'a [Document],
     /// The world.
     pub files: &'a dyn FileSystem,
     /// The Dockerfiles of `build:`, as far as they can be read.
@@ -66,6 +70,33 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// The variables of `environment` that are written in a file and are not the project's, each with the path of
+    /// its map.
+    pub fn overridden(&self) -> Vec<(String, EnvVar)> {
+        overridden(self.sources, self.documents, self.project)
+    }
+
+    /// What `include` and `extends` name, each with its path.
+    pub fn named_files(&self) -> Vec<(String, Text)> {
+        named_files(self.sources, self.documents)
+    }
+
+    /// The grants that a later one of their list hides.
+    pub fn hidden_grants(&self) -> Vec<HiddenGrant> {
+        hidden_grants(self.sources, self.documents)
+    }
+
+    /// The path of a secret's file. What a variable says is not known here, and an empty path is no file's.
+    pub fn file_of(&self, secret: &'a SecretDef) -> Option<&'a Text> {
+        let file = secret.file.as_ref()?;
+        (!file.raw.contains('$') && !self.is_empty_path(file)).then_some(file)
+    }
+
+    /// Whether nothing is written where a path should be; the text itself is resolved by now.
+    pub fn is_empty_path(&self, path: &Text) -> bool {
+        matches!(self.sources.slice(path.span), "''" | "\"\"")
+    }
+
     /// Secrets with a file that is there, and the file's path. What is not known is noted for `rule`.
     pub fn secret_files(
         &self,
@@ -74,8 +105,7 @@ impl<'a> Context<'a> {
     ) -> Vec<(&'a SecretDef, &'a Text)> {
         let mut found = Vec::new();
         for secret in &self.project.secrets {
-            // What a variable says is not known here.
-            let Some(file) = secret.file.as_ref().filter(|file| !file.raw.contains('$')) else { continue };
+            let Some(file) = self.file_of(secret) else { continue };
             match self.files.kind(&file.value) {
                 Answer::Known(FileKind::File) => found.push((secret, file)),
                 Answer::Known(_) => {}

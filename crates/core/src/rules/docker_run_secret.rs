@@ -40,7 +40,8 @@ fn check(context: &DockerfileContext<'_>, findings: &mut Findings) {
         }
         let run = matches!(instruction.keyword.as_str(), "RUN" | "CMD" | "ENTRYPOINT" | "HEALTHCHECK");
         for logical in instruction.texts() {
-            let text = logical.text.as_str();
+            let exec = if run { exec_form(&logical.text) } else { None };
+            let text = exec.as_deref().unwrap_or(&logical.text);
             let mut places: Vec<(Range<usize>, &str)> = Vec::new();
             places.extend(url_passwords(text).into_iter().map(|range| (range, "a password in a URL")));
             places.extend(tokens(text).into_iter().map(|token| (token.range, "a token")));
@@ -68,6 +69,22 @@ fn check(context: &DockerfileContext<'_>, findings: &mut Findings) {
             }
         }
     }
+}
+
+/// The words of `["app", "--flag"]`, each where it stands in the text, with blanks for what parts them; `None` of
+/// what is a shell's.
+fn exec_form(text: &str) -> Option<String> {
+    let words = text.strip_prefix("CMD").unwrap_or(text).trim();
+    words.strip_prefix('[')?.strip_suffix(']')?;
+    serde_json::from_str::<Vec<String>>(words).ok()?;
+    let (mut quoted, mut escaped) = (false, false);
+    let within = |character: char| {
+        let parts = character == '"' && !escaped;
+        quoted ^= parts;
+        escaped = character == '\\' && !escaped;
+        if (quoted && !parts) || !character.is_ascii() { character } else { ' ' }
+    };
+    Some(text.chars().map(within).collect())
 }
 
 /// A shell's variables give a value from outside.

@@ -1,7 +1,7 @@
 use super::rule::rule;
 use super::{Confidence, Context, Finding, Findings};
 use crate::compose::{EnvVar, Text};
-use crate::detect::{assignments, is_secret};
+use crate::detect::{assignments, is_secret, name_with_value};
 use crate::source::Span;
 
 rule! {
@@ -48,13 +48,16 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
         let path = format!("services.{}.environment", service.name);
         service.environment.iter().for_each(|variable| check_variable(context, variable, &path, findings));
     }
+    for (path, variable) in context.overridden() {
+        check_variable(context, &variable, &path, findings);
+    }
 }
 
 fn check_variable(context: &Context<'_>, variable: &EnvVar, path: &str, findings: &mut Findings) {
     let name = &variable.name.value;
-    let Some(value) = &variable.value else { return };
-    // A whole configuration in one variable: what is assigned in its lines.
-    if value.raw.contains('\n') {
+    let Some(value) = &variable.value else { return check_name(context, &variable.name, path, findings) };
+    // A whole configuration in one variable: what is assigned in its lines. A line break at its end is `|`'s.
+    if value.raw.trim_end().contains('\n') {
         return check_lines(context, value, &format!("{path}.{name}"), findings);
     }
     if !is_secret(name, &value.raw) {
@@ -73,6 +76,27 @@ fn check_variable(context: &Context<'_>, variable: &EnvVar, path: &str, findings
         ))
         .show(Span { end: shown_end, ..variable.name.span });
     findings.push(finding);
+}
+
+/// `- NAME: value` in quotes: Compose takes all of it for a name, and the value is in the file all the same.
+fn check_name(context: &Context<'_>, written: &Text, path: &str, findings: &mut Findings) {
+    let Some((end, start)) = name_with_value(&written.raw) else { return };
+    let (name, value) = (&written.raw[..end], &written.raw[start..]);
+    if !is_secret(name, value) {
+        return;
+    }
+    let message = format!(
+        "the value of {name} is written in the file, and Compose takes all of the line for a name: write \
+         `{name}=`, or a mapping"
+    );
+    let place = |range| context.sources.within(written.span, &written.raw, range);
+    findings.push(
+        Finding::new(&INLINE_PASSWORD, place(start..written.raw.len()), format!("{path}.{name}"), message)
+            .confidence(Confidence::High)
+            .label("a literal secret")
+            .help("put it in a file that git ignores, and grant that as a secret")
+            .show(place(0..end)),
+    );
 }
 
 fn check_lines(context: &Context<'_>, value: &Text, path: &str, findings: &mut Findings) {

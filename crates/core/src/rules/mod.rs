@@ -3,7 +3,9 @@
 
 mod context;
 mod finding;
+mod overridden;
 mod rule;
+mod told;
 
 mod build_secret_mismatch;
 mod cleartext_url;
@@ -101,6 +103,7 @@ pub static ALL: &[&Rule] = &[
 ];
 
 pub(crate) use ignore_unused::IGNORE_UNUSED;
+pub(crate) use told::Telling;
 pub(crate) use weak_password::is_tried_first;
 
 /// A rule by its id.

@@ -53,6 +53,9 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
         };
         let name = &secret.name;
         let (severity, label, message) = match kind {
+            _ if context.is_empty_path(file) => {
+                (Severity::Error, "empty", format!("the secret `{name}` has an empty path for its file"))
+            }
             FileKind::Missing => (
                 Severity::Info,
                 "not there",

@@ -43,7 +43,7 @@ rule! {
 
 fn check(context: &Context<'_>, findings: &mut Findings) {
     for secret in &context.project.secrets {
-        let Some(file) = secret.file.as_ref().filter(|file| !file.raw.contains('$')) else { continue };
+        let Some(file) = context.file_of(secret) else { continue };
         let state = match context.files.git(&file.value) {
             Answer::Known(state) => state,
             Answer::NotChecked(reason) => {

@@ -54,7 +54,7 @@ rule! {
 
 fn check(context: &Context<'_>, findings: &mut Findings) {
     for secret in &context.project.secrets {
-        let Some(file) = secret.file.as_ref().filter(|file| !file.raw.contains('$')) else { continue };
+        let Some(file) = context.file_of(secret) else { continue };
         let name = &secret.name;
         let at = |message: String, label: &str, help: String| {
             Finding::new(&SECRET_FILE_TRACKED, file.span, format!("secrets.{name}.file"), message)

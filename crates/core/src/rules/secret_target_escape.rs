@@ -1,3 +1,6 @@
+use std::collections::HashSet;
+
+use super::overridden::HiddenGrant;
 use super::rule::rule;
 use super::{Context, Finding, Findings};
 use crate::files::join;
@@ -44,6 +47,24 @@ rule! {
 }
 
 fn check(context: &Context<'_>, findings: &mut Findings) {
+    let kept = context.project.services.iter().flat_map(|service| &service.secrets);
+    let kept: HashSet<Span> = kept.map(|grant| grant.target.as_ref().unwrap_or(&grant.source).span).collect();
+    for grant in context.hidden_grants() {
+        if kept.contains(&grant.span) {
+            continue;
+        }
+        let HiddenGrant { service, name, by, target, .. } = grant;
+        let message =
+            format!("the secrets `{name}` and `{by}` both go to {target}: the service gets `{by}` only");
+        let path = format!("services.{service}.secrets.{name}");
+        let finding = Finding::new(&SECRET_TARGET_ESCAPE, grant.span, path, message)
+            .label("hidden by another secret")
+            .help("give it a `target:` of its own: a name, or an absolute path")
+            .related(grant.by_span, "the other secret")
+            .show(grant.span)
+            .show(grant.by_span);
+        findings.push(finding);
+    }
     for service in &context.project.services {
         let mut taken: Vec<(String, Span, &str)> = Vec::new();
         for grant in &service.secrets {

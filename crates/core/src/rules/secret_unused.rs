@@ -54,6 +54,7 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
         })
         .map(|grant| &*grant.source.value)
         .collect();
+    let hidden: HashSet<String> = context.hidden_grants().into_iter().map(|grant| grant.name).collect();
     let names: HashSet<&str> = defined.iter().map(|secret| &*secret.name).collect();
     // A grant of a name that is nearly a defined one is secret-undefined's to report.
     let misspelt: HashSet<&str> = grants
@@ -62,7 +63,9 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
         .map(|near| &*near.name)
         .collect();
     for secret in defined {
-        if !grants.contains(&*secret.name) && !misspelt.contains(&*secret.name) {
+        // secret-target-escape's to report.
+        let is_hidden = hidden.contains(&*secret.name);
+        if !is_hidden && !grants.contains(&*secret.name) && !misspelt.contains(&*secret.name) {
             let message = format!("the secret `{}` is granted to no service, so nobody gets it", secret.name);
             let finding =
                 Finding::new(&SECRET_UNUSED, secret.name_span, format!("secrets.{}", secret.name), message)

@@ -1,6 +1,10 @@
+use std::collections::HashSet;
+
 use super::rule::rule;
 use super::{Confidence, Context, Finding, Findings};
+use crate::compose::Text;
 use crate::detect::{assignments, is_secret_name, url_passwords};
+use crate::source::Span;
 
 rule! {
     /// # url-password
@@ -38,7 +42,8 @@ rule! {
 fn check(context: &Context<'_>, findings: &mut Findings) {
     for service in &context.project.services {
         for variable in &service.environment {
-            let Some(value) = variable.value.as_ref().filter(|value| !value.raw.contains('\n')) else {
+            let Some(value) = variable.value.as_ref().filter(|value| !value.raw.trim_end().contains('\n'))
+            else {
                 continue;
             };
             if is_secret_name(&variable.name.value) {
@@ -57,18 +62,22 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
             }
         }
     }
-    context.scalars(|path, value| {
-        let Some(text) = value.to_text() else { return };
+    let mut seen: HashSet<Span> = HashSet::new();
+    let mut check_text = |path: &str, text: &Text, in_project: bool| {
         for range in url_passwords(&text.raw) {
             let password = range.start;
             let scheme = text.raw[..password].rfind("://").map(|at| at + 3);
-            let span = context.sources.within(value.span, &text.raw, range);
+            let span = context.sources.within(text.span, &text.raw, range);
+            // What is no part of the project may be one elsewhere, by an anchor.
+            if !seen.insert(span) && !in_project {
+                continue;
+            }
             // A plain word before the password is a user's name; anything else may be a token.
             let user = scheme.and_then(|scheme| text.raw.get(scheme..password - 1)).unwrap_or_default();
             let plain = user.len() <= 16
                 && user.bytes().all(|byte| byte.is_ascii_alphabetic() || b"_-".contains(&byte));
             let before = scheme.map(|scheme| {
-                context.sources.within(value.span, &text.raw, 0..if plain { password } else { scheme })
+                context.sources.within(text.span, &text.raw, 0..if plain { password } else { scheme })
             });
             let finding = Finding::new(
                 &URL_PASSWORD,
@@ -86,5 +95,13 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
                 _ => finding,
             });
         }
-    });
+    };
+    context.scalars(|path, value| value.to_text().iter().for_each(|text| check_text(path, text, true)));
+    for (path, variable) in context.overridden() {
+        variable
+            .value
+            .iter()
+            .for_each(|value| check_text(&format!("{path}.{}", variable.name.value), value, false));
+    }
+    context.named_files().iter().for_each(|(path, file)| check_text(path, file, false));
 }
