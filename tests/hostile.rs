@@ -4,7 +4,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -188,5 +188,41 @@ fn what_many_services_take_from_one_place_is_limited() {
     refused(
         project(&[("compose.yaml", &text), ("big.env", &variables)]).path(),
         "env and label files of all services",
+    );
+}
+
+#[test]
+fn a_full_disk_is_said_and_a_reader_that_has_gone_is_no_error() {
+    let services: String = (0..3_000).map(|n| format!("  s{n}: {{image: x}}\n")).collect();
+    let directory = project(&[("compose.yaml", &format!("services:\n{services}"))]);
+    let printed = |to: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cosec"));
+        command.arg("config").current_dir(directory.path()).stdout(to).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = printed(full.into()).wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("cannot write to standard output") && output.status.code() == Some(2), "{said}");
+    let mut child = printed(Stdio::piped());
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(0), String::new()));
+}
+
+#[test]
+fn variables_are_printed_by_name_as_compose_prints_them() {
+    let text = "services: {a: {image: 'x:${TAG:-1}', command: '${Q?err} ${Z:+alt}'}}\n";
+    let directory = project(&[("compose.yaml", text)]);
+    let output = Command::new(env!("CARGO_BIN_EXE_cosec"))
+        .args(["config", "--variables", "--format", "json"])
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    let variables: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(variables["TAG"]["DefaultValue"], "1");
+    assert_eq!(
+        (&variables["Q"]["Required"], &variables["Z"]["PresenceValue"]),
+        (&true.into(), &"alt".into())
     );
 }

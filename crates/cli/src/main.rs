@@ -32,6 +32,15 @@ static ALLOCATOR: cosec_fuse::WipingAllocator = cosec_fuse::WipingAllocator;
 
 /// Rust's own panic message may quote the text at hand, and the text may be a secret: only the place is said.
 fn say_where_only(panic: &PanicHookInfo<'_>) {
+    // `print!` panics where nobody reads any more, or a disk is full.
+    let said = panic.payload().downcast_ref::<String>();
+    if let Some(reason) = said.and_then(|text| text.strip_prefix("failed printing to stdout: ")) {
+        if reason.contains("Broken pipe") {
+            std::process::exit(0);
+        }
+        anstream::eprintln!("cosec: cannot write to standard output: {reason}");
+        std::process::exit(2);
+    }
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
     anstream::eprintln!(
         "cosec: internal error at {place}; please report it, without the file it happened with"

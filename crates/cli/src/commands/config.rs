@@ -93,18 +93,16 @@ fn print_variables(resolved: &Resolved, format: ConfigFormat) -> Result<(), Fail
         .map(|variable| (variable.name.clone(), variable))
         .collect();
     if matches!(format, ConfigFormat::Json) {
-        let list: Vec<Value> = variables
-            .values()
-            .map(|variable| {
-                json!({
-                    "Name": variable.name,
-                    "DefaultValue": variable.default,
-                    "PresenceValue": variable.alternate,
-                    "Required": variable.required,
-                })
-            })
-            .collect();
-        print!("{}", json_text(&Value::Array(list))?);
+        let by_name = variables.into_iter().map(|(name, variable)| {
+            let told = json!({
+                "Name": variable.name,
+                "DefaultValue": variable.default,
+                "PresenceValue": variable.alternate,
+                "Required": variable.required,
+            });
+            (name, told)
+        });
+        print!("{}", json_text(&Value::Object(by_name.collect()))?);
         return Ok(());
     }
     let mut rows = vec![["NAME", "REQUIRED", "DEFAULT VALUE", "ALTERNATE VALUE"].map(str::to_owned)];
