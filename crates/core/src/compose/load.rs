@@ -492,6 +492,10 @@ impl Loader<'_> {
             if !name.is_empty() {
                 return Ok(name);
             }
+            if self.is_exact() {
+                let message = "`name:` leaves no project name; it needs lower case letters, digits, `-` and `_`, and a value for each variable";
+                return Err(LoadError::new(message, *span));
+            }
         }
         let name = default_name(file_name(&join(request.working_directory, request.directory)));
         if name.is_empty() && self.is_exact() {
