@@ -381,3 +381,29 @@ fn no_labelled_secret_of_real_files_comes_out() {
     }
     assert!(looked_at > 10, "{looked_at} values were looked for");
 }
+
+#[test]
+fn a_walk_follows_a_link_to_a_file_and_says_which_directory_it_cannot_look_into() {
+    let project = Project::new();
+    project.write("kept/stack.txt", "services: {a: {image: x, environment: {DB_PASSWORD: canary-41x}}}\n");
+    std::os::unix::fs::symlink("kept/stack.txt", project.path("compose.yaml")).unwrap();
+    project.write("closed/compose.yaml", "services: {}\n");
+    let closed = |mode: u32| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(project.path("closed"), mode).unwrap();
+    };
+    closed(0);
+    // Root looks into everything.
+    let root = project.directory().parent().unwrap().to_owned();
+    let program = root.join("cosec");
+    std::fs::copy(env!("CARGO_BIN_EXE_cosec"), &program).unwrap();
+    std::process::Command::new("chmod").args(["-R", "a+rX"]).arg(&root).status().unwrap();
+    closed(0);
+    let mut command = std::process::Command::new("setpriv");
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&program).arg("lint");
+    let ran = rig::finish(command.current_dir(project.directory()));
+    closed(0o700);
+    assert_eq!(ran.code, 2, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("compose.yaml:1:53") && !ran.stdout.contains("canary"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("cannot be looked into"), "{}", ran.stderr);
+}

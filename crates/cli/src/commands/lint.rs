@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cosec_core::baseline::{self, Baseline};
+use cosec_core::compose::LoadError;
 use cosec_core::files::MemoryFiles;
 use cosec_core::fix::{self, Detail};
 use cosec_core::lint::{LintOptions, Outcome, is_linted, lint_file, once_each};
 use cosec_core::report::{self, Colour, Report};
-use cosec_core::rules::Severity;
+use cosec_core::rules::{NotChecked, Severity};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use ignore::{WalkBuilder, WalkState};
 
@@ -182,11 +183,14 @@ fn lint_directory(
         }
         walk.run(|| {
             Box::new(|entry| {
-                if let Ok(entry) = entry
-                    && entry.file_type().is_some_and(|kind| kind.is_file())
-                    && is_linted(&entry.file_name().to_string_lossy())
-                {
-                    let outcome = lint_path(&Disk::asking(git), entry.path(), options, format);
+                let outcome = match entry {
+                    Ok(entry) if is_linted(&entry.file_name().to_string_lossy()) && is_file(&entry) => {
+                        Some(lint_path(&Disk::asking(git), entry.path(), options, format))
+                    }
+                    Ok(_) => None,
+                    Err(error) => unread(&error),
+                };
+                if let Some(outcome) = outcome {
                     progress.files.fetch_add(1, Ordering::Relaxed);
                     progress.findings.fetch_add(outcome.findings.len(), Ordering::Relaxed);
                     if let Ok(mut found) = found.lock() {
@@ -201,6 +205,23 @@ fn lint_directory(
     let mut outcomes = found.into_inner().unwrap_or_default();
     outcomes.sort_by(|left: &Outcome, right| left.path.cmp(&right.path));
     outcomes
+}
+
+/// Whether it is a file or leads to one.
+fn is_file(entry: &ignore::DirEntry) -> bool {
+    entry.file_type().is_some_and(|kind| kind.is_file() || (kind.is_symlink() && entry.path().is_file()))
+}
+
+/// A directory that cannot be looked into is not clean.
+fn unread(error: &ignore::Error) -> Option<Outcome> {
+    let ignore::Error::WithDepth { err, .. } = error else { return None };
+    let ignore::Error::WithPath { path, err } = &**err else { return None };
+    let ignore::Error::Io(error) = &**err else { return None };
+    let message =
+        format!("the directory cannot be looked into: {error}; correct its owner or mode, or leave it out");
+    let error = LoadError { message, span: None, related: None };
+    let not_checked = vec![NotChecked { rule: "*", reason: error.to_string() }];
+    Some(Outcome { path: shown_path(path), error: Some(error), not_checked, ..Outcome::default() })
 }
 
 /// What a person at a terminal sees of a long walk.
