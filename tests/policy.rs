@@ -622,3 +622,25 @@ fn secrets_of_dockerfiles_do_not_come_out() {
         }
     }
 }
+
+#[test]
+fn a_baseline_used_for_a_part_of_the_tree_keeps_what_it_knows_of_the_rest() {
+    let project = rig::Project::new();
+    for part in ["a", "b"] {
+        let text =
+            format!("services: {{{part}: {{image: x, environment: {{DB_PASSWORD: q9Zt-41{part}}}}}}}\n");
+        project.write(&format!("{part}/compose.yaml"), text);
+    }
+    project.cosec(&["lint", "--baseline", "b.json", "--write-baseline"]).succeeds();
+    let all = project.text("b.json");
+    let ran = project.cosec(&["lint", "a/compose.yaml", "--baseline", "b.json"]).succeeds();
+    assert!(!ran.stderr.contains("mended"), "{}", ran.stderr);
+    project.cosec(&["lint", "a/compose.yaml", "--baseline", "b.json", "--write-baseline"]).succeeds();
+    assert_eq!(project.text("b.json"), all, "the other part is known still");
+    project.write("a/compose.yaml", "services: {a: {image: x}}\n");
+    let ran = project.cosec(&["lint", "--baseline", "b.json"]).succeeds();
+    assert!(ran.stderr.contains("1 findings of the baseline"), "{}", ran.stderr);
+    std::fs::remove_dir_all(project.path("b")).unwrap();
+    project.cosec(&["lint", "--baseline", "b.json", "--write-baseline"]).succeeds();
+    assert!(!project.text("b.json").contains("fingerprint"), "what is gone is forgotten");
+}

@@ -1,7 +1,7 @@
 //! Findings that a project knows and does not want to hear of again. They are told by fingerprints, which hold no
 //! value and stay the same when lines move.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,8 @@ use crate::report::fingerprint_of;
 /// The findings of a baseline that have not been met yet.
 #[derive(Debug, Default)]
 pub struct Baseline {
-    left: HashMap<String, usize>,
+    /// By fingerprint.
+    left: HashMap<String, Vec<Entry>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -20,9 +21,9 @@ struct Stored {
     findings: Vec<Entry>,
 }
 
-/// One finding. Only the fingerprint counts; the rest is for people.
-#[derive(Serialize, Deserialize)]
-struct Entry {
+/// One finding. The fingerprint tells it; the file, whether it was looked for.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Entry {
     fingerprint: String,
     #[serde(default)]
     rule: String,
@@ -52,9 +53,9 @@ impl Baseline {
         if stored.version != 1 {
             return Err(BaselineError::Version(stored.version));
         }
-        let mut left = HashMap::new();
+        let mut left: HashMap<String, Vec<Entry>> = HashMap::new();
         for entry in stored.findings {
-            *left.entry(entry.fingerprint).or_default() += 1;
+            left.entry(entry.fingerprint.clone()).or_default().push(entry);
         }
         Ok(Baseline { left })
     }
@@ -64,24 +65,40 @@ impl Baseline {
     pub fn apply(&mut self, outcome: &mut Outcome) {
         for finding in std::mem::take(&mut outcome.findings) {
             let print = fingerprint_of(&outcome.sources, &finding);
-            match self.left.get_mut(&print).filter(|left| **left > 0) {
-                Some(left) => {
-                    *left -= 1;
-                    outcome.known.push(finding);
-                }
+            match self.left.get_mut(&print).and_then(Vec::pop) {
+                Some(_) => outcome.known.push(finding),
                 None => outcome.findings.push(finding),
             }
         }
     }
 
-    /// How many entries were not met: what they stood for is mended.
-    pub fn unmet(&self) -> usize {
-        self.left.values().sum()
+    /// How many entries of files that were looked at were not met: what they stood for is mended.
+    pub fn unmet(&self, outcomes: &[Outcome]) -> usize {
+        let looked_at = looked_at(outcomes);
+        self.left.values().flatten().filter(|entry| looked_at.contains(&entry.file)).count()
+    }
+
+    /// The entries of files that were not looked at.
+    pub fn elsewhere(self, outcomes: &[Outcome]) -> Vec<Entry> {
+        let looked_at = looked_at(outcomes);
+        self.left.into_values().flatten().filter(|entry| !looked_at.contains(&entry.file)).collect()
     }
 }
 
-/// A baseline of all findings, those that an earlier one knew among them.
-pub fn write(outcomes: &[Outcome]) -> String {
+impl Entry {
+    /// The file's path, from where the baseline was written.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+}
+
+fn looked_at(outcomes: &[Outcome]) -> HashSet<String> {
+    let read = outcomes.iter().flat_map(|outcome| outcome.sources.iter().map(|(_, file)| file.path()));
+    read.map(|path| crate::files::join("", path)).collect()
+}
+
+/// A baseline of all findings, those that an earlier one knew among them, and of an earlier one's `others`.
+pub fn write(outcomes: &[Outcome], others: Vec<Entry>) -> String {
     let entries = outcomes.iter().flat_map(|outcome| {
         outcome.findings.iter().chain(&outcome.known).map(|finding| Entry {
             fingerprint: fingerprint_of(&outcome.sources, finding),
@@ -90,6 +107,10 @@ pub fn write(outcomes: &[Outcome]) -> String {
             path: finding.path.clone(),
         })
     });
-    let stored = Stored { version: 1, findings: entries.collect() };
+    let mut findings: Vec<Entry> = entries.chain(others).collect();
+    findings.sort_by(|one, other| {
+        (&one.file, &one.path, &one.rule).cmp(&(&other.file, &other.path, &other.rule))
+    });
+    let stored = Stored { version: 1, findings };
     serde_json::to_string_pretty(&stored).unwrap_or_default() + "\n"
 }

@@ -66,7 +66,12 @@ pub(crate) fn run(args: &LintArgs) -> Result<ExitCode, Failure> {
     if args.write_baseline {
         let path = baseline.unwrap_or_else(|| PathBuf::from(BASELINE));
         let findings: usize = outcomes.iter().map(|outcome| outcome.findings.len()).sum();
-        atomic::replace(&path, baseline::write(&outcomes).as_bytes(), atomic::SHARED)
+        // A part of a project is linted: what is known of the rest stays known.
+        let earlier = std::fs::read_to_string(&path).ok().and_then(|text| Baseline::read(&text).ok());
+        let mut others = earlier.map(|earlier| earlier.elsewhere(&outcomes)).unwrap_or_default();
+        let beside = path.parent().unwrap_or(Path::new(""));
+        others.retain(|entry| Path::new(entry.file()).exists() || beside.join(entry.file()).exists());
+        atomic::replace(&path, baseline::write(&outcomes, others).as_bytes(), atomic::SHARED)
             .map_err(|error| Failure::Cannot(format!("cannot write {}: {error}", path.display())))?;
         let shown = path.display();
         anstream::eprintln!("wrote {findings} findings to {shown}");
@@ -102,13 +107,13 @@ fn apply_baseline(path: &Path, outcomes: &mut [Outcome]) -> Result<(), Failure> 
     };
     let text = std::fs::read_to_string(path).map_err(|error| cannot(&error))?;
     let mut baseline = Baseline::read(&text).map_err(|error| cannot(&error))?;
-    for outcome in outcomes {
+    for outcome in outcomes.iter_mut() {
         baseline.apply(outcome);
     }
-    if baseline.unmet() > 0 {
+    let mended = baseline.unmet(outcomes);
+    if mended > 0 {
         anstream::eprintln!(
-            "{} findings of the baseline {} are mended; --write-baseline takes them out",
-            baseline.unmet(),
+            "{mended} findings of the baseline {} are mended; --write-baseline takes them out",
             path.display()
         );
     }
