@@ -42,6 +42,10 @@ fn config(directory: &Path) -> (bool, String) {
     (output.status.success(), String::from_utf8(text).unwrap())
 }
 
+fn lines(count: usize, line: &dyn Fn(usize) -> String) -> String {
+    (0..count).map(line).collect()
+}
+
 #[track_caller]
 fn refused(directory: &Path, sentence: &str) {
     let (accepted, said) = config(directory);
@@ -168,7 +172,6 @@ fn a_link_out_of_the_project_is_followed_as_compose_follows_it() {
 /// Few lines must not stand for gigabytes or hours, by `extends`, `include` or `env_file`.
 #[test]
 fn what_many_services_take_from_one_place_is_limited() {
-    let lines = |count: usize, line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<String>();
     let variables = lines(2_000, &|n| format!("      - A{n}=1\n"));
     let extending = lines(5_000, &|n| format!("  s{n}: {{extends: base}}\n"));
     let text = format!("services:\n  base:\n    image: x\n    environment:\n{variables}{extending}");
@@ -193,7 +196,7 @@ fn what_many_services_take_from_one_place_is_limited() {
 
 #[test]
 fn a_full_disk_is_said_and_a_reader_that_has_gone_is_no_error() {
-    let services: String = (0..3_000).map(|n| format!("  s{n}: {{image: x}}\n")).collect();
+    let services = lines(3_000, &|n| format!("  s{n}: {{image: x}}\n"));
     let directory = project(&[("compose.yaml", &format!("services:\n{services}"))]);
     let printed = |to: Stdio| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cosec"));
