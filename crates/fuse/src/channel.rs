@@ -57,7 +57,7 @@ pub(crate) struct Channel {
 }
 
 /// A message says how many descriptors belong to it: the kernel may hand over the next one's with its bytes.
-/// Without a message, it is in a memory file, whose descriptor comes before the others.
+/// Without a message, the envelope that has it is in a memory file, whose descriptor comes before the others.
 #[derive(Serialize, Deserialize)]
 struct Envelope<T> {
     descriptors: usize,
@@ -94,7 +94,7 @@ impl Channel {
         }
         let mut apart =
             File::from(memfd_create("message", MemfdFlags::CLOEXEC).map_err(std::io::Error::from)?);
-        apart.write_all(&serde_json::to_vec(message)?)?;
+        apart.write_all(&bytes)?;
         let mut bytes = serde_json::to_vec(&Envelope::<()> { descriptors: count + 1, message: None })?;
         bytes.push(b'\n');
         let with_message: Vec<BorrowedFd<'_>> =
@@ -138,7 +138,8 @@ impl Channel {
                     None => {
                         let missing = || std::io::Error::other("a message came without its content");
                         let apart = descriptors.next().ok_or_else(missing)?;
-                        serde_json::from_slice(&whole(&File::from(apart))?)?
+                        let envelope: Envelope<T> = serde_json::from_slice(&whole(&File::from(apart))?)?;
+                        envelope.message.ok_or_else(missing)?
                     }
                 };
                 self.descriptors = descriptors.collect();

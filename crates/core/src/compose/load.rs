@@ -623,11 +623,6 @@ impl Loader<'_> {
             }
         };
         let step = (step, name.clone());
-        if way.len() >= DEEPEST && !way.contains(&step) {
-            let message =
-                format!("services extend each other more than {DEEPEST} deep; write some of them out");
-            return Err(LoadError::new(message, extends.span));
-        }
         if way.contains(&step) {
             let circle: Vec<&str> =
                 way.iter().map(|(_, name)| name.as_ref()).chain([name.as_ref()]).collect();
@@ -635,6 +630,11 @@ impl Loader<'_> {
                 format!("services extend each other in a circle: {}", circle.join(" → ")),
                 extends.span,
             ));
+        }
+        if way.len() >= DEEPEST {
+            let message =
+                format!("services extend each other more than {DEEPEST} deep; write some of them out");
+            return Err(LoadError::new(message, extends.span));
         }
         way.push(step);
         let base =
@@ -739,15 +739,15 @@ impl Loader<'_> {
         }
         let from = |path: &str| join(location.read_from, path);
         let files: Vec<String> = paths.iter().map(|path| from(path)).collect();
-        if including.len() >= DEEPEST && !including.contains(&files[0]) {
-            let message =
-                format!("files include each other more than {DEEPEST} deep; include them in fewer steps");
-            return Err(LoadError::new(message, item.span));
-        }
         if including.contains(&files[0]) {
             let mut circle: Vec<&str> = including.iter().map(String::as_str).collect();
             circle.push(&files[0]);
             let message = format!("files include each other in a circle: {}", circle.join(" → "));
+            return Err(LoadError::new(message, item.span));
+        }
+        if including.len() >= DEEPEST {
+            let message =
+                format!("files include each other more than {DEEPEST} deep; include them in fewer steps");
             return Err(LoadError::new(message, item.span));
         }
         let own = match item

@@ -95,9 +95,7 @@ impl Merger<'_> {
             let value = Value { mark: Mark::None, ..over };
             return Ok(without_resets(value).unwrap_or(base));
         }
-        let form = form(path);
-        let are_variables = matches!(form, Form::Variables);
-        let (base, over) = match form {
+        let (base, over) = match form(path) {
             Form::Replaced => return Ok(without_resets(over).unwrap_or(base)),
             Form::Pools => return self.pools(&base, &over, path),
             Form::Logging => {
@@ -124,24 +122,15 @@ impl Merger<'_> {
             Form::Build => (build(base), build(over)),
             Form::Plain => (base, over),
         };
-        // A key without a value says nothing.
+        // A variable without a value comes from outside; any other key without one says nothing.
         if over.is_null() {
-            return Ok(base);
+            let is_variable = path.split_last().is_some_and(|(_, map)| matches!(form(map), Form::Variables));
+            return Ok(if is_variable { over } else { base });
         }
         let over_span = over.span;
         match (base.data, over.data) {
-            (Data::Map(mut merged), Data::Map(mut over_map)) => {
-                if are_variables {
-                    // A variable without a value says that it comes from outside.
-                    over_map.retain(|name, entry| match merged.get_mut(name) {
-                        Some(known) if entry.value.is_null() && entry.value.mark == Mark::None => {
-                            *known = entry.clone();
-                            false
-                        }
-                        _ => true,
-                    });
-                }
-                let data = Data::Map(self.merge_maps(merged, over_map, path)?);
+            (Data::Map(base_map), Data::Map(over_map)) => {
+                let data = Data::Map(self.merge_maps(base_map, over_map, path)?);
                 Ok(Value { listed: base.listed || over.listed, ..Value::new(data, over_span) })
             }
             (Data::Seq(mut items), Data::Seq(more)) => {

@@ -201,6 +201,8 @@ struct Project<'a> {
     env_texts: OnceCell<Vec<EnvText>>,
     services: OnceCell<HashMap<&'a str, &'a Service>>,
     beside: OnceCell<Result<Vec<Beside>, &'static str>>,
+    /// Whether there is a place for secrets' files, or why not.
+    place: OnceCell<Result<(), String>>,
 }
 
 impl<'a> Project<'a> {
@@ -211,8 +213,9 @@ impl<'a> Project<'a> {
         environment: &'a Environment,
         linted: &'a Linted,
     ) -> Self {
-        let (env_texts, services, beside) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Project { files, path, directory, environment, linted, env_texts, services, beside }
+        let (env_texts, services) = (OnceCell::new(), OnceCell::new());
+        let (beside, place) = (OnceCell::new(), OnceCell::new());
+        Project { files, path, directory, environment, linted, env_texts, services, beside, place }
     }
 
     /// What lies in the project directory beside the project, read once; or why that is not known.

@@ -113,6 +113,10 @@ pub(super) fn made_note(project: &Project<'_>, name: &str, source: &Source) -> O
 
 /// Whether files can be made in `secrets/`, which git is kept from by that name.
 pub(super) fn has_place(project: &Project<'_>) -> Result<(), String> {
+    project.place.get_or_init(|| look_for_place(project)).clone()
+}
+
+fn look_for_place(project: &Project<'_>) -> Result<(), String> {
     if let Some(other) = extended_by(project) {
         return Err(format!(
             "{other} extends services of this file, and what is defined at its top does not come along; move the value by hand, and define the secret in {other}"
