@@ -78,11 +78,15 @@ pub(crate) fn start(
     let files = spec.files.len();
     let _lock = runtime.lock()?;
     let in_use = runtime.in_use()?;
-    if let Ok(status) = status(runtime) {
-        refuse_another(&status, &spec)?;
-        client(runtime)?.reload(&spec, &held).map_err(|error| {
+    if let Ok(mut client) = Client::connect(runtime.directory()) {
+        // A stuck worker has no status, and the new plan is what brings another.
+        if let Ok(status) = client.status() {
+            refuse_another(&status, &spec)?;
+        }
+        client.reload(&spec, &held).map_err(|error| {
             Failure::Cannot(format!("the server that runs does not take the new plan: {error}"))
         })?;
+        let status = client.status().map_err(|error| Failure::Cannot(error.to_string()))?;
         note(cli, 1, || format!("serving {files} files at {} as before", runtime.mount_point().display()));
         return Ok(Mount { id: status.mount_id, ours: None, in_use });
     }

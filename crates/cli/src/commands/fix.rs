@@ -56,7 +56,7 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
             continue;
         }
         let writes = args.write || args.interactive || args.undo;
-        let _lock = (writes && !is_more).then(|| undo::lock(&directory)).transpose()?;
+        let _lock = writes.then(|| undo::lock(&directory)).transpose()?;
         if args.undo {
             let restored = undo::restore(&directory)?;
             println!("{shown}: took back {restored} files as they were before the last `cosec fix --write`");
