@@ -1,5 +1,6 @@
 //! Lints one Compose file, one file of variables or one Dockerfile, with all rules that are for it.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -300,6 +301,8 @@ fn check(
         dockerfiles: &dockerfiles,
         path,
         target: options.target,
+        overridden: OnceCell::new(),
+        hidden_grants: OnceCell::new(),
     };
     let mut findings = Findings::default();
     for rule in options.rules() {

@@ -1,5 +1,6 @@
 //! What a rule sees, and where it puts what it finds.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use super::finding::{Finding, NotChecked};
@@ -30,6 +31,8 @@ pub struct Context<'a> {
     pub path: &'a str,
     /// What the project is meant for.
     pub target: Target,
+    pub(crate) overridden: OnceCell<Vec<(String, EnvVar)>>,
+    pub(crate) hidden_grants: OnceCell<Vec<HiddenGrant>>,
 }
 
 /// A Dockerfile and who builds with it.
@@ -72,8 +75,8 @@ impl<'a> Context<'a> {
 
     /// The variables of `environment` that are written in a file and are not the project's, each with the path of
     /// its map.
-    pub fn overridden(&self) -> Vec<(String, EnvVar)> {
-        overridden(self.sources, self.documents, self.project)
+    pub fn overridden(&self) -> &[(String, EnvVar)] {
+        self.overridden.get_or_init(|| overridden(self.sources, self.documents, self.project))
     }
 
     /// What `include` and `extends` name, each with its path.
@@ -82,8 +85,8 @@ impl<'a> Context<'a> {
     }
 
     /// The grants that a later one of their list hides.
-    pub fn hidden_grants(&self) -> Vec<HiddenGrant> {
-        hidden_grants(self.sources, self.documents)
+    pub fn hidden_grants(&self) -> &[HiddenGrant] {
+        self.hidden_grants.get_or_init(|| hidden_grants(self.sources, self.documents))
     }
 
     /// The path of a secret's file. What a variable says is not known here, and an empty path is no file's.

@@ -49,7 +49,7 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
         service.environment.iter().for_each(|variable| check_variable(context, variable, &path, findings));
     }
     for (path, variable) in context.overridden() {
-        check_variable(context, &variable, &path, findings);
+        check_variable(context, variable, path, findings);
     }
 }
 

@@ -20,21 +20,15 @@ pub(super) fn overridden(
     let values = variables.filter_map(|variable| variable.value.as_ref());
     let mut seen: HashSet<(FileId, u32)> = values.map(|value| place(value.span)).collect();
     let mut found = Vec::new();
-    for document in documents {
-        let tree = Tree { document, sources };
-        for services in tree.under(document.root(), "services") {
-            for (service, node) in tree.entries(services) {
-                let path = format!("services.{}.environment", tree.text(service).unwrap_or_default());
-                for variables in tree.under(node, "environment") {
-                    for (variable, written) in tree.variables(variables) {
-                        let span = variable.value.as_ref().map_or(written, |value| value.span);
-                        // Both are looked at: `*alias` may stand for what is written elsewhere.
-                        let is_new = [!seen.contains(&place(written)), seen.insert(place(span))];
-                        if is_new == [true; 2] {
-                            found.push((path.clone(), variable));
-                        }
-                    }
-                }
+    for (tree, service, node) in services(sources, documents) {
+        let path = format!("services.{service}.environment");
+        let maps = tree.under(node, "environment").into_iter();
+        for (variable, written) in maps.flat_map(|variables| tree.variables(variables)) {
+            let span = variable.value.as_ref().map_or(written, |value| value.span);
+            // Both are looked at: `*alias` may stand for what is written elsewhere.
+            let is_new = [!seen.contains(&place(written)), seen.insert(place(span))];
+            if is_new == [true; 2] {
+                found.push((path.clone(), variable));
             }
         }
     }
@@ -60,14 +54,9 @@ pub struct HiddenGrant {
 /// The grants of one list that hide each other. (One that another file replaces is meant to be.)
 pub(super) fn hidden_grants(sources: &Sources, documents: &[Document]) -> Vec<HiddenGrant> {
     let mut found = Vec::new();
-    for document in documents {
-        let tree = Tree { document, sources };
-        for services in tree.under(document.root(), "services") {
-            for (service, node) in tree.entries(services) {
-                for grants in tree.under(node, "secrets") {
-                    tree.hidden(tree.text(service).unwrap_or_default(), grants, &mut found);
-                }
-            }
+    for (tree, service, node) in services(sources, documents) {
+        for grants in tree.under(node, "secrets") {
+            tree.hidden(service, grants, &mut found);
         }
     }
     found
@@ -85,22 +74,34 @@ pub(super) fn named_files(sources: &Sources, documents: &[Document]) -> Vec<(Str
                 found.extend(named.map(|text| (format!("include.{at}"), text)));
             }
         }
-        for services in tree.under(document.root(), "services") {
-            for (service, node) in tree.entries(services) {
-                let path = format!("services.{}.extends.file", tree.text(service).unwrap_or_default());
-                let extends = tree.under(node, "extends").into_iter();
-                let files = extends.flat_map(|extends| tree.under(extends, "file"));
-                found.extend(files.filter_map(|file| Some((path.clone(), tree.written(file)?))));
-            }
-        }
+    }
+    for (tree, service, node) in services(sources, documents) {
+        let path = format!("services.{service}.extends.file");
+        let extends = tree.under(node, "extends").into_iter();
+        let files = extends.flat_map(|extends| tree.under(extends, "file"));
+        found.extend(files.filter_map(|file| Some((path.clone(), tree.written(file)?))));
     }
     found
+}
+
+/// All services as they are written: where, their name, and what is said of them.
+fn services<'a>(
+    sources: &'a Sources,
+    documents: &'a [Document],
+) -> impl Iterator<Item = (Tree<'a>, &'a str, NodeId)> {
+    documents.iter().flat_map(move |document| {
+        let tree = Tree { document, sources };
+        let all = tree.under(document.root(), "services").into_iter();
+        let entries = all.flat_map(move |services| tree.entries(services));
+        entries.map(move |(name, node)| (tree, tree.text(name).unwrap_or_default(), node))
+    })
 }
 
 fn place(span: Span) -> (FileId, u32) {
     (span.file, span.start)
 }
 
+#[derive(Clone, Copy)]
 struct Tree<'a> {
     document: &'a Document,
     sources: &'a Sources,

@@ -54,7 +54,7 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
         })
         .map(|grant| &*grant.source.value)
         .collect();
-    let hidden: HashSet<String> = context.hidden_grants().into_iter().map(|grant| grant.name).collect();
+    let hidden: HashSet<&str> = context.hidden_grants().iter().map(|grant| grant.name.as_str()).collect();
     let names: HashSet<&str> = defined.iter().map(|secret| &*secret.name).collect();
     // A grant of a name that is nearly a defined one is secret-undefined's to report.
     let misspelt: HashSet<&str> = grants
