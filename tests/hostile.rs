@@ -160,6 +160,13 @@ fn ten_thousand_services_are_read() {
 }
 
 #[test]
+fn five_thousand_documents_are_read() {
+    let text = lines(5_000, &|number| format!("---\nservices: {{s{number}: {{image: x}}}}\n"));
+    let (accepted, said) = config(project(&[("compose.yaml", &text)]).path());
+    assert!(accepted && said.contains("\"s4999\""), "{}", &said[..said.len().min(2000)]);
+}
+
+#[test]
 fn a_link_out_of_the_project_is_followed_as_compose_follows_it() {
     let outside = project(&[("outside.yaml", "services: {b: {image: linked}}\n")]);
     let directory = project(&[("compose.yaml", "include: [link.yaml]\nservices: {a: {image: x}}\n")]);
@@ -228,4 +235,12 @@ fn variables_are_printed_by_name_as_compose_prints_them() {
         (&variables["Q"]["Required"], &variables["Z"]["PresenceValue"]),
         (&true.into(), &"alt".into())
     );
+}
+
+#[test]
+fn the_working_directory_is_pwd_where_nothing_sets_it() {
+    let directory = project(&[("compose.yaml", "services: {a: {image: x, hostname: 'at${PWD}'}}\n")]);
+    let (_, said) = config(directory.path());
+    let real = directory.path().canonicalize().unwrap();
+    assert!(said.contains(&format!("\"at{}\"", real.display())), "{said}");
 }

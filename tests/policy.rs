@@ -382,7 +382,8 @@ fn plant(project: &Project, directory: &str, files: &[(&str, &str)]) {
 
 #[test]
 fn every_rule_finds_its_instance_and_leaves_its_look_alike_alone() {
-    let seeded: BTreeSet<&str> = SEEDS.iter().map(|Seed(rule, ..)| *rule).chain(["swarm-limit"]).collect();
+    let seeded: BTreeSet<&str> =
+        SEEDS.iter().map(|Seed(rule, ..)| *rule).chain(["swarm-limit", "swarm-template"]).collect();
     let known: BTreeSet<&str> = ALL.iter().map(|rule| rule.id).collect();
     assert_eq!(seeded, known, "every rule has its seed");
     let project = Project::new();
@@ -510,6 +511,25 @@ fn swarms_limits_are_checked_when_swarm_is_the_target_and_only_then() {
     let count = |ran: &Ran| findings(ran).iter().filter(|(_, rule, _)| rule == "swarm-limit").count();
     assert_eq!(count(&swarm), 3, "{}", swarm.stdout);
     assert_eq!(count(&project.cosec(&["lint", "--format", "json"])), 0);
+}
+
+#[test]
+fn what_swarm_reads_otherwise_than_compose_is_told_when_swarm_is_the_target_and_only_then() {
+    let project = Project::new();
+    project.write(".env", "TAG=3\nOTHER=4\n");
+    project.write(".gitignore", ".env\n");
+    project.write(
+        "compose.yaml",
+        "services:\n  a:\n    image: x:${TAG}\n    hostname: ${HOST:?must-be-set}\n    command: run ${A:-${B}} ${TAG}\n",
+    );
+    let told = |ran: &Ran| -> Vec<(String, String)> {
+        let found = findings(ran).into_iter().filter(|(_, rule, _)| rule == "swarm-template");
+        found.map(|(file, _, severity)| (file, severity)).collect()
+    };
+    let swarm = project.cosec(&["lint", "--target", "swarm", "--format", "json"]);
+    let of = |severity: &str| told(&swarm).iter().filter(|(_, is)| is == severity).count();
+    assert_eq!((of("error"), of("info")), (2, 1), "{}", swarm.stdout);
+    assert_eq!(told(&project.cosec(&["lint", "--format", "json"])), []);
 }
 
 #[test]

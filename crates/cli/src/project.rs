@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use cosec_core::compose::template::Missing;
 use cosec_core::compose::{
-    self, BindingOrigin, Environment, Interpolation, LoadError, LoadRequest, Project, Resolved, Stack, Value,
+    self, Binding, BindingOrigin, Environment, Interpolation, LoadError, LoadRequest, Project, Resolved,
+    Stack, Value,
 };
 use cosec_core::files::{self, FILE_NAMES, FileSystem, OVERRIDE_NAMES};
 use cosec_core::lint::Outcome;
@@ -234,10 +235,16 @@ fn variable_files(environment: &Environment) -> Vec<PathBuf> {
 pub(crate) fn process_environment() -> Environment {
     let variables = std::env::vars_os();
     let lazy = std::env::var("COSEC_LAZY_INTERPOLATION").is_ok_and(|value| value == "1");
-    Environment::from_process(
+    let mut environment = Environment::from_process(
         variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
-    )
-    .lazily(lazy)
+    );
+    // A service manager may start programs without it; `docker` sets it then.
+    if let Some(directory) =
+        std::env::current_dir().ok().and_then(|path| path.into_os_string().into_string().ok())
+    {
+        environment.set_default("PWD", Binding { value: directory.into(), origin: BindingOrigin::Process });
+    }
+    environment.lazily(lazy)
 }
 
 /// Adds what the process environment does not set: from `--env-file` or COMPOSE_ENV_FILES, later ones over

@@ -10,9 +10,13 @@ use crate::files::join;
 use crate::source::Span;
 
 /// Writes out what a merged model has in short. Where loading is not strict, what cannot be understood
-/// stays as it is.
-pub(super) fn canonical(model: &mut Value, interpolation: Interpolation) -> Result<(), LoadError> {
-    let canonical = Canonical { interpolation, ports: Cell::new(0) };
+/// stays as it is. `ports` counts how many ports all have that are written out.
+pub(super) fn canonical(
+    model: &mut Value,
+    interpolation: Interpolation,
+    ports: &Cell<usize>,
+) -> Result<(), LoadError> {
+    let canonical = Canonical { interpolation, ports };
     for (name, entry) in members(model, "services") {
         if let Some(service) = entry.value.as_map_mut() {
             canonical.service(name, service)?;
@@ -42,13 +46,12 @@ pub(super) fn members<'m>(
 /// More ports than all of two addresses have. A range of nine bytes stands for up to 65,535 of them.
 const MOST_PORTS: usize = 1 << 17;
 
-struct Canonical {
+struct Canonical<'a> {
     interpolation: Interpolation,
-    /// How many ports the services have so far.
-    ports: Cell<usize>,
+    ports: &'a Cell<usize>,
 }
 
-impl Canonical {
+impl Canonical<'_> {
     /// An error in strict loading, nothing otherwise.
     fn refuse(&self, message: String, span: Span) -> Result<(), LoadError> {
         match self.interpolation {

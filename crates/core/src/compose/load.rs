@@ -2,10 +2,12 @@
 //! `!override`, interpolation, schema, canonical form. (compose-go `loader/loader.go`, `include.go`,
 //! `extends.go`)
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::changed::Layered;
 use super::decode::{DecodeError, Keys, decode};
 use super::environment::{Binding, BindingOrigin, Environment};
 use super::merge::Removed;
@@ -229,6 +231,7 @@ pub fn load(
         left_out: Vec::new(),
         included: 0,
         inherited: 0,
+        ports: Cell::new(0),
         real_directory: real(files, &join(request.working_directory, request.directory)),
         working_directory: request.working_directory,
     };
@@ -318,6 +321,8 @@ struct Loader<'a> {
     /// How many entries of `include:` have been read, and how many values services have from those they extend.
     included: usize,
     inherited: usize,
+    /// How many ports the short forms of all services stand for.
+    ports: Cell<usize>,
     /// Where the project is on disk, links followed.
     real_directory: String,
     working_directory: &'a str,
@@ -450,21 +455,28 @@ impl Loader<'_> {
     }
 
     /// A document over what there is. Writing short forms out can show two entries to be the same.
-    fn over(&mut self, base: Option<Value>, document: Value, validate: bool) -> Result<Value, LoadError> {
-        let base = base.unwrap_or_else(|| merge::empty(document.span));
-        let mut merged = merge::merge(self.sources, base, document, &mut self.removed)?;
-        unicity::enforce(&mut merged, self.interpolation)?;
-        if self.is_exact() {
-            if validate {
-                schema::validate(&merged)?;
-                if let Some(top) = merged.as_map_mut() {
-                    top.shift_remove("version");
-                }
+    fn over(&mut self, base: Option<Layered>, document: Value, validate: bool) -> Result<Layered, LoadError> {
+        let mut layered = base.unwrap_or_else(|| Layered::new(document.span));
+        let changed = layered.changed_by(&document);
+        layered.value = merge::merge(self.sources, layered.value, document, &mut self.removed)?;
+        layered.with(&changed, |part| {
+            unicity::enforce(part, self.interpolation)?;
+            if !self.is_exact() {
+                return Ok(());
             }
-            canonical::canonical(&mut merged, self.interpolation)?;
-            unicity::enforce(&mut merged, self.interpolation)?;
+            if validate {
+                schema::validate(part)?;
+            }
+            canonical::canonical(part, self.interpolation, &self.ports)?;
+            unicity::enforce(part, self.interpolation)
+        })?;
+        if self.is_exact()
+            && validate
+            && let Some(top) = layered.value.as_map_mut()
+        {
+            top.shift_remove("version");
         }
-        Ok(merged)
+        Ok(layered)
     }
 
     /// The project's name: from outside, from the last file that has one, or from the directory.
@@ -513,7 +525,7 @@ impl Loader<'_> {
         including: &[String],
     ) -> Result<Value, LoadError> {
         let mut including = including.to_vec();
-        let mut model: Option<Value> = None;
+        let mut model: Option<Layered> = None;
         for file in files {
             including.push(file.path.clone());
             for mut document in self.interpolated(file, location.environment)? {
@@ -522,7 +534,8 @@ impl Loader<'_> {
                 model = Some(self.over(model.take(), document, true)?);
             }
         }
-        let mut model = model.ok_or_else(|| LoadError::unreadable("compose.yaml", &ReadError::Missing))?;
+        let missing = || LoadError::unreadable("compose.yaml", &ReadError::Missing);
+        let mut model = model.ok_or_else(missing)?.value;
         if self.is_exact() {
             check::set_defaults(&mut model);
             check::check(&model)?;
@@ -674,11 +687,11 @@ impl Loader<'_> {
         let parsed = self.parse(path, Way::Extended(span)).map_err(|error| error.or_at(span))?;
         let documents =
             self.interpolated(&parsed, location.environment).map_err(|error| error.or_at(span))?;
-        let mut model: Option<Value> = None;
+        let mut model: Option<Layered> = None;
         for document in documents {
             model = Some(self.over(model.take(), document, false)?);
         }
-        let mut model = model.unwrap_or_else(|| merge::empty(span));
+        let mut model = model.map_or_else(|| merge::empty(span), |model| model.value);
         resolve::resolve_paths(self.files, &mut model, directory);
         let services = model.as_map_mut().and_then(|top| top.shift_remove("services"));
         let Some(MapEntry { value: Value { data: Data::Map(services), .. }, .. }) = services else {

@@ -48,6 +48,7 @@
 //! ```
 
 mod canonical;
+mod changed;
 mod check;
 mod consistency;
 mod decode;
@@ -82,6 +83,7 @@ pub use project::{
     default_name,
 };
 pub use resolved::{Resolved, config_yaml};
+pub(crate) use swarm::{Mistaken, read_by_swarm};
 pub use swarm::{Stack, read_stack};
 pub use value::{Data, Map, MapEntry, Mark, Part, PartKind, Template, Text, Value};
 pub use variables::{Variable, variables};

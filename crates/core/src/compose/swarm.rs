@@ -6,6 +6,8 @@ mod shape;
 
 use std::collections::HashSet;
 
+pub(crate) use dialect::{Mistaken, read_by_swarm};
+
 use super::decode::{Keys, decode};
 use super::environment::Environment;
 use super::load::{LoadError, yaml_version};

@@ -48,6 +48,7 @@ mod secret_undefined;
 mod secret_unsupported;
 mod secret_unused;
 mod swarm_limit;
+mod swarm_template;
 mod url_password;
 mod weak_password;
 
@@ -85,6 +86,7 @@ pub static ALL: &[&Rule] = &[
     &env_secret_hazard::ENV_SECRET_HAZARD,
     &secret_target_escape::SECRET_TARGET_ESCAPE,
     &swarm_limit::SWARM_LIMIT,
+    &swarm_template::SWARM_TEMPLATE,
     &secret_file_missing::SECRET_FILE_MISSING,
     &secret_trailing_newline::SECRET_TRAILING_NEWLINE,
     &secret_file_mode::SECRET_FILE_MODE,

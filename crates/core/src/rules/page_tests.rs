@@ -70,7 +70,7 @@ fn examples(page: &str, kind: &str) -> Vec<(String, &'static str)> {
 }
 
 fn lint_example(rule: &Rule, example: &str, path: &str, beside: &[(String, &'static str)]) -> Outcome {
-    let target = if rule.id == "swarm-limit" { Target::Swarm } else { Target::Compose };
+    let target = if rule.id.starts_with("swarm-") { Target::Swarm } else { Target::Compose };
     let options = LintOptions { persona: rule.persona, target, ..LintOptions::default() };
     lint_file(&Example(example, path, beside), path, &options)
 }

@@ -1,9 +1,12 @@
 //! Templates as `docker stack` reads them. `$V-x` has a default, a lone `$` is an error, nothing nests, and there is
 //! no `:+`. (docker/cli `cli/compose/template/template.go`, `cli/compose/loader/interpolate.go`)
 
+use std::ops::Range;
+
 use super::super::environment::Environment;
 use super::super::interpolate::{Cast, each_text};
 use super::super::load::LoadError;
+use super::super::template::{Operator, Piece, parse};
 use super::super::value::{Data, Value};
 
 /// Replaces the variables of a document.
@@ -108,6 +111,53 @@ fn evaluate(expression: &str, environment: &Environment) -> Result<String, Probl
     Ok(look_up(expression).unwrap_or_default())
 }
 
+/// How `docker stack` reads a template otherwise than Compose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mistaken {
+    /// It refuses it.
+    Refused,
+    /// `$NAME-…`: what follows is a default.
+    Bare,
+    /// A default in which Compose replaces something.
+    Nested,
+    /// `${NAME?a-b}`: a default stands in the message.
+    Message,
+}
+
+/// What `docker stack` would read otherwise of a text that Compose takes, and where. It is told from the text alone,
+/// whatever the variables are. Of several the first.
+pub(crate) fn read_by_swarm(text: &str) -> Option<(Mistaken, Range<usize>)> {
+    let pieces = parse(text).ok()?;
+    pieces.into_iter().find_map(|piece| match piece {
+        Piece::Dollar(_) => None,
+        Piece::Literal(range) => {
+            let at = range.start + text[range].find('$')?;
+            Some((Mistaken::Refused, at..at + 1))
+        }
+        Piece::Variable { range, fallback: None, .. } => {
+            let braced = text[range.clone()].starts_with("${");
+            let rest = &text[range.end..];
+            let operator = rest.strip_prefix(':').unwrap_or(rest);
+            (!braced && operator.starts_with(['-', '?'])).then_some((Mistaken::Bare, range))
+        }
+        Piece::Variable { range, fallback: Some(fallback), .. } => {
+            let said = &text[fallback.range];
+            let mistaken = match fallback.operator {
+                Operator::Alternate => Mistaken::Refused,
+                Operator::Default
+                    if said.contains(['$', '}']) || (!fallback.colon && said.contains(":-")) =>
+                {
+                    Mistaken::Nested
+                }
+                Operator::Required if said.contains('-') => Mistaken::Message,
+                Operator::Required if said.contains('}') => Mistaken::Nested,
+                _ => return None,
+            };
+            Some((mistaken, range))
+        }
+    })
+}
+
 /// The type that an interpolated text becomes.
 fn cast(path: &[&str]) -> Option<Cast> {
     Some(match path {
@@ -166,5 +216,39 @@ mod tests {
             assert_eq!(said(text), Err(Problem::Invalid), "{text}");
         }
         assert_eq!(said("${U:?because}"), Err(Problem::Required("U".to_owned())));
+    }
+
+    /// Compose's reading of a text, and Swarm's: the same wherever nothing is told, another or none where something is.
+    #[test]
+    fn what_swarm_reads_otherwise_is_told_and_nothing_else_is() {
+        use super::super::super::template::{Missing, evaluate};
+        let mut environment = Environment::default();
+        for (name, value) in [("V", "val"), ("E", "")] {
+            environment.set(name, Binding { value: value.into(), origin: BindingOrigin::Process });
+        }
+        let names = ["V", "E", "U"];
+        let tails = [
+            "", "-d", ":-d", "?m", ":?m n", "?m-n", ":?m:-n", ":-${V}", "-${U}", ":-a$$b", "+x", ":+x",
+            "-a:-b", ":-a-b", ":-{a}", "?a$V", "?a{b}c",
+        ];
+        let mut texts: Vec<String> =
+            ["$", "a$ b", "$$", "$$V", "x", "$1", "$V-x", "$U-x", "$U:-x", "$E?x", "$V.x", "${V}-x"]
+                .map(str::to_owned)
+                .to_vec();
+        texts.extend(
+            names.iter().flat_map(|name| tails.iter().map(move |tail| format!("a ${{{name}{tail}}} b"))),
+        );
+        let mut of_each = [0, 0];
+        for text in texts {
+            // An unused variable's difference is one all the same: each text is read with each of the three names.
+            let differs = names.iter().any(|name| {
+                let text = text.replace(['V', 'E', 'U'], name);
+                let compose = evaluate(&text, &environment, Missing::Refuse).map(|(value, _)| value).ok();
+                compose != substitute(&text, &environment).ok()
+            });
+            assert_eq!(read_by_swarm(&text).is_some(), differs, "{text}");
+            of_each[usize::from(differs)] += 1;
+        }
+        assert!(of_each.iter().all(|count| *count > 10), "{of_each:?}");
     }
 }
