@@ -253,6 +253,12 @@ pub fn load(
         environment: &environment,
     };
     let root = loader.model(&named, &location, &[])?;
+    if loader.is_exact() && root.as_map().is_some_and(|top| top.is_empty()) {
+        return Err(LoadError::new(
+            "the project is empty; a Compose file needs at least `services:`",
+            root.span,
+        ));
+    }
     let (ways, removed, left_out) = loader.told();
     let profiles = with_profiles_of(&root, request);
     let resolved = match request.interpolation {
