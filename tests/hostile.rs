@@ -244,3 +244,14 @@ fn the_working_directory_is_pwd_where_nothing_sets_it() {
     let real = directory.path().canonicalize().unwrap();
     assert!(said.contains(&format!("\"at{}\"", real.display())), "{said}");
 }
+
+#[test]
+fn a_variable_that_nothing_sets_is_told_once_with_its_place() {
+    let text =
+        "services:\n  a: {image: 'x:${TAG}', hostname: '${A:-$TAG}${B:-b}', labels: ['l=$$C$LABEL']}\n";
+    let (accepted, said) = config(project(&[("compose.yaml", text), (".env", "A=1\n")]).path());
+    let warnings: Vec<&str> = said.lines().filter(|line| line.starts_with("warning: ")).collect();
+    let [tag, label] = warnings.as_slice() else { panic!("{warnings:?}") };
+    assert!(accepted && tag.starts_with("warning: compose.yaml:2:14: the variable TAG is not set"), "{tag}");
+    assert!(label.starts_with("warning: compose.yaml:2:66: the variable LABEL is not set"), "{label}");
+}

@@ -10,6 +10,7 @@ use cosec_core::compose::{
 use cosec_core::files::{self, FILE_NAMES, FileSystem, OVERRIDE_NAMES};
 use cosec_core::lint::Outcome;
 use cosec_core::report;
+use cosec_core::source::Span;
 use zeroize::Zeroizing;
 
 use crate::args::ProjectArgs;
@@ -32,6 +33,8 @@ pub(crate) struct Loaded {
     pub(crate) environment: Environment,
     /// The env files that they come from, absolute: of a group the last to set one counts, of the groups the first.
     env_files: Vec<Vec<PathBuf>>,
+    /// The variables that are empty because nothing sets them, each with a place that it stands at.
+    unset: Vec<(String, Span)>,
     /// Texts and trees, for errors with excerpts.
     outcome: Outcome,
 }
@@ -105,13 +108,13 @@ pub(crate) fn load(args: &ProjectArgs, services: &[String], purpose: Purpose) ->
         services,
     };
     let loaded = cosec_core::compose::load(&disk, &mut outcome.sources, &mut outcome.documents, &request);
-    let (project, resolved, root) = match loaded {
-        Ok(loaded) => (loaded.project, loaded.resolved, loaded.root),
+    let (project, resolved, root, unset) = match loaded {
+        Ok(loaded) => (loaded.project, loaded.resolved, loaded.root, loaded.unset),
         Err(error) => return Err(shown(&outcome, &error)),
     };
     let files = files.iter().map(|file| absolute(file)).collect();
     let directory = absolute(&directory);
-    Ok(Loaded { project, resolved, root, files, directory, environment, env_files, outcome })
+    Ok(Loaded { project, resolved, root, files, directory, environment, env_files, unset, outcome })
 }
 
 /// The files as `docker stack` would read them: without `.env`. The files are found as Compose finds them, but for the
@@ -160,6 +163,21 @@ pub(crate) fn environment_of(args: &ProjectArgs, directory: &Path) -> Result<Env
 }
 
 impl Loaded {
+    /// Says on standard error which variables are empty because nothing sets them. Compose goes on then, too.
+    pub(crate) fn warn_of_unset(&self) {
+        for (name, span) in &self.unset {
+            let file = self.outcome.sources.file(span.file);
+            let place = file.position(span.start);
+            anstream::eprintln!(
+                "warning: {}:{}:{}: the variable {name} is not set, so it is empty; set it in the environment or in .env, or \
+                 write ${{{name}:-default}}",
+                shown_path(Path::new(file.path())),
+                place.line,
+                place.column,
+            );
+        }
+    }
+
     /// An error of a later step, shown in the file.
     pub(crate) fn show(&self, error: &LoadError) -> Failure {
         shown(&self.outcome, error)

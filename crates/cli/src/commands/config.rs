@@ -19,6 +19,7 @@ pub(crate) fn run(project: &ProjectArgs, args: &ConfigArgs) -> Result<ExitCode, 
     let template = args.no_interpolate || args.variables;
     let purpose = if template { Purpose::ShowTemplate } else { Purpose::Show };
     let loaded = project::load(project, &args.services_named, purpose)?;
+    loaded.warn_of_unset();
     let Some(resolved) = &loaded.resolved else { return Ok(ExitCode::SUCCESS) };
     if args.variables {
         print_variables(resolved, args.format)?;

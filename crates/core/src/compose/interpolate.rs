@@ -1,20 +1,29 @@
 //! Variables replaced in all values, then text turned into the type that its place wants.
 //! (compose-go `interpolation/interpolation.go`, `loader/interpolate.go`)
 
+use std::cell::RefCell;
+
+use indexmap::IndexMap;
+
 use super::environment::Environment;
 use super::load::{Interpolation, LoadError};
-use super::template::{self, Missing, TemplateError};
+use super::template::{self, Missing, Piece, TemplateError};
 use super::value::{Data, Template, Value};
+use crate::source::Span;
 
-/// Replaces the variables of a document.
+/// Replaces the variables of a document. Adds to `unset` those that have no value and no default.
 pub(super) fn interpolate(
     document: &mut Value,
     environment: &Environment,
     interpolation: Interpolation,
+    unset: &mut Unset,
 ) -> Result<(), LoadError> {
-    let interpolator = Interpolator { environment, interpolation };
+    let interpolator = Interpolator { environment, interpolation, unset: RefCell::new(unset) };
     each_text(document, &mut Vec::new(), &|value, path| interpolator.text(value, path))
 }
+
+/// Variables by their names, each with the first text that has it.
+pub(super) type Unset = IndexMap<String, Span>;
 
 /// Where a value stands; an item of a list is `[]`.
 type Path<'v> = Vec<&'v str>;
@@ -51,15 +60,32 @@ pub(super) fn each_text<'v>(
 struct Interpolator<'e> {
     environment: &'e Environment,
     interpolation: Interpolation,
+    unset: RefCell<&'e mut Unset>,
 }
 
 impl Interpolator<'_> {
+    fn note_unset(&self, text: &str, pieces: &[Piece], span: Span) {
+        for piece in pieces {
+            let Piece::Variable { name, fallback, .. } = piece else { continue };
+            match fallback {
+                Some(fallback) => self.note_unset(text, &fallback.pieces, span),
+                None if self.environment.get(&text[name.clone()]).is_none() => {
+                    self.unset.borrow_mut().entry(text[name.clone()].to_owned()).or_insert(span);
+                }
+                None => {}
+            }
+        }
+    }
+
     fn text(&self, value: &mut Value, path: &[&str]) -> Result<(), LoadError> {
         let Data::Str(text) = &value.data else { return Ok(()) };
         let mut text = text.clone();
         if text.contains('$') {
             match template::evaluate(&text, self.environment, self.interpolation.missing()) {
                 Ok((result, parts)) => {
+                    if self.interpolation == Interpolation::Strict {
+                        self.note_unset(&text, &template::parse(&text).unwrap_or_default(), value.span);
+                    }
                     value.template = Some(Template { text, parts }.into());
                     text = result.into();
                     value.data = Data::Str(text.clone());

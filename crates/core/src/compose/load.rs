@@ -83,6 +83,9 @@ pub struct Loaded {
     pub removed: Vec<Removed>,
     /// What lenient loading had to leave out.
     pub left_out: Vec<String>,
+    /// Of strict loading, the variables that have neither a value nor a default, which makes them empty; each with
+    /// the first text that has it.
+    pub unset: Vec<(String, Span)>,
 }
 
 /// Why a file was read. With the span of a value, it tells how the value came into the project.
@@ -229,6 +232,7 @@ pub fn load(
         bases: HashMap::new(),
         removed: Vec::new(),
         left_out: Vec::new(),
+        unset: interpolate::Unset::default(),
         included: 0,
         inherited: 0,
         ports: Cell::new(0),
@@ -259,14 +263,15 @@ pub fn load(
             root.span,
         ));
     }
-    let (ways, removed, left_out) = loader.told();
+    let Loader { ways, removed, left_out, unset, sources, .. } = loader;
+    let unset = unset.into_iter().collect();
     let profiles = with_profiles_of(&root, request);
     let resolved = match request.interpolation {
         Interpolation::Lenient => None,
         _ => Some(Resolved::new(files, sources, &root, &name, &environment, &profiles, request)?),
     };
     let project = Project::read(sources, &root, request, name, &profiles)?;
-    Ok(Loaded { root, project, resolved, ways, removed, left_out })
+    Ok(Loaded { root, project, resolved, ways, removed, left_out, unset })
 }
 
 /// Naming a service enables its profiles, for all services that have them.
@@ -324,6 +329,7 @@ struct Loader<'a> {
     bases: HashMap<(String, String), Map>,
     removed: Vec<Removed>,
     left_out: Vec<String>,
+    unset: interpolate::Unset,
     /// How many entries of `include:` have been read, and how many values services have from those they extend.
     included: usize,
     inherited: usize,
@@ -360,11 +366,6 @@ struct Location<'e> {
 type Extending = Vec<(String, Arc<str>)>;
 
 impl Loader<'_> {
-    /// What is left to tell when all is loaded.
-    fn told(self) -> (Ways, Vec<Removed>, Vec<String>) {
-        (self.ways, self.removed, self.left_out)
-    }
-
     /// Takes a text in, with what led to it.
     fn add(&mut self, path: &str, text: String, way: Way) -> FileId {
         let file = self.sources.add(path, text);
@@ -449,7 +450,7 @@ impl Loader<'_> {
         };
         if self.interpolation != Interpolation::None {
             for document in &mut documents {
-                interpolate::interpolate(document, environment, self.interpolation)?;
+                interpolate::interpolate(document, environment, self.interpolation, &mut self.unset)?;
             }
         }
         Ok(documents)
