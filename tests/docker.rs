@@ -13,6 +13,7 @@
 
 mod rig;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -279,6 +280,9 @@ fn scope(engine: &Engine) {
     let file = mount.join("app/run/secrets/pw");
     let refused = std::fs::read(&file).unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::PermissionDenied, "root of the host");
+    let id = project.docker(&["compose", "ps", "-q", "app"]).succeeds().stdout;
+    let named = read_in_a_cgroup_called(id.trim(), &file);
+    assert!(named.contains("Permission denied"), "a host process that calls its cgroup by the id: {named}");
     let stolen = project.docker(&["compose", "exec", "-T", "thief", "cat", "/stolen/app/run/secrets/pw"]);
     assert_eq!(stolen.code, 1);
     assert!(stolen.stderr.contains("Permission denied"), "root of another service: {}", stolen.stderr);
@@ -288,11 +292,29 @@ fn scope(engine: &Engine) {
         |word: &str| audit.lines().find(|line| line.contains(word)).unwrap_or_else(|| panic!("{audit}"));
     assert!(line("outside the project's containers").contains("\"outcome\":\"denied\""));
     assert!(line("is of no service of project").contains("\"outcome\":\"denied\""));
+    assert!(line("its cgroup has the id of container").contains("\"outcome\":\"denied\""));
     assert!(line("allowed").contains(&format!("\"container_name\":\"{}-app-1\"", project.name)));
     project.cosec(&["up", "--allow-host", "-d"]).succeeds();
     let read = std::fs::read(&file).unwrap_or_else(|error| panic!("{error}: {}", project.audit()));
     assert_eq!(read, b"value", "the policy lets the host in");
     down(&project);
+}
+
+/// What `cat` says in a new cgroup of a given name, which anybody may make to whom some cgroup is left.
+fn read_in_a_cgroup_called(name: &str, file: &Path) -> String {
+    let roots = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup", "/sys/fs/cgroup/systemd"].map(Path::new);
+    let root = roots.into_iter().find(|root| root.join("cgroup.procs").exists()).expect("a cgroup file system");
+    let group = root.join(format!("cosec-test-{}", std::process::id())).join(name);
+    std::fs::create_dir_all(&group).unwrap();
+    let output = std::process::Command::new("sh")
+        .args(["-c", "echo $$ > \"$1/cgroup.procs\" && exec cat \"$2\"", "sh"])
+        .args([group.as_path(), file])
+        .output()
+        .unwrap();
+    for directory in [group.as_path(), group.parent().unwrap()] {
+        std::fs::remove_dir(directory).unwrap();
+    }
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
 }
 
 fn busy_mount_point(engine: &Engine) {

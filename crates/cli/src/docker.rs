@@ -47,9 +47,9 @@ impl Docker {
         Docker { program: std::env::var_os("COSEC_DOCKER").unwrap_or_else(|| "docker".into()) }
     }
 
-    /// A container's name and labels; `None` if the engine does not have it.
-    pub(crate) fn labels(&self, id: &str) -> Result<Option<(String, Value)>, Failure> {
-        const FORMAT: &str = "{{json .Name}}\n{{json .Config.Labels}}";
+    /// What the engine says of a container; `None` if it does not have it.
+    pub(crate) fn container(&self, id: &str) -> Result<Option<Inspected>, Failure> {
+        const FORMAT: &str = "[{{json .Name}},{{json .Config.Labels}},{{json .State.Pid}}]";
         let output = self.run(&["inspect", "--type", "container", "--format", FORMAT, id])?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
@@ -61,13 +61,10 @@ impl Docker {
                 Err(Failure::Cannot(reason))
             };
         }
-        let mut lines = text.lines().map(serde_json::from_str::<Value>);
-        match (lines.next(), lines.next()) {
-            (Some(Ok(name)), Some(Ok(labels))) => {
-                Ok(Some((name.as_str().unwrap_or_default().trim_start_matches('/').to_owned(), labels)))
-            }
-            _ => Err(Failure::Cannot("docker inspect did not answer as expected".to_owned())),
-        }
+        let [name, labels, pid] = serde_json::from_str::<[Value; 3]>(&text)
+            .map_err(|_| Failure::Cannot("docker inspect did not answer as expected".to_owned()))?;
+        let name = name.as_str().unwrap_or_default().trim_start_matches('/').to_owned();
+        Ok(Some(Inspected { name, labels, pid: pid.as_u64().unwrap_or(0) }))
     }
 
     /// The ids of a service's running containers.
@@ -175,6 +172,14 @@ impl Docker {
     fn output(&self, arguments: &[&str]) -> std::io::Result<Output> {
         Command::new(&self.program).args(arguments).stdin(Stdio::null()).output()
     }
+}
+
+/// What the engine says of a container.
+pub(crate) struct Inspected {
+    pub(crate) name: String,
+    pub(crate) labels: Value,
+    /// Its first process, as this machine counts; 0 if it does not run.
+    pub(crate) pid: u64,
 }
 
 /// A container, as far as a repair needs to know it.

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use rustix::fs::{Mode, OFlags, open, openat, readlinkat};
 
+use crate::cgroup::container_ids;
 use crate::spec::Grant;
 
 /// Who asks. What /proc does not tell is left empty.
@@ -22,8 +23,10 @@ pub(crate) struct Caller {
     pub(crate) exe: Option<String>,
     /// Whether /proc knows the process, and it is still who asked.
     pub(crate) known: bool,
-    /// The ids of the containers it is in, the innermost last.
+    /// The ids of the containers that its cgroups name, the innermost last.
     pub(crate) containers: Vec<String>,
+    /// Its cgroups, as /proc has them.
+    pub(crate) cgroups: String,
 }
 
 const CAP_DAC_OVERRIDE: u64 = 1 << 1;
@@ -61,12 +64,12 @@ impl Caller {
         caller.exe = process
             .link("exe")
             .or_else(|| process.read("comm", &mut room).map(|comm| comm.trim().to_owned()));
-        caller.containers =
-            process.read("cgroup", &mut room).as_deref().map(container_ids).unwrap_or_default();
+        caller.cgroups = process.read("cgroup", &mut room).map(Cow::into_owned).unwrap_or_default();
+        caller.containers = container_ids(&caller.cgroups);
         caller
     }
 
-    /// The id of the container it is in.
+    /// The id of the container that its cgroup names.
     pub(crate) fn container(&self) -> Option<&str> {
         self.containers.last().map(String::as_str)
     }
@@ -126,23 +129,6 @@ impl Process {
     }
 }
 
-/// The groups of 64 hexadecimal digits in a cgroup path: Docker's, containerd's and podman's container ids.
-fn container_ids(cgroups: &str) -> Vec<String> {
-    let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    let mut found: Vec<String> = Vec::new();
-    // Of cgroup v1 there is a line for each controller, and all say the same.
-    for line in cgroups.lines() {
-        let path = line.splitn(3, ':').nth(2).unwrap_or_default();
-        let ids = path.split(|c: char| !c.is_ascii_alphanumeric());
-        for id in ids.filter(|part| part.len() == 64 && part.bytes().all(is_hex)) {
-            if !found.iter().any(|known| known == id) {
-                found.push(id.to_owned());
-            }
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,14 +152,5 @@ mod tests {
         assert!(reads(caller(7, 7, &[], false), 0o444));
         assert!(!reads(caller(0, 0, &[], false), 0o400), "root without capabilities is one of the others");
         assert!(reads(caller(0, 0, &[], true), 0o400));
-    }
-
-    #[test]
-    fn a_container_is_known_by_its_cgroup() {
-        let (id, inner) = ("a".repeat(64), "b".repeat(64));
-        assert_eq!(container_ids(&format!("0::/system.slice/docker-{id}.scope\n")), [id.as_str()]);
-        assert_eq!(container_ids(&format!("1:cpu:/docker/{id}\n0::/docker/{id}\n")), [id.as_str()]);
-        assert_eq!(container_ids(&format!("0::/docker/{id}/docker/{inner}\n")), [id, inner]);
-        assert_eq!(container_ids("0::/user.slice\n"), [""; 0]);
     }
 }

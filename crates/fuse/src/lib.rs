@@ -49,6 +49,7 @@
 
 mod audit;
 mod caller;
+mod cgroup;
 mod channel;
 mod filesystem;
 mod heal;
@@ -68,6 +69,7 @@ mod watch;
 mod worker;
 
 pub use audit::AuditError;
+pub use cgroup::places;
 pub use channel::ChannelError;
 pub use heal::heal;
 pub use memory::{HeldValues, SecretBytes, WipingAllocator, keep_others_out};

@@ -1,13 +1,15 @@
 //! Whether a caller belongs to the service that a file is for.
 //!
-//! The kernel says which process asks; its cgroup says in which container it is; whose container that is only
-//! the engine knows, whom the supervisor asks once for each container. A container's labels never change.
+//! The kernel says which process asks; its cgroup says in which container it is; whose container that is, and whether
+//! that cgroup is the container's own, only the engine knows, whom the supervisor asks once for each container. A
+//! container's labels and its cgroup never change.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::caller::Caller;
+use crate::cgroup::is_in;
 use crate::spec::{Container, Grant, Scope};
 
 /// A container that the engine does not know is asked for again after this long.
@@ -75,10 +77,13 @@ impl Containers {
             };
         }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut ask, mut waiting) = (Vec::new(), false);
+        let (mut ask, mut waiting, mut only_named) = (Vec::new(), false, None);
         // The innermost is last: an engine inside a container has containers of its own.
         for id in caller.containers.iter().rev() {
             match known.get(id) {
+                Some(Known::Is(container)) if !is_in(&container.cgroups, &caller.cgroups) => {
+                    only_named = Some(container.name.clone());
+                }
                 Some(Known::Is(container)) if ask.is_empty() && !waiting => {
                     // A container without a service is not the host's.
                     let own = container.project == project && !container.service.is_empty();
@@ -100,7 +105,10 @@ impl Containers {
             }
         }
         if ask.is_empty() && !waiting {
-            return Decision::Outside("the engine does not know the container".to_owned());
+            return Decision::Outside(match only_named {
+                Some(name) => format!("its cgroup has the id of container {name} and is another"),
+                None => "the engine does not know the container".to_owned(),
+            });
         }
         Decision::Ask(ask)
     }
@@ -110,8 +118,15 @@ impl Containers {
 mod tests {
     use super::*;
 
-    fn container(project: &str, service: &str) -> Container {
-        Container { name: "c".into(), project: project.into(), service: service.into() }
+    /// Of a service `PROJECT/SERVICE`, at a place.
+    fn container(place: &str, of: &str) -> Container {
+        let (project, service) = of.split_once('/').unwrap();
+        Container {
+            name: "c".into(),
+            project: project.into(),
+            service: service.into(),
+            cgroups: vec![format!(":/{place}")],
+        }
     }
 
     fn grants(services: &[&str]) -> Vec<Grant> {
@@ -123,23 +138,44 @@ mod tests {
         Decision::Inside { grant, container: container.map(str::to_owned) }
     }
 
-    fn caller(containers: &[&str]) -> Caller {
-        let containers = containers.iter().map(|id| (*id).to_owned()).collect();
-        Caller { known: true, containers, ..Caller::default() }
+    fn caller(ids: &[&str]) -> Caller {
+        let containers = ids.iter().map(|id| (*id).to_owned()).collect();
+        let cgroups = format!("0::/{}\n", ids.join("/"));
+        Caller { known: true, containers, cgroups, ..Caller::default() }
     }
 
     #[test]
     fn only_containers_of_the_files_own_service_are_inside() {
         let containers = Containers::knowing([
-            ("web".to_owned(), container("shop", "web")),
-            ("db".to_owned(), container("shop", "db")),
-            ("twin".to_owned(), container("other", "web")),
+            ("web".to_owned(), container("web", "shop/web")),
+            ("db".to_owned(), container("db", "shop/db")),
+            ("twin".to_owned(), container("twin", "other/web")),
         ]);
         let scope = Scope::Services { host: false };
         let decide = |id: &str| containers.decide(scope, "shop", &grants(&["web"]), &caller(&[id]));
         assert_eq!(decide("web"), inside(0, Some("c")));
         assert!(matches!(decide("db"), Decision::Outside(_)));
         assert!(matches!(decide("twin"), Decision::Outside(_)));
+    }
+
+    #[test]
+    fn who_only_calls_its_cgroup_by_a_containers_id_is_outside() {
+        let containers = Containers::knowing([
+            ("web".to_owned(), container("docker/web", "shop/web")),
+            ("db".to_owned(), container("docker/db", "shop/db")),
+        ]);
+        let decide = |cgroup: &str, ids: &[&str], granted: &str| {
+            let caller = Caller { cgroups: format!("0::/{cgroup}\n"), ..caller(ids) };
+            containers.decide(Scope::Services { host: true }, "shop", &grants(&[granted]), &caller)
+        };
+        assert_eq!(decide("docker/web", &["web"], "web"), inside(0, Some("c")));
+        assert!(matches!(decide("user.slice/web", &["web"], "web"), Decision::Outside(_)));
+        assert!(matches!(decide("docker/db/web", &["db", "web"], "web"), Decision::Outside(_)), "from db");
+        assert_eq!(
+            decide("docker/db/web", &["db", "web"], "db"),
+            inside(0, Some("c")),
+            "it is db all the same"
+        );
     }
 
     #[test]
@@ -155,11 +191,10 @@ mod tests {
 
     #[test]
     fn of_a_file_for_several_each_service_and_the_host_get_their_own_grant() {
-        let nobodys = Container { service: String::new(), ..container("shop", "") };
         let containers = Containers::knowing([
-            ("db".to_owned(), container("shop", "db")),
-            ("other".to_owned(), container("shop", "other")),
-            ("nobodys".to_owned(), nobodys),
+            ("db".to_owned(), container("db", "shop/db")),
+            ("other".to_owned(), container("other", "shop/other")),
+            ("nobodys".to_owned(), container("nobodys", "shop/")),
         ]);
         let decide = |caller: &Caller| {
             let grants = grants(&["web", "db", ""]);
@@ -179,7 +214,7 @@ mod tests {
         assert_eq!(decide(&["outer", "inner"]), Decision::Ask(vec!["inner".into(), "outer".into()]));
         assert_eq!(decide(&["outer", "inner"]), Decision::Ask(vec![]), "asked, not answered");
         containers.learn("inner".into(), None);
-        containers.learn("outer".into(), Some(container("shop", "web")));
+        containers.learn("outer".into(), Some(container("outer", "shop/web")));
         assert_eq!(decide(&["outer", "inner"]), inside(0, Some("c")));
         containers.learn("outer".into(), None);
         assert!(matches!(decide(&["outer", "inner"]), Decision::Outside(_)));

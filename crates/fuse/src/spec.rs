@@ -170,6 +170,8 @@ pub struct Container {
     pub project: String,
     /// The service it belongs to; empty for none.
     pub service: String,
+    /// Where it is, see [`crate::places`].
+    pub cgroups: Vec<String>,
 }
 
 /// A service whose secrets have changed.

@@ -8,15 +8,17 @@ use serde_json::Value;
 use crate::docker::Docker;
 use crate::failure::Failure;
 
-/// Prints a container's project and service, or `null`.
+/// Prints a container's project and service and where it is, or `null`: nobody is in one that does not run.
 pub(crate) fn container(id: &str) -> Result<ExitCode, Failure> {
-    let container = Docker::unchecked().labels(id)?.map(|(name, labels)| {
-        let label = |key: &str| labels[key].as_str().unwrap_or_default().to_owned();
-        Container {
-            name,
+    let container = Docker::unchecked().container(id)?.and_then(|container| {
+        let label = |key: &str| container.labels[key].as_str().unwrap_or_default().to_owned();
+        let cgroups = std::fs::read_to_string(format!("/proc/{}/cgroup", container.pid)).ok()?;
+        Some(Container {
             project: label("com.docker.compose.project"),
             service: label("com.docker.compose.service"),
-        }
+            name: container.name,
+            cgroups: cosec_fuse::places(id, &cgroups),
+        })
     });
     let text = serde_json::to_string(&container)
         .map_err(|error| Failure::Cannot(format!("cannot write the answer: {error}")))?;
