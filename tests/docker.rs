@@ -303,7 +303,8 @@ fn scope(engine: &Engine) {
 /// What `cat` says in a new cgroup of a given name, which anybody may make to whom some cgroup is left.
 fn read_in_a_cgroup_called(name: &str, file: &Path) -> String {
     let roots = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup", "/sys/fs/cgroup/systemd"].map(Path::new);
-    let root = roots.into_iter().find(|root| root.join("cgroup.procs").exists()).expect("a cgroup file system");
+    let root =
+        roots.into_iter().find(|root| root.join("cgroup.procs").exists()).expect("a cgroup file system");
     let group = root.join(format!("cosec-test-{}", std::process::id())).join(name);
     std::fs::create_dir_all(&group).unwrap();
     let output = std::process::Command::new("sh")
@@ -933,8 +934,28 @@ fn mounted_files(engine: &Engine) {
     };
     let before = facts();
     let inode = std::fs::metadata(project.path("secrets/pw")).unwrap().ino();
+    let mode = |path: &str, mode: u32| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(project.path(path), mode).unwrap();
+    };
+    mode(".", 0o755);
+    mode("secrets", 0o700);
+    let closed = std::fs::metadata(project.path("secrets")).unwrap();
+    // Whoever is not the owner, also by a name that the owner has just looked up.
+    let other = |command: &str| {
+        std::fs::read(project.path("secrets/README")).unwrap();
+        let mut other = std::process::Command::new("setpriv");
+        other.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "sh", "-c", command]);
+        other.current_dir(project.directory()).output().unwrap()
+    };
+    assert!(!other("cat secrets/README || ls secrets").status.success(), "closed before");
     project.cosec(&["mount"]).succeeds();
     assert_eq!(facts(), before, "the host sees what was there");
+    let served = std::fs::metadata(project.path("secrets")).unwrap();
+    assert_eq!((served.mode(), served.uid()), (closed.mode(), closed.uid()), "and how the directory is");
+    let refused = other("cat secrets/README || ls secrets || cat secrets/old/pw || cd secrets");
+    assert_eq!((refused.status.success(), refused.stdout.len()), (false, 0), "{refused:?}");
+    assert_eq!(other("exit 0").status.code(), Some(0));
     let git = std::process::Command::new("git")
         .args(["status", "--porcelain"])
         .current_dir(project.directory())
@@ -956,6 +977,23 @@ fn mounted_files(engine: &Engine) {
     assert_eq!(facts(), before);
     assert_eq!(std::fs::metadata(project.path("secrets/pw")).unwrap().ino(), inode, "the very file");
     project.assert_nothing_left();
+
+    let text = std::fs::read_to_string(project.path("compose.yaml")).unwrap();
+    let twice = "secrets: [{source: pw, target: a, mode: 0400}, {source: pw, target: b, mode: 0444}]";
+    project.write("compose.yaml", text.replace("secrets: [pw]", twice));
+    project.cosec(&["mount"]).fails(1, &["service `app` is granted `pw` twice", "cosec up"]);
+    project.assert_nothing_left();
+    project.write(
+        "compose.yaml",
+        text.replace("secrets: [pw]", "secrets: [pw]\n    volumes: [\"./secrets:/s:ro\"]"),
+    );
+    project.cosec(&["mount"]).succeeds();
+    plain_up(&project);
+    let both = exec(&project, None, "cat /s/README /run/secrets/pw").succeeds().stdout;
+    assert_eq!(both, "what is whatvalue", "a directory that is bound shows the files in it");
+    project.docker(&["compose", "down", "--timeout", "0"]).succeeds();
+    project.cosec(&["umount"]).succeeds();
+    project.write("compose.yaml", &text);
 
     project.write("pw", "value");
     project.write(".gitignore", "/secrets/\n/pw\n");

@@ -105,6 +105,7 @@ pub(crate) fn serve(
         files,
         scope: Scope::Everyone,
         audit: audit_spec(&limits, audit),
+        directories: Vec::new(),
         max_size: limits.max_size,
         keep: limits.versions,
         hooks: BTreeMap::new(),

@@ -12,7 +12,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use cosec_core::plan::{Delivery, Kind, ValueSource};
-use cosec_fuse::{Client, FileSpec, Grant, HeldValues, Scope, SecretKind, SecretSpec, Source, Spec};
+use cosec_fuse::{
+    Client, DirectorySpec, FileSpec, Grant, HeldValues, Scope, SecretKind, SecretSpec, Source, Spec,
+};
 use rustix::fs::{Mode, OFlags};
 
 use crate::deliver::{self, Ids, Served};
@@ -106,13 +108,21 @@ pub(crate) fn serve(
         directory: loaded.directory.clone(),
         secrets: Vec::new(),
         files: Vec::new(),
+        directories: Vec::new(),
         scope: Scope::Services { host: false },
         audit: deliver::audit_spec(&limits, audit),
         max_size: limits.max_size,
         keep: limits.versions,
         hooks: BTreeMap::new(),
     };
+    let binds = binds(loaded);
     for (path, facts) in list(&beneath, directory)? {
+        if facts.is_dir() {
+            let path = path.to_string_lossy().into_owned();
+            let (uid, gid, mode) = (facts.uid(), facts.gid(), facts.mode() & 0o777);
+            spec.directories.push(DirectorySpec { path, uid, gid, mode });
+            continue;
+        }
         let file = directory.join(&path);
         let own: Vec<&Delivery> =
             placed.iter().filter(|placed| placed.file == file).map(|placed| placed.delivery).collect();
@@ -132,12 +142,23 @@ pub(crate) fn serve(
         let as_it_is =
             |service: &str| grant(service, Ids { uid: facts.uid(), gid: facts.gid() }, facts.mode() & 0o777);
         for delivery in &own {
-            if !grants.iter().any(|known| known.service == delivery.service) {
-                grants.push(grant(&delivery.service, ids(delivery)?, delivery.mode));
+            let wanted = grant(&delivery.service, ids(delivery)?, delivery.mode);
+            match grants.iter().find(|known| known.service == delivery.service) {
+                Some(known) if *known != wanted => {
+                    return Err(Failure::Refused(format!(
+                        "service `{}` is granted `{}` twice with another owner or mode, and the file below {} can look one way \
+                         only to it; use `cosec up`, or grant two secrets with a file each",
+                        delivery.service,
+                        delivery.secret,
+                        directory.display()
+                    )));
+                }
+                Some(_) => {}
+                None => grants.push(wanted),
             }
         }
-        for service in binding(loaded, &file) {
-            if !grants.iter().any(|known| known.service == service) {
+        for (service, _) in binds.iter().filter(|(_, source)| file.starts_with(source)) {
+            if !grants.iter().any(|known| known.service == *service) {
                 grants.push(as_it_is(service));
             }
         }
@@ -165,23 +186,20 @@ pub(crate) fn serve(
     Ok(Served { spec, held })
 }
 
-/// Services that bind a file, or a directory that it is in, by `volumes:`.
-fn binding<'l>(loaded: &'l Loaded, file: &Path) -> impl Iterator<Item = &'l str> {
-    let binds = move |source: &str| {
-        let path = absolute(Path::new(source));
-        // A name without a slash is a volume's.
-        source.contains('/') && std::fs::canonicalize(&path).is_ok_and(|path| file.starts_with(path))
+/// What services bind by `volumes:`, each with where that really is.
+fn binds(loaded: &Loaded) -> Vec<(String, PathBuf)> {
+    let Some(Ok(config)) = loaded.resolved.as_ref().map(|resolved| resolved.config(&[])) else {
+        return Vec::new();
     };
-    let found: Vec<&str> = loaded
-        .project
-        .services
-        .iter()
-        .filter(|service| {
-            service.volumes.iter().filter_map(|volume| volume.source.as_ref()).any(|text| binds(&text.value))
+    let services = config["services"].as_object();
+    let of_each = services.into_iter().flatten().flat_map(|(name, service)| {
+        let volumes = service["volumes"].as_array().into_iter().flatten();
+        volumes.filter(|volume| volume["type"] == "bind").filter_map(|volume| {
+            let source = std::fs::canonicalize(volume["source"].as_str()?).ok()?;
+            Some((name.clone(), source))
         })
-        .map(|service| &*service.name)
-        .collect();
-    found.into_iter()
+    });
+    of_each.collect()
 }
 
 fn unfit_entry(file: &Path, what: &str) -> Failure {
@@ -210,9 +228,9 @@ fn metadata(directory: &OwnedFd, path: &Path, shown: &Path) -> Result<Metadata, 
         .map_err(|error| Failure::Cannot(format!("cannot look at {}: {error}", shown.display())))
 }
 
-/// All that lies below a directory but directories, by its path there.
+/// A directory and all that lies below it, by its path there.
 fn list(directory: &OwnedFd, shown: &Path) -> Result<BTreeMap<PathBuf, Metadata>, Failure> {
-    let mut found = BTreeMap::new();
+    let mut found = BTreeMap::from([(PathBuf::new(), metadata(directory, Path::new("."), shown)?)]);
     let mut open = vec![PathBuf::new()];
     while let Some(inside) = open.pop() {
         let cannot = |error: std::io::Error| {
@@ -223,11 +241,10 @@ fn list(directory: &OwnedFd, shown: &Path) -> Result<BTreeMap<PathBuf, Metadata>
             let path = inside.join(entry.file_name());
             let facts = entry.metadata().map_err(cannot)?;
             if facts.is_dir() {
-                open.push(path);
-            } else {
-                found.insert(path, facts);
+                open.push(path.clone());
             }
-            if found.len() + open.len() > MOST_FILES {
+            found.insert(path, facts);
+            if found.len() > MOST_FILES {
                 return Err(Failure::Refused(format!(
                     "{} holds more than {MOST_FILES} files; move the secrets into a directory of their own",
                     shown.display()

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use rustix::fs::{Mode, OFlags, open, openat, readlinkat};
 
 use crate::cgroup::container_ids;
-use crate::spec::Grant;
+use crate::spec::{DirectorySpec, Grant};
 
 /// Who asks. What /proc does not tell is left empty.
 #[derive(Debug, Default)]
@@ -76,17 +76,36 @@ impl Caller {
 
     /// Whether a file of this owner and mode may be read; if not, why.
     pub(crate) fn may_read(&self, &Grant { uid, gid, mode, .. }: &Grant) -> Result<(), String> {
-        let bit = if self.uid == uid {
-            0o400
-        } else if self.gid == gid || self.groups.contains(&gid) {
-            0o040
-        } else {
-            0o004
-        };
-        if mode & bit != 0 || self.overrides {
+        if self.may(uid, gid, mode, 0o4) {
             return Ok(());
         }
         Err(format!("mode {mode:04o} of {uid}:{gid} does not let {}:{} read", self.uid, self.gid))
+    }
+
+    /// Whether it may reach a file through directories, such as have a say; if not, why.
+    pub(crate) fn may_reach<'d>(
+        &self,
+        directories: impl IntoIterator<Item = &'d DirectorySpec>,
+    ) -> Result<(), String> {
+        let mut closed = directories.into_iter().filter(|own| !self.may(own.uid, own.gid, own.mode, 0o1));
+        closed.next().map_or(Ok(()), |&DirectorySpec { uid, gid, mode, .. }| {
+            Err(format!(
+                "the directory's mode {mode:04o} of {uid}:{gid} does not let {}:{} in",
+                self.uid, self.gid
+            ))
+        })
+    }
+
+    /// Whether it has one of the permissions `rwx` that the bits say for all of owner, group and others.
+    pub(crate) fn may(&self, uid: u32, gid: u32, mode: u32, permission: u32) -> bool {
+        let shift = if self.uid == uid {
+            6
+        } else if self.gid == gid || self.groups.contains(&gid) {
+            3
+        } else {
+            0
+        };
+        mode >> shift & permission != 0 || self.overrides
     }
 }
 

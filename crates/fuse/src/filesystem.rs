@@ -18,7 +18,7 @@ use crate::caller::{self, Caller};
 use crate::memory::HeldValues;
 use crate::scope::{Containers, Decision};
 use crate::snapshot::{Snapshot, Snapshots, seconds};
-use crate::spec::{FileSpec, FileStatus, Grant};
+use crate::spec::{DirectorySpec, FileSpec, FileStatus, Grant, Spec};
 use crate::tree::{Node, Tree};
 
 /// Attributes are never cached: after a rotation `stat` shows the new size at once.
@@ -46,6 +46,8 @@ pub(crate) struct SecretFs {
 /// What is served, and what is open.
 pub(crate) struct Served {
     tree: Tree,
+    /// Directories with an owner and mode of their own, by inode.
+    directories: HashMap<u64, DirectorySpec>,
     snapshots: Arc<Snapshots>,
     audit: Audit,
     containers: Containers,
@@ -207,6 +209,7 @@ impl SecretFs {
             counts: parts.snapshots.spec().files.iter().map(Count::of).collect(),
             notifier: OnceLock::new(),
             forget,
+            directories: directories(&parts.tree, parts.snapshots.spec()),
             tree: parts.tree,
             snapshots: parts.snapshots,
             audit: parts.audit,
@@ -250,6 +253,11 @@ impl SecretFs {
     }
 }
 
+fn directories(tree: &Tree, spec: &Spec) -> HashMap<u64, DirectorySpec> {
+    let at = |directory: &DirectorySpec| Some((tree.find(&directory.path)?, directory.clone()));
+    spec.directories.iter().filter_map(at).collect()
+}
+
 impl Count {
     fn of(file: &FileSpec) -> Self {
         Count { known_size: AtomicU64::new(0), reads: file.grants.iter().map(|_| Reads::default()).collect() }
@@ -276,6 +284,11 @@ impl Served {
             blksize: 4096,
             flags: 0,
         };
+        if let Some(own) = self.directories.get(&inode) {
+            attributes.perm = (own.mode & 0o777) as u16;
+            attributes.uid = own.uid;
+            attributes.gid = own.gid;
+        }
         if let Node::File(index) = self.tree.node(inode)? {
             let file = self.snapshots.spec().files.get(*index)?;
             let snapshot = self.snapshots.current(file.secret)?.snapshot;
@@ -351,6 +364,17 @@ impl Served {
         None
     }
 
+    /// Whether a directory is closed to a process of the host, which needs `permission` of `rwx` for what it wants.
+    fn is_closed(&self, request: &Request, directory: u64, permission: u32) -> bool {
+        let Some(own) = self.directories.get(&directory) else { return false };
+        // Most are asked by their owner, of whom no more need be known.
+        if request.uid() == own.uid && own.mode >> 6 & permission == permission {
+            return false;
+        }
+        let caller = Caller::of(request.pid(), request.uid(), request.gid());
+        caller.containers.is_empty() && !caller.may(own.uid, own.gid, own.mode, permission)
+    }
+
     /// Whether a file looks the same to all.
     fn is_plain(&self, inode: u64) -> bool {
         match self.tree.node(inode) {
@@ -374,7 +398,12 @@ impl Served {
         let current = self.snapshots.current(file.secret).ok_or(Errno::ENOENT)?;
         let index_of_grant = inside.as_ref().map_or(0, |(grant, _)| *grant);
         let grant = file.grants.get(index_of_grant).ok_or(Errno::EACCES)?;
-        let decision = inside.and_then(|(_, name)| caller.may_read(grant).map(|()| name));
+        // A process of the host may have come by a name that somebody else looked up.
+        let on_its_way = |directory: &&DirectorySpec| grant.service.is_empty() && directory.holds(&file.path);
+        let decision = inside.and_then(|(_, name)| {
+            caller.may_reach(self.directories.values().filter(on_its_way))?;
+            caller.may_read(grant).map(|()| name)
+        });
         let trouble = current.trouble.as_deref().unwrap_or_default();
         let (outcome, reason) = match (&decision, &current.snapshot) {
             (Err(reason), _) => (Outcome::Denied, reason.as_str()),
@@ -484,7 +513,10 @@ impl Filesystem for SecretFs {
         Ok(())
     }
 
-    fn lookup(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+    fn lookup(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        if self.served.is_closed(request, parent.0, 0o1) {
+            return reply.error(Errno::EACCES);
+        }
         let inode = name.to_str().and_then(|name| self.served.tree.child(parent.0, name));
         match inode.and_then(|inode| self.served.attributes(inode, None)) {
             Some(attributes) => reply.entry_with_ttls(&TTL, &NAME_TTL, &attributes, Generation(0)),
@@ -569,6 +601,13 @@ impl Filesystem for SecretFs {
         }
     }
 
+    fn opendir(&self, request: &Request, inode: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
+        if self.served.is_closed(request, inode.0, 0o4) {
+            return reply.error(Errno::EACCES);
+        }
+        reply.opened(FileHandle(0), FopenFlags::empty());
+    }
+
     fn readdir(
         &self,
         _request: &Request,
@@ -598,7 +637,11 @@ impl Filesystem for SecretFs {
         if mask.contains(AccessFlags::W_OK) {
             return reply.error(Errno::EROFS);
         }
-        let Ok(index) = self.served.file(inode) else { return reply.ok() };
+        let Ok(index) = self.served.file(inode) else {
+            let read = mask.contains(AccessFlags::R_OK) && self.served.is_closed(request, inode.0, 0o4);
+            let search = mask.contains(AccessFlags::X_OK) && self.served.is_closed(request, inode.0, 0o1);
+            return if read || search { reply.error(Errno::EACCES) } else { reply.ok() };
+        };
         let Some(file) = self.served.snapshots.spec().files.get(index) else {
             return reply.error(Errno::ENOENT);
         };

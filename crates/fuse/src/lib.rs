@@ -24,6 +24,7 @@
 //!         secret: 0,
 //!         grants: vec![Grant { service: "db".into(), uid: 999, gid: 999, mode: 0o400 }],
 //!     }],
+//!     directories: vec![],
 //!     scope: Scope::Everyone,
 //!     audit: AuditSpec::new("/home/me/.local/state/cosec/shop/audit.jsonl"),
 //!     max_size: 512_000,
@@ -77,8 +78,8 @@ pub use mount::{MountError, is_dead, is_mounted, is_ours, umount};
 pub use server::{Client, Running, Server, StartError, StartOptions};
 pub use source::{FindVariable, SourceError, check_source};
 pub use spec::{
-    AuditSpec, Changed, Container, FileSpec, FileStatus, Grant, Helpers, MountKind, OnAuditFailure, Scope,
-    SecretKind, SecretSpec, SecretStatus, Source, Spec, Status, VersionStatus,
+    AuditSpec, Changed, Container, DirectorySpec, FileSpec, FileStatus, Grant, Helpers, MountKind,
+    OnAuditFailure, Scope, SecretKind, SecretSpec, SecretStatus, Source, Spec, Status, VersionStatus,
 };
 pub use supervisor::supervisor_main;
 pub use tree::TreeError;

@@ -17,6 +17,8 @@ pub struct Spec {
     pub secrets: Vec<SecretSpec>,
     /// The files.
     pub files: Vec<FileSpec>,
+    /// Owner and mode of directories; one that is not here is root's, and open to all.
+    pub directories: Vec<DirectorySpec>,
     /// Who may read, besides what owner and mode say.
     pub scope: Scope,
     /// The audit trail.
@@ -60,6 +62,28 @@ pub struct FileSpec {
     pub secret: usize,
     /// For whom it is, and how each sees it. Who is nobody of them sees it as the last does, and may not open it.
     pub grants: Vec<Grant>,
+}
+
+/// A directory. Processes of the host need the right to search it for what lies below it; a container has its files
+/// bound into it and does not come this way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectorySpec {
+    /// Its path below the mount point, `/` between components; empty for the mount point.
+    pub path: String,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+impl DirectorySpec {
+    /// Whether a file is in it or below.
+    pub(crate) fn holds(&self, file: &str) -> bool {
+        self.path.is_empty()
+            || file.strip_prefix(self.path.as_str()).is_some_and(|rest| rest.starts_with('/'))
+    }
 }
 
 /// For whom a file is.

@@ -77,6 +77,12 @@ impl Tree {
         self.nodes.get(&inode)
     }
 
+    /// The inode of a path; the empty one is the root's.
+    pub(crate) fn find(&self, path: &str) -> Option<u64> {
+        let mut names = path.split('/').filter(|name| !name.is_empty());
+        names.try_fold(ROOT, |parent, name| self.child(parent, name))
+    }
+
     pub(crate) fn child(&self, parent: u64, name: &str) -> Option<u64> {
         match self.nodes.get(&parent)? {
             Node::Directory { children, .. } => children.get(name).copied(),
