@@ -260,8 +260,12 @@ fn total_loss(engine: &Engine) {
     signal(&all, "STOP");
     signal(&all, "KILL");
     until("the mount is dead", || exec(&project, None, "cat /run/secrets/pw").code != 0);
-    up(&project);
+    let id = || project.docker(&["compose", "ps", "-q", "app"]).succeeds().stdout;
+    let before = id();
+    let said = project.cosec(&["up", "-d"]).succeeds().stdout;
+    assert!(said.contains("1 files are back"), "{said}");
     assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+    assert_eq!(id(), before, "the container is mended, not made anew");
     down(&project);
 }
 

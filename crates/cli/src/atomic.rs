@@ -34,6 +34,41 @@ pub(crate) fn replace_from(scratch: &Path, path: &Path, bytes: &[u8], mode: u32)
     }
 }
 
+/// [`replace_here`], with the new file made in a directory beside the old one that git ignores: a kill leaves no value
+/// behind that git would take, and the next call clears it away.
+pub(crate) fn replace_unseen(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let scratch = directory_of(path).join(SCRATCH);
+    create_directory(&scratch)?;
+    clear(&scratch);
+    let ignore = scratch.join(".gitignore");
+    match create(&ignore, b"*\n", PRIVATE) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let replaced = replace_by_way_of(&scratch, path, bytes, mode);
+    let is_last = fs::read_dir(&scratch)?.flatten().all(|entry| entry.file_name() == ".gitignore");
+    // Another one that is at work has its own file there, and clears up.
+    if is_last {
+        let _ = fs::remove_file(&ignore);
+        let _ = fs::remove_dir(&scratch);
+    }
+    replaced
+}
+
+/// Where new values are written before they take the old ones' places.
+const SCRATCH: &str = ".cosec-new";
+
+/// Removes what killed processes have left.
+fn clear(scratch: &Path) {
+    for entry in fs::read_dir(scratch).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_suffix(".new")?.rsplit_once('.'));
+        if pid.is_some_and(|(_, pid)| !Path::new("/proc").join(pid).exists()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 fn replace_by_way_of(scratch: &Path, path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));

@@ -108,6 +108,13 @@ impl Docker {
         self.list(&[&["--all"], filters.as_slice()].concat())
     }
 
+    /// The names of containers that were made with a mount of that id and have ended.
+    pub(crate) fn ended_containers_of_mount(&self, id: &str) -> Result<Vec<String>, Failure> {
+        let label = format!("label={MOUNT_LABEL}={id}");
+        let filters = ["--filter", label.as_str(), "--filter", "status=exited", "--filter", "status=dead"];
+        self.lines(&[&["ps", "--all", "--format", "{{.Names}}"], filters.as_slice()].concat())
+    }
+
     /// The ids of running containers with these of Compose's labels.
     fn ids(&self, labels: &[(&str, &str)]) -> Result<Vec<String>, Failure> {
         let filters: Vec<String> =
@@ -117,7 +124,11 @@ impl Docker {
     }
 
     fn list(&self, which: &[&str]) -> Result<Vec<String>, Failure> {
-        let output = self.run(&[&["ps", "--quiet", "--no-trunc"], which].concat())?;
+        self.lines(&[&["ps", "--quiet", "--no-trunc"], which].concat())
+    }
+
+    fn lines(&self, arguments: &[&str]) -> Result<Vec<String>, Failure> {
+        let output = self.run(arguments)?;
         if !output.status.success() {
             return Err(Failure::Cannot(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
         }

@@ -66,7 +66,8 @@ pub(crate) fn load(args: &ProjectArgs, services: &[String], purpose: Purpose) ->
     let files = match args.file.as_slice() {
         [] => match variable_files(&environment) {
             files if files.is_empty() => discover(&start),
-            files => files,
+            // After `eval "$(cosec env)"` our own override is one of them.
+            files => files.into_iter().filter(|file| !crate::runtime::is_override(file)).collect(),
         },
         files => files.to_vec(),
     };

@@ -17,10 +17,18 @@ pub(crate) struct Runtime {
     over: Option<PathBuf>,
 }
 
+/// The override file for Compose.
+const OVERRIDE: &str = "override.yaml";
 /// The file that names the directory that is mounted over.
 const OVER: &str = "over";
 /// The file that commands hold a shared lock on while they use the server.
 const USERS: &str = "users";
+
+/// Whether a path is the override file of some project's server.
+pub(crate) fn is_override(path: &Path) -> bool {
+    let project = path.parent().and_then(Path::parent);
+    path.ends_with(OVERRIDE) && base().is_ok_and(|base| project == Some(base.join("cosec").as_path()))
+}
 
 impl Runtime {
     /// The place of a project, made if `create` and missing.
@@ -142,7 +150,7 @@ impl Runtime {
 
     /// The override file for Compose.
     pub(crate) fn override_file(&self) -> PathBuf {
-        self.directory.join("override.yaml")
+        self.directory.join(OVERRIDE)
     }
 
     /// Makes the mount point, unless it is the user's.
@@ -162,7 +170,7 @@ impl Runtime {
 
     /// Takes everything away once nothing is mounted. What is not ours to remove stays.
     pub(crate) fn remove(&self) {
-        for file in ["override.yaml", "server.log", "control.sock", OVER, USERS] {
+        for file in [OVERRIDE, "server.log", "control.sock", OVER, USERS] {
             let _ = std::fs::remove_file(self.directory.join(file));
         }
         let _ = std::fs::remove_dir(self.directory.join("mnt"));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
-use cosec_core::extension::{OnRotate, allows_host, on_rotate};
+use cosec_core::extension::{self, OnRotate, allows_host, on_rotate};
 use cosec_core::plan::{Delivery, Plan, plan};
 use cosec_fuse::{Client, Helpers, MountKind, Running, Scope, Server, Spec, StartOptions, Status};
 
@@ -27,6 +27,7 @@ pub(crate) struct Mount {
 /// Makes the plan of a project and checks it against policy.
 pub(crate) fn planned(loaded: &Loaded, args: &DeliverArgs) -> Result<Plan, Failure> {
     let plan = plan(&loaded.project, args.compat.compat.into()).map_err(|error| loaded.show(&error))?;
+    extension::check(&loaded.root).map_err(|error| loaded.show(&error))?;
     deliver::check_policy(loaded, &plan.deliveries, args.allow_unignored)?;
     Ok(plan)
 }
@@ -133,6 +134,11 @@ pub(crate) fn clear_dead_mount(cli: &Cli, runtime: &Runtime) -> Result<(), Failu
         cosec_fuse::umount(&mount_point).map_err(|error| Failure::Cannot(error.to_string()))?;
     }
     Ok(())
+}
+
+/// Whether a server is gone without an end, and its mount dead.
+pub(crate) fn is_lost(runtime: &Runtime) -> bool {
+    status(runtime).is_err() && cosec_fuse::is_dead(&runtime.mount_point())
 }
 
 /// What all of a project's running servers say of themselves.

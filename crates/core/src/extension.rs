@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::compose::{Data, LoadError, Value};
+use crate::nearest::nearest;
 
 /// What a service wants done when one of its secrets has changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -55,11 +56,55 @@ fn read(value: &Value) -> Option<OnRotate> {
     words.filter(|words| !words.is_empty()).map(OnRotate::Exec)
 }
 
-/// `HUP` or `SIGHUP`.
+/// Linux's signals, as `docker kill` calls them.
+const SIGNALS: &[&str] = &[
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
+    "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
+    "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+];
+
+/// `HUP`, `SIGHUP` or a number.
 fn signal(name: &str) -> Option<OnRotate> {
     let name = name.strip_prefix("SIG").unwrap_or(name);
-    let valid = !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+    let real_time = || name.strip_prefix("RTMIN").or_else(|| name.strip_prefix("RTMAX")).is_some();
+    let valid = SIGNALS.contains(&name)
+        || real_time()
+        || name.parse::<u8>().is_ok_and(|number| (1..=64).contains(&number));
     valid.then(|| OnRotate::Signal(name.to_owned()))
+}
+
+/// Whether all that is said to cosec can be understood: a misspelt key would be no setting at all, and nobody would
+/// know. The first that cannot is the error.
+pub fn check(root: &Value) -> Result<(), LoadError> {
+    known(root.get("x-cosec"), "x-cosec", &["allow-host"])?;
+    allows_host(root)?;
+    let services = root.get("services").and_then(Value::as_map);
+    for (name, service) in services.into_iter().flatten() {
+        let path = format!("services.{name}.x-cosec");
+        known(service.value.get("x-cosec"), &path, &["on-rotate"])?;
+        on_rotate(root, name)?;
+    }
+    Ok(())
+}
+
+fn known(extension: Option<&Value>, path: &str, keys: &[&str]) -> Result<(), LoadError> {
+    let Some(extension) = extension.filter(|extension| !extension.is_null()) else { return Ok(()) };
+    let Some(map) = extension.as_map() else {
+        return Err(LoadError::new(
+            format!("`{path}` is a mapping with `{}:`", keys.join(":`, `")),
+            extension.span,
+        ));
+    };
+    match map.iter().find(|(key, _)| !keys.contains(&&***key)) {
+        None => Ok(()),
+        Some((key, entry)) => {
+            let meant = match nearest(keys.iter().copied(), key) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("there is `{}`", keys.join("`, `")),
+            };
+            Err(LoadError::new(format!("`{path}` has no setting `{key}`; {meant}"), entry.key_span))
+        }
+    }
 }
 
 /// `x-cosec: {allow-host: true}` at the top: processes outside the project's containers may read too.
@@ -109,6 +154,23 @@ mod tests {
     }
 
     #[test]
+    fn a_misspelt_setting_is_no_silence() {
+        let wrong = |text: &str| check(&value(text)).err().map(|error| error.message).unwrap_or_default();
+        assert_eq!(
+            wrong("x-cosec: {allow-hosts: true}\nservices: {web: {image: x}}"),
+            "`x-cosec` has no setting `allow-hosts`; did you mean `allow-host`?"
+        );
+        let of_service = |text: &str| wrong(&format!("services: {{web: {{image: x, x-cosec: {text}}}}}"));
+        assert_eq!(
+            of_service("{on-rotat: restart}"),
+            "`services.web.x-cosec` has no setting `on-rotat`; did you mean `on-rotate`?"
+        );
+        assert!(of_service("{on-rotate: HUP}").starts_with("`x-cosec.on-rotate` is"));
+        assert_eq!(of_service("restart"), "`services.web.x-cosec` is a mapping with `on-rotate:`");
+        assert_eq!(of_service("{on-rotate: signal SIGRTMIN+3}") + &of_service("{on-rotate: signal 12}"), "");
+    }
+
+    #[test]
     fn every_way_to_write_a_hook_is_read() {
         assert_eq!(hook("none"), Ok(OnRotate::None));
         assert_eq!(hook("restart"), Ok(OnRotate::Restart));
@@ -122,7 +184,16 @@ mod tests {
             hook("exec nginx -s reload"),
             Ok(OnRotate::Exec(["sh", "-c", "nginx -s reload"].map(str::to_owned).to_vec()))
         );
-        for wrong in ["signal", "signal hup", "sometimes", "{exec: []}", "{exec: nginx}", "7"] {
+        for wrong in [
+            "signal",
+            "signal hup",
+            "signal FOO",
+            "signal 65",
+            "sometimes",
+            "{exec: []}",
+            "{exec: nginx}",
+            "7",
+        ] {
             assert!(hook(wrong).is_err(), "{wrong}");
         }
         assert_eq!(on_rotate(&value("services: {web: {image: x}}"), "web").unwrap(), OnRotate::None);

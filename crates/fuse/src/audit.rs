@@ -1,8 +1,8 @@
 //! One JSON line for every open, allowed or not.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
@@ -79,6 +79,8 @@ pub(crate) struct Audit {
     spec: AuditSpec,
     project: String,
     open: Mutex<Open>,
+    /// Why the last line could not be written.
+    trouble: Mutex<Option<String>>,
 }
 
 struct Open {
@@ -94,7 +96,7 @@ impl Audit {
             DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(fail)?;
         }
         let open = Mutex::new(Open { file: open_to_append(&spec.path).map_err(fail)?, torn: false });
-        Ok(Audit { spec: spec.clone(), project: project.to_owned(), open })
+        Ok(Audit { spec: spec.clone(), project: project.to_owned(), open, trouble: Mutex::new(None) })
     }
 
     /// Writes an open down; an error means that it must be denied.
@@ -118,14 +120,25 @@ impl Audit {
         if entry.request & RESENT != 0 && self.has(&line) {
             return Ok(());
         }
-        match (self.append(&line), self.spec.on_failure) {
-            (Ok(()), _) => Ok(()),
+        let written = self.append(&line).map_err(|error| AuditError { path: self.spec.path.clone(), error });
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) =
+            written.as_ref().err().map(ToString::to_string);
+        match (written, self.spec.on_failure) {
             (Err(error), OnAuditFailure::Warn) => {
-                crate::supervisor::log(&AuditError { path: self.spec.path.clone(), error }.to_string());
+                crate::supervisor::log(&error.to_string());
                 Ok(())
             }
-            (Err(error), OnAuditFailure::Deny) => Err(AuditError { path: self.spec.path.clone(), error }),
+            (written, _) => written,
         }
+    }
+
+    /// What is wrong, with what comes of it.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        Some(match self.spec.on_failure {
+            OnAuditFailure::Deny => format!("opens are denied: {trouble}"),
+            OnAuditFailure::Warn => format!("opens are not written down: {trouble}"),
+        })
     }
 
     /// Whether a worker that died before it could answer has written the same open down.
@@ -188,13 +201,18 @@ impl Audit {
 }
 
 fn open_to_append(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new()
+    let file = OpenOptions::new()
         .append(true)
         .create(true)
         .mode(0o600)
         // Whoever can swap the file for a link must not choose what we append to; nor may a FIFO hang us.
         .custom_flags((OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK).bits() as i32)
-        .open(path)
+        .open(path)?;
+    // One that somebody else has made is for its owner alone from now on, if that can be had.
+    if file.metadata().is_ok_and(|facts| facts.is_file() && facts.mode() & 0o077 != 0) {
+        let _ = file.set_permissions(Permissions::from_mode(0o600));
+    }
+    Ok(file)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use fuser::{
 use crate::audit::{Audit, Entry, Outcome};
 use crate::caller::{self, Caller};
 use crate::memory::HeldValues;
-use crate::scope::{Containers, Decision};
+use crate::scope::{Containers, Decision, Outside};
 use crate::snapshot::{Snapshot, Snapshots, seconds};
 use crate::spec::{DirectorySpec, FileSpec, FileStatus, Grant, Spec};
 use crate::tree::{Node, Tree};
@@ -186,6 +186,11 @@ impl News {
         let _ = self.waiting.send(Word::News);
     }
 
+    /// Why opens cannot be written down.
+    pub(crate) fn audit_trouble(&self) -> Option<String> {
+        self.served.audit.trouble()
+    }
+
     /// What has been read.
     pub(crate) fn files(&self) -> Vec<FileStatus> {
         let of_file = |(file, count): (&FileSpec, &Count)| -> Vec<FileStatus> {
@@ -330,9 +335,9 @@ impl Served {
         };
         let inside = match self.containers.decide(spec.scope, &spec.project, &file.grants, &waiting.caller) {
             Decision::Inside { grant, container } => Ok((grant, container)),
-            Decision::Outside(reason) => Err(reason),
+            Decision::Outside(outside) => Err(outside),
             Decision::Ask(_) if waiting.since.elapsed() > waiting.wanted.patience() => {
-                Err("the engine did not say whose container it is".to_owned())
+                Err(Outside::because("the engine did not say whose container it is"))
             }
             Decision::Ask(ids) => {
                 for id in ids {
@@ -392,7 +397,7 @@ impl Served {
         file: &FileSpec,
         caller: &Caller,
         request: u64,
-        inside: Result<(usize, Option<String>), String>,
+        inside: Result<(usize, Option<String>), Outside>,
     ) -> Result<Arc<Snapshot>, Errno> {
         let secret = self.snapshots.spec().secrets.get(file.secret).ok_or(Errno::ENOENT)?;
         let current = self.snapshots.current(file.secret).ok_or(Errno::ENOENT)?;
@@ -400,21 +405,25 @@ impl Served {
         let grant = file.grants.get(index_of_grant).ok_or(Errno::EACCES)?;
         // A process of the host may have come by a name that somebody else looked up.
         let on_its_way = |directory: &&DirectorySpec| grant.service.is_empty() && directory.holds(&file.path);
-        let decision = inside.and_then(|(_, name)| {
+        let container = match &inside {
+            Ok((_, name)) => name.clone(),
+            Err(outside) => outside.container.clone(),
+        };
+        let decision = inside.map_err(|outside| outside.reason).and_then(|_| {
             caller.may_reach(self.directories.values().filter(on_its_way))?;
-            caller.may_read(grant).map(|()| name)
+            caller.may_read(grant)
         });
         let trouble = current.trouble.as_deref().unwrap_or_default();
         let (outcome, reason) = match (&decision, &current.snapshot) {
             (Err(reason), _) => (Outcome::Denied, reason.as_str()),
-            (Ok(_), Some(_)) => (Outcome::Allowed, trouble),
-            (Ok(_), None) => (Outcome::Failed, trouble),
+            (Ok(()), Some(_)) => (Outcome::Allowed, trouble),
+            (Ok(()), None) => (Outcome::Failed, trouble),
         };
         let entry = Entry {
             service: &grant.service,
             secret: &secret.name,
             version: current.snapshot.as_ref().map(|snapshot| snapshot.version),
-            container_name: decision.as_ref().ok().and_then(|name| name.as_deref()),
+            container_name: container.as_deref(),
             outcome,
             reason,
             request,

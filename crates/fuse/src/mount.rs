@@ -1,10 +1,10 @@
 //! Mounting and unmounting: by mount(2) where we may, by fusermount3 where we may not.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io::IoSliceMut;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -42,6 +42,9 @@ pub enum MountError {
     /// Something is mounted there.
     #[error("something is mounted at {} already; unmount it with `umount -l {}`", .0.display(), .0.display())]
     Busy(PathBuf),
+    /// A server of ours serves there.
+    #[error("secrets are served at {} already, by another project or under another name; `cosec umount {}` ends that", .0.display(), .0.display())]
+    Served(PathBuf),
     /// Somebody is at work there.
     #[error("{} is in use: a program works in it or has a file of it open; end that, or unmount it with --force", .0.display())]
     InUse(PathBuf),
@@ -71,6 +74,8 @@ pub(crate) fn mount(point: &Path, kind: MountKind) -> Result<OwnedFd, MountError
     if is_mounted(point) {
         return Err(if is_dead(point) {
             MountError::Stale(point.to_owned())
+        } else if is_ours(point) {
+            MountError::Served(point.to_owned())
         } else {
             MountError::Busy(point.to_owned())
         });
@@ -179,6 +184,20 @@ pub fn is_dead(point: &Path) -> bool {
 /// The device number of what is mounted at a path: another mount there has another.
 pub(crate) fn device_at(point: &Path) -> Option<Vec<u8>> {
     topmost(point).map(|mounted| mounted.device)
+}
+
+/// Where the mount of cosec's with this device number is.
+pub(crate) fn place_of(device: &[u8]) -> Option<PathBuf> {
+    let table = std::fs::read("/proc/self/mountinfo").ok()?;
+    table.split(|byte| *byte == b'\n').find_map(|line| {
+        let mut fields = line.split(|byte| *byte == b' ');
+        if fields.nth(2)? != device || fields.next()? != b"/" {
+            return None;
+        }
+        let place = unescape(fields.next()?);
+        fields.find(|field| *field == b"-")?;
+        (fields.next()? == b"fuse.cosec").then(|| PathBuf::from(OsString::from_vec(place)))
+    })
 }
 
 struct Mounted {

@@ -29,10 +29,24 @@ pub(crate) enum Decision {
         /// The container's name, if it is in one.
         container: Option<String>,
     },
-    /// It may not, and why.
-    Outside(String),
+    /// It may not.
+    Outside(Outside),
     /// The engine has to be asked about these containers first.
     Ask(Vec<String>),
+}
+
+/// Why a caller may not.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Outside {
+    pub(crate) reason: String,
+    /// The name of the container that it is in, if that is known.
+    pub(crate) container: Option<String>,
+}
+
+impl Outside {
+    pub(crate) fn because(reason: impl Into<String>) -> Self {
+        Outside { reason: reason.into(), container: None }
+    }
 }
 
 enum Known {
@@ -68,12 +82,12 @@ impl Containers {
         let of = |service: &str| grants.iter().position(|grant| grant.service == service);
         let Scope::Services { host } = scope else { return Decision::Inside { grant: 0, container: None } };
         if !caller.known {
-            return Decision::Outside("nothing is known of the process that asks".to_owned());
+            return Decision::Outside(Outside::because("nothing is known of the process that asks"));
         }
         if caller.containers.is_empty() {
             return match of("").or(host.then_some(0)) {
                 Some(grant) => Decision::Inside { grant, container: None },
-                None => Decision::Outside("a process outside the project's containers".to_owned()),
+                None => Decision::Outside(Outside::because("a process outside the project's containers")),
             };
         }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,10 +103,13 @@ impl Containers {
                     let own = container.project == project && !container.service.is_empty();
                     return match of(&container.service).filter(|_| own) {
                         Some(grant) => Decision::Inside { grant, container: Some(container.name.clone()) },
-                        None => Decision::Outside(format!(
-                            "container {} is of no service of project `{project}` that is granted it",
-                            container.name
-                        )),
+                        None => Decision::Outside(Outside {
+                            reason: format!(
+                                "container {} is of no service of project `{project}` that is granted it",
+                                container.name
+                            ),
+                            container: Some(container.name.clone()),
+                        }),
                     };
                 }
                 Some(Known::Is(_)) => {}
@@ -105,10 +122,10 @@ impl Containers {
             }
         }
         if ask.is_empty() && !waiting {
-            return Decision::Outside(match only_named {
+            return Decision::Outside(Outside::because(match only_named {
                 Some(name) => format!("its cgroup has the id of container {name} and is another"),
                 None => "the engine does not know the container".to_owned(),
-            });
+            }));
         }
         Decision::Ask(ask)
     }

@@ -17,6 +17,9 @@ use crate::mount::{device_at, is_ours, umount};
 use crate::spec::{Helpers, MountKind, SecretKind, Spec, Status};
 use crate::supervisor::{Answer, Begin, Request, SOCKET, Start};
 
+/// What the processes have to say, in the runtime directory.
+pub(crate) const LOG: &str = "server.log";
+
 /// How to start a server.
 pub struct StartOptions {
     /// What to serve.
@@ -78,7 +81,7 @@ pub struct Running {
 impl Server {
     /// Mounts and serves. When this returns, the files are there.
     pub fn start(options: StartOptions) -> Result<Running, StartError> {
-        let log_path = options.runtime_dir.join("server.log");
+        let log_path = options.runtime_dir.join(LOG);
         let fresh_log = !log_path.exists();
         let mounted_before = device_at(&options.mountpoint);
         let log = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&log_path)?;

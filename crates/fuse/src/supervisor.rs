@@ -5,7 +5,7 @@
 //! supervisor, and starts a standby of its own. So any one process may die, or two of the three, and no reader
 //! sees an error.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -23,12 +23,13 @@ use serde::{Deserialize, Serialize};
 use crate::channel::{Channel, ChannelError};
 use crate::ledger::Ledger;
 use crate::memory::{HeldValues, harden_process};
-use crate::mount::{hold, is_closed, mount, read_init, umount, umount_idle};
+use crate::mount::{device_at, hold, is_closed, mount, place_of, read_init, umount, umount_idle};
+use crate::server::LOG;
 use crate::spec::{
-    Changed, Container, FileStatus, Helpers, MountKind, SecretKind, SecretStatus, Spec, Status, VersionStatus,
+    Changed, Container, Helpers, MountKind, SecretKind, SecretStatus, Spec, Status, VersionStatus,
 };
 use crate::tree::Tree;
-use crate::worker::{Ask, Earlier, Orders, Report, standard_channel};
+use crate::worker::{Ask, Earlier, Orders, Report, Shown, standard_channel};
 
 /// What the supervisor is told when it starts; the held values come beside it.
 #[derive(Serialize, Deserialize)]
@@ -108,6 +109,9 @@ const HELPER_PATIENCE: Duration = Duration::from_secs(60);
 /// Helpers at one time; the next ones wait.
 const MOST_HELPERS: usize = 8;
 
+/// One edit of an env file changes many secrets; a service hears of them at once.
+const TOGETHER: Duration = Duration::from_millis(100);
+
 /// A line in the server's log, which is standard error.
 pub(crate) fn log(message: &str) {
     let time = humantime::format_rfc3339_millis(SystemTime::now());
@@ -180,6 +184,8 @@ fn supervise() -> Result<(), Box<dyn std::error::Error>> {
 struct State {
     spec: Spec,
     mountpoint: PathBuf,
+    /// What is mounted there, by its device number: a directory that is renamed takes its mount along.
+    device: Option<Vec<u8>>,
     runtime_dir: PathBuf,
     supervisor_argv: Vec<OsString>,
     worker_argv: Vec<OsString>,
@@ -238,6 +244,14 @@ fn keep(archive: &mut Archive, most: usize, key: (SecretKind, String), kept: Kep
     versions.truncate(most + 1);
 }
 
+impl State {
+    /// Where the file system is mounted now.
+    fn place(&self) -> PathBuf {
+        let now = self.device.as_deref().and_then(place_of);
+        now.unwrap_or_else(|| self.mountpoint.clone())
+    }
+}
+
 struct Supervisor {
     state: State,
     held: HeldValues,
@@ -252,6 +266,10 @@ struct Supervisor {
     archive: Archive,
     helpers: Vec<Helper>,
     to_help: VecDeque<Errand>,
+    /// Services that are to be told of changes, and when.
+    to_tell: Vec<(Instant, Changed)>,
+    /// What could not be told, by service.
+    untold: BTreeMap<String, String>,
     quick_deaths: u32,
     /// Counts the questions, so that an answer to another's is told from one's own.
     asked: u64,
@@ -359,6 +377,7 @@ impl Supervisor {
         };
         let state = State {
             spec: start.spec,
+            device: device_at(&start.mountpoint),
             mountpoint: start.mountpoint.clone(),
             runtime_dir: start.runtime_dir,
             supervisor_argv: start.supervisor_argv,
@@ -390,6 +409,8 @@ impl Supervisor {
             archive: HashMap::new(),
             helpers: Vec::new(),
             to_help: VecDeque::new(),
+            to_tell: Vec::new(),
+            untold: BTreeMap::new(),
             quick_deaths: 0,
             asked: 0,
             ended: false,
@@ -621,6 +642,7 @@ impl Supervisor {
                 }
             }
             self.hear_helpers(&ready);
+            self.tell_services();
             if ready.contains(&Event::Client) && self.answer(listener) {
                 return Ok(());
             }
@@ -666,7 +688,9 @@ impl Supervisor {
         // The kernel says that nobody can use the connection any more.
         events.push(Event::Unmounted);
         waiting.push(PollFd::new(&self.connection, PollFlags::empty()));
-        let rest = BEAT.saturating_sub(beat.elapsed()).max(Duration::from_millis(1));
+        let to_tell = self.to_tell.iter().map(|(due, _)| due.saturating_duration_since(Instant::now())).min();
+        let rest =
+            BEAT.saturating_sub(beat.elapsed()).min(to_tell.unwrap_or(BEAT)).max(Duration::from_millis(1));
         let rest =
             rustix::event::Timespec { tv_sec: rest.as_secs() as i64, tv_nsec: rest.subsec_nanos().into() };
         match poll(&mut waiting, Some(&rest)) {
@@ -744,21 +768,33 @@ impl Supervisor {
             if !services.contains(&service) {
                 continue;
             }
-            // One message for changes that come together.
-            let waiting = self.to_help.iter_mut().find_map(|errand| match errand {
-                Errand::Changed(changed) if changed.service == service => Some(changed),
-                _ => None,
-            });
+            let waiting = self.to_tell.iter_mut().find(|(_, changed)| changed.service == service);
             match waiting {
-                Some(changed) if changed.secrets.contains(&name) => {}
-                Some(changed) => changed.secrets.push(name.clone()),
+                Some((_, changed)) if changed.secrets.contains(&name) => {}
+                Some((_, changed)) => changed.secrets.push(name.clone()),
                 None => {
                     let project = self.state.spec.project.clone();
                     let secrets = vec![name.clone()];
-                    self.help(Errand::Changed(Box::new(Changed { project, service, secrets, hook })));
+                    let changed = Changed { project, service, secrets, hook };
+                    self.to_tell.push((Instant::now() + TOGETHER, changed));
                 }
             }
         }
+    }
+
+    /// Tells services of changes: once of those that come together, and not while one is still being told.
+    fn tell_services(&mut self) {
+        let is_told = |service: &str, errand: &Errand| matches!(errand, Errand::Changed(changed) if changed.service == service);
+        let mut later = Vec::new();
+        for (due, changed) in std::mem::take(&mut self.to_tell) {
+            let busy = self.helpers.iter().map(|helper| &helper.errand).chain(&self.to_help);
+            if due > Instant::now() || busy.into_iter().any(|errand| is_told(&changed.service, errand)) {
+                later.push((due, changed));
+            } else {
+                self.help(Errand::Changed(Box::new(changed)));
+            }
+        }
+        self.to_tell = later;
     }
 
     fn tell_worker(&mut self, ask: &Ask) {
@@ -859,11 +895,19 @@ impl Supervisor {
             }
             Errand::Changed(changed) => {
                 let outcome = if succeeded { "was told" } else { "could not be told" };
-                log(&format!(
+                let said = format!(
                     "service `{}` {outcome} that {} changed",
                     changed.service,
                     changed.secrets.join(", ")
-                ));
+                );
+                log(&said);
+                if succeeded {
+                    self.untold.remove(&changed.service);
+                } else {
+                    let log = self.state.runtime_dir.join(LOG);
+                    self.untold
+                        .insert(changed.service, format!("{said} (`on-rotate`); {} says why", log.display()));
+                }
             }
         }
     }
@@ -937,7 +981,7 @@ impl Supervisor {
                 Request::Status => (self.status(), false),
                 Request::Stop { idle } => {
                     // First the deed, then the word: who hears `done` finds nothing mounted.
-                    match if idle { umount_idle(&self.state.mountpoint) } else { Ok(()) } {
+                    match if idle { umount_idle(&self.state.place()) } else { Ok(()) } {
                         Ok(()) => {
                             self.end();
                             (Answer::Done, true)
@@ -981,7 +1025,7 @@ impl Supervisor {
     }
 
     fn status(&mut self) -> Answer {
-        let (secrets, files) = match self.ask_files() {
+        let Shown { secrets, files, audit } = match self.ask_files() {
             Ok(answer) => answer,
             Err(error) => return Answer::Failed(format!("the worker does not answer: {error}")),
         };
@@ -994,12 +1038,12 @@ impl Supervisor {
             standby_pid: self.standby.as_ref().map(|standby| standby.child.id()),
             worker_pid,
             restarts: self.state.started.saturating_sub(1),
-            mountpoint: self.state.mountpoint.clone(),
+            mountpoint: self.state.place(),
             audit: self.state.spec.audit.path.clone(),
             scope: self.state.spec.scope,
             secrets: secrets.into_iter().map(|secret| self.with_earlier(secret)).collect(),
             files,
-            warnings: self.state.warnings.clone(),
+            warnings: self.state.warnings.iter().chain(self.untold.values()).cloned().chain(audit).collect(),
         }))
     }
 
@@ -1010,7 +1054,7 @@ impl Supervisor {
         secret
     }
 
-    fn ask_files(&mut self) -> Result<(Vec<SecretStatus>, Vec<FileStatus>), ChannelError> {
+    fn ask_files(&mut self) -> Result<Shown, ChannelError> {
         self.asked += 1;
         // Another supervisor's questions were counted too.
         let number = u64::from(std::process::id()) << 32 | self.asked;
@@ -1019,9 +1063,7 @@ impl Supervisor {
         while asked.elapsed() < TALK_PATIENCE {
             let worker = self.worker.as_mut().ok_or(ChannelError::Closed)?;
             match worker.channel.receive::<Report>() {
-                Ok(Report::Files(answered, secrets, files)) if answered == number => {
-                    return Ok((secrets, files));
-                }
+                Ok(Report::Files(answered, shown)) if answered == number => return Ok(shown),
                 Ok(report) => {
                     let descriptor = worker.channel.take_descriptors().into_iter().next();
                     self.take_report(report, descriptor);
@@ -1072,7 +1114,7 @@ impl Supervisor {
             return;
         }
         self.tell_standby(&Told::End, |_| vec![]);
-        if let Err(error) = umount(&self.state.mountpoint) {
+        if let Err(error) = umount(&self.state.place()) {
             log(&error.to_string());
         }
         self.end_worker();

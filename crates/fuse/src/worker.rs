@@ -83,11 +83,20 @@ pub(crate) enum Report {
     /// It is there. With the bytes of all content.
     Pong(u64),
     /// The answer to a question for the state of its files.
-    Files(u64, Vec<SecretStatus>, Vec<FileStatus>),
+    Files(u64, Shown),
     /// Whose container is this?
     Who(String),
     /// A new version, whose content comes beside it, unless it is one of very many.
     Version { secret: usize, version: u64, size: u64, loaded: u64, rotated: bool },
+}
+
+/// The state of what is served.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Shown {
+    pub(crate) secrets: Vec<SecretStatus>,
+    pub(crate) files: Vec<FileStatus>,
+    /// Why opens cannot be written down.
+    pub(crate) audit: Option<String>,
 }
 
 /// The supervisor keeps one descriptor for each version of so many secrets; the rest go without.
@@ -162,8 +171,7 @@ fn serve(find: FindVariable) -> Result<(), Box<dyn std::error::Error>> {
             return Err(error);
         }
     };
-    let watcher = crate::watch::start(&snapshots);
-    if let Err(error) = &watcher {
+    if let Err(error) = crate::watch::start(&snapshots) {
         log(&format!("cannot watch the sources, they are looked at when opened: {error}"));
     }
     let news = fs.news();
@@ -252,7 +260,9 @@ fn listen(supervisor: &mut Channel, sender: &Mutex<Channel>, snapshots: &Snapsho
         match ask {
             Ask::Ping => say(sender, &Report::Pong(snapshots.total()), &[]),
             Ask::Files(number) => {
-                say(sender, &Report::Files(number, snapshots.status(), news.files()), &[]);
+                let shown =
+                    Shown { secrets: snapshots.status(), files: news.files(), audit: news.audit_trouble() };
+                say(sender, &Report::Files(number, shown), &[]);
             }
             Ask::Container(id, container) => news.learn(id, container),
             Ask::Hold(secret) => {

@@ -39,8 +39,16 @@ pub(crate) struct Mounted {
 pub(crate) fn mount(cli: &Cli, docker: &Docker, loaded: &Loaded, plan: &Plan) -> Result<Mounted, Failure> {
     // A dead mount would be in the way of every look at the files.
     for runtime in Runtime::mounts(&plan.project)? {
-        if serving::status(&runtime).is_err() {
-            serving::clear_dead_mount(cli, &runtime)?;
+        match serving::status(&runtime) {
+            Err(_) => serving::clear_dead_mount(cli, &runtime)?,
+            Ok(status) if status.mountpoint != runtime.mount_point() => {
+                return Err(Failure::Refused(format!(
+                    "{} was renamed while it was mounted over and is {} now; `cosec umount` first, then mount again",
+                    runtime.mount_point().display(),
+                    status.mountpoint.display()
+                )));
+            }
+            Ok(_) => {}
         }
     }
     let directories = mounts::directories(loaded, &plan.deliveries)?;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anstream::println;
+use cosec_core::extension;
 use cosec_core::plan::{Delivery, Plan, ServiceUser, plan};
 
 use super::table::print_table;
@@ -18,6 +19,7 @@ pub(crate) fn run(project: &ProjectArgs, args: &PlanArgs) -> Result<ExitCode, Fa
     }
     let loaded = project::load(project, &[], Purpose::Show)?;
     let plan = plan(&loaded.project, compat.into()).map_err(|error| loaded.show(&error))?;
+    extension::check(&loaded.root).map_err(|error| loaded.show(&error))?;
     match args.format {
         PlanFormat::Text => print_text(&plan),
         PlanFormat::Json => {

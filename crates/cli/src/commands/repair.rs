@@ -39,9 +39,35 @@ pub(crate) fn run(cli: &Cli, args: &RepairArgs) -> Result<ExitCode, Failure> {
         overrides::write(&runtime, &plan, &mount.id)?;
         println!("the server of project {} runs again", plan.project);
     }
-    let mut to_restart = BTreeSet::new();
     let points: Vec<PathBuf> = mounts.iter().chain([&runtime]).map(Runtime::mount_point).collect();
-    for container in docker.running(&plan.project)? {
+    let to_restart = mend_all(&docker, &plan.project, &points)?;
+    for name in ended(&docker, &runtime)? {
+        println!("{name} does not run; `cosec up -d` starts it");
+    }
+    if to_restart.is_empty() {
+        println!("all containers that run see their secrets");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let services: Vec<&str> = to_restart.iter().map(String::as_str).collect();
+    if !args.restart {
+        println!("to be restarted: {}; `cosec repair --restart` does it", services.join(", "));
+        return Ok(ExitCode::from(1));
+    }
+    let file = used_up.then(|| runtime.override_file());
+    let mut command = docker.compose(&loaded.compose_options(&cli.project, file.as_deref()));
+    command.arg("restart").args(&services);
+    super::up::wait(cli, &mut command)
+}
+
+/// Gives a project's running containers the files of mounts in the places of dead ones, and says so. The services that
+/// could not be mended.
+pub(super) fn mend_all(
+    docker: &Docker,
+    project: &str,
+    points: &[PathBuf],
+) -> Result<BTreeSet<String>, Failure> {
+    let mut to_restart = BTreeSet::new();
+    for container in docker.running(project)? {
         let bound = points.iter().flat_map(|point| container.mounts_below(point));
         let dead: Vec<(PathBuf, PathBuf)> =
             bound.filter(|(_, target)| !is_alive(container.pid, target)).collect();
@@ -56,19 +82,13 @@ pub(crate) fn run(cli: &Cli, args: &RepairArgs) -> Result<ExitCode, Failure> {
             }
         }
     }
-    if to_restart.is_empty() {
-        println!("all containers see their secrets");
-        return Ok(ExitCode::SUCCESS);
-    }
-    let services: Vec<&str> = to_restart.iter().map(String::as_str).collect();
-    if !args.restart {
-        println!("to be restarted: {}; `cosec repair --restart` does it", services.join(", "));
-        return Ok(ExitCode::from(1));
-    }
-    let file = used_up.then(|| runtime.override_file());
-    let mut command = docker.compose(&loaded.compose_options(&cli.project, file.as_deref()));
-    command.arg("restart").args(&services);
-    super::up::wait(cli, &mut command)
+    Ok(to_restart)
+}
+
+/// Containers with files of a mount that have ended: perhaps because of its loss, perhaps because they were done.
+fn ended(docker: &Docker, runtime: &Runtime) -> Result<Vec<String>, Failure> {
+    let Some(id) = overrides::mount_id(runtime) else { return Ok(Vec::new()) };
+    docker.ended_containers_of_mount(&id)
 }
 
 /// Whether a file in a container's view can be looked at. Only root may look; others are told that it is dead.

@@ -111,7 +111,9 @@ pub(super) fn put(project: &str, target: &Target, value: &[u8]) -> Result<(), Fa
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    println!("`{name}` has version {before} still: the new value is the old one");
+    println!(
+        "`{name}` has version {before} still: the new value is the old one, or the server has not seen it yet and looks when somebody opens it"
+    );
     Ok(())
 }
 
@@ -165,7 +167,9 @@ fn replace(project: &str, path: &Path, value: &[u8]) -> Result<(), Failure> {
             return Err(cannot(std::io::Error::other("it is a symbolic link, which is not followed there")));
         }
     }
-    std::fs::metadata(&path).and_then(|_| atomic::replace_here(&path, value, atomic::PRIVATE)).map_err(cannot)
+    std::fs::metadata(&path)
+        .and_then(|_| atomic::replace_unseen(&path, value, atomic::PRIVATE))
+        .map_err(cannot)
 }
 
 /// Letters and digits, each as likely as any other.

@@ -4,6 +4,7 @@ use std::process::{Command, ExitCode};
 
 use cosec_core::gitignore::shell_word;
 
+use super::repair;
 use crate::args::{Cli, UpArgs};
 use crate::docker::Docker;
 use crate::failure::Failure;
@@ -24,8 +25,14 @@ pub(crate) fn run(cli: &Cli, args: &UpArgs) -> Result<ExitCode, Failure> {
     let served = serving::specification(cli, &docker, &loaded, &plan, &args.serve)?;
     let runtime = Runtime::of(&plan.project, true)?;
     let detached = is_detached(&args.args);
-    let mount = serving::start(cli, &runtime, served, detached, None)?;
-    let result = overrides::write(&runtime, &plan, &mount.id)
+    // After a total loss root can mend the containers that run. Under the old id Compose leaves them alone then.
+    let lost = serving::is_lost(&runtime) && rustix::process::geteuid().is_root();
+    let id = lost.then(|| overrides::mount_id(&runtime)).flatten();
+    let mends = id.is_some();
+    let mount = serving::start(cli, &runtime, served, detached, id)?;
+    let mended = if mends { mend(&docker, &plan.project, &runtime) } else { Ok(()) };
+    let result = mended
+        .and_then(|()| overrides::write(&runtime, &plan, &mount.id))
         .and_then(|()| compose_up(cli, &docker, &loaded, Some(&runtime), &args.args));
     let succeeded = matches!(&result, Ok(code) if *code == ExitCode::SUCCESS);
     if detached && !succeeded {
@@ -34,6 +41,17 @@ pub(crate) fn run(cli: &Cli, args: &UpArgs) -> Result<ExitCode, Failure> {
         serving::stop(cli, &runtime)?;
     }
     result
+}
+
+/// What cannot be mended has to be restarted, so that it gets the new mount's files.
+fn mend(docker: &Docker, project: &str, runtime: &Runtime) -> Result<(), Failure> {
+    let services = repair::mend_all(docker, project, &[runtime.mount_point()])?;
+    for service in services {
+        for container in docker.containers(project, &service)? {
+            docker.succeed(&["restart", &container])?;
+        }
+    }
+    Ok(())
 }
 
 fn compose_up(
