@@ -41,9 +41,13 @@ pub(crate) fn replace_unseen(path: &Path, bytes: &[u8], mode: u32) -> Result<()>
     create_directory(&scratch)?;
     clear(&scratch);
     let ignore = scratch.join(".gitignore");
-    match create(&ignore, b"*\n", PRIVATE) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
+    // One that a kill has left may be empty.
+    if fs::read(&ignore).ok().as_deref() != Some(ALL) {
+        let _ = fs::remove_file(&ignore);
+        match create(&ignore, ALL, PRIVATE) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
     }
     let replaced = replace_by_way_of(&scratch, path, bytes, mode);
     let is_last = fs::read_dir(&scratch)?.flatten().all(|entry| entry.file_name() == ".gitignore");
@@ -57,6 +61,9 @@ pub(crate) fn replace_unseen(path: &Path, bytes: &[u8], mode: u32) -> Result<()>
 
 /// Where new values are written before they take the old ones' places.
 const SCRATCH: &str = ".cosec-new";
+
+/// All that is in a directory, itself included, as `.gitignore` says it.
+const ALL: &[u8] = b"*\n";
 
 /// Removes what killed processes have left.
 fn clear(scratch: &Path) {

@@ -33,18 +33,23 @@ impl Docker {
                     .to_owned(),
             ));
         }
-        let engine = docker.output(&["version", "--format", "{{.Server.Version}}"]);
-        match engine {
-            Ok(output) if output.status.success() => Ok(docker),
-            _ => Err(Failure::Cannot(
-                "no Docker engine answers; start it, or set DOCKER_HOST or `docker context use`".to_owned(),
-            )),
+        if docker.answers() {
+            return Ok(docker);
         }
+        Err(Failure::Cannot(
+            "no Docker engine answers; start it, or set DOCKER_HOST or `docker context use`".to_owned(),
+        ))
     }
 
     /// The program, without asking whether it works: its first answer tells.
     pub(crate) fn unchecked() -> Self {
         Docker { program: std::env::var_os("COSEC_DOCKER").unwrap_or_else(|| "docker".into()) }
+    }
+
+    /// Whether an engine answers.
+    pub(crate) fn answers(&self) -> bool {
+        let version = self.output(&["version", "--format", "{{.Server.Version}}"]);
+        version.is_ok_and(|output| output.status.success())
     }
 
     /// What the engine says of a container; `None` if it does not have it.

@@ -54,7 +54,7 @@ fn main() -> ExitCode {
         Command::Lint(args) => commands::lint::run(args),
         Command::Fix(args) => commands::fix::run(&cli.project, args),
         Command::Config(args) => commands::config::run(&cli.project, args),
-        Command::Plan(args) => commands::plan::run(&cli.project, args),
+        Command::Plan(args) => commands::plan::run(&cli, args),
         Command::Explain(args) => commands::explain::run(args),
         Command::Web(args) => commands::web::run(args),
         Command::Lsp => commands::lsp::run(),

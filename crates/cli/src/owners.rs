@@ -27,50 +27,57 @@ impl<'a> Owners<'a> {
         Owners { docker, loaded, cli, images: HashMap::new() }
     }
 
+    /// The owner of what is delivered. An image that is not here is fetched or built.
     pub(crate) fn ids(&mut self, delivery: &Delivery) -> Result<Ids, Failure> {
+        if let Some(ids) = self.known(delivery)? {
+            return Ok(ids);
+        }
+        let service = &delivery.service;
+        self.fetch(service)?;
+        self.known(delivery)?.ok_or_else(|| {
+            Failure::Cannot(format!(
+                "the image {} of service `{service}` is not here, so the user it runs as is not known; set `user:` to numbers",
+                self.image(service)
+            ))
+        })
+    }
+
+    /// The same, as far as it can be told from what is here.
+    pub(crate) fn known(&mut self, delivery: &Delivery) -> Result<Option<Ids>, Failure> {
         let owner = &delivery.owner;
         if let (Some(uid), Some(gid)) = (owner.uid, owner.gid) {
-            return Ok(Ids { uid, gid });
+            return Ok(Some(Ids { uid, gid }));
         }
         let user = match &owner.user {
-            ServiceUser::Ids { uid, gid } => Ids { uid: *uid, gid: gid.unwrap_or(0) },
-            _ if self.images.contains_key(&delivery.service) => self.images[&delivery.service],
+            ServiceUser::Ids { uid, gid } => Some(Ids { uid: *uid, gid: gid.unwrap_or(0) }),
+            _ if self.images.contains_key(&delivery.service) => Some(self.images[&delivery.service]),
             ServiceUser::Named(name) => self.ask(&delivery.service, Some(name))?,
             ServiceUser::Image => self.ask(&delivery.service, None)?,
         };
+        let Some(user) = user else { return Ok(None) };
         self.images.insert(delivery.service.clone(), user);
-        Ok(Ids { uid: owner.uid.unwrap_or(user.uid), gid: owner.gid.unwrap_or(user.gid) })
+        Ok(Some(Ids { uid: owner.uid.unwrap_or(user.uid), gid: owner.gid.unwrap_or(user.gid) }))
     }
 
-    fn ask(&self, service: &str, user: Option<&str>) -> Result<Ids, Failure> {
+    fn ask(&self, service: &str, user: Option<&str>) -> Result<Option<Ids>, Failure> {
         let image = self.image(service);
-        let image_user = match self.docker.image_user(&image)? {
-            Some(user) => user,
-            None => {
-                self.fetch(service)?;
-                self.docker.image_user(&image)?.ok_or_else(|| {
-                    Failure::Cannot(format!(
-                        "the image {image} of service `{service}` is not here, so the user it runs as is not known; set `user:` to numbers"
-                    ))
-                })?
-            }
-        };
+        let Some(image_user) = self.docker.image_user(&image)? else { return Ok(None) };
         let starts_as_root = user.is_none() && ["", "root", "0", "0:0"].contains(&image_user.as_str());
         if let Some(reader) = images::reader(&image).filter(|_| starts_as_root) {
             let passwd = self.docker.image_file(&image, "/etc/passwd")?.unwrap_or_default();
             // An image of the same name without that user is another one.
             if let Some(ids) = look_up(reader, None, &passwd, "") {
-                return Ok(ids);
+                return Ok(Some(ids));
             }
         }
         let user = user.map_or(image_user, str::to_owned);
         if user.is_empty() {
-            return Ok(Ids { uid: 0, gid: 0 });
+            return Ok(Some(Ids { uid: 0, gid: 0 }));
         }
         let (name, group) =
             user.split_once(':').map_or((user.as_str(), None), |(name, group)| (name, Some(group)));
         if let (Ok(uid), Some(Ok(gid))) = (name.parse(), group.map(str::parse)) {
-            return Ok(Ids { uid, gid });
+            return Ok(Some(Ids { uid, gid }));
         }
         let passwd = self.docker.image_file(&image, "/etc/passwd")?.unwrap_or_default();
         let groups = match group {
@@ -79,7 +86,7 @@ impl<'a> Owners<'a> {
             }
             _ => String::new(),
         };
-        look_up(name, group, &passwd, &groups).ok_or_else(|| {
+        look_up(name, group, &passwd, &groups).map(Some).ok_or_else(|| {
             Failure::Cannot(format!(
                 "the user `{user}` of service `{service}` is not in the image's /etc/passwd; set `user:` to numbers"
             ))

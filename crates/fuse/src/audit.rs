@@ -259,6 +259,24 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_others_could_read_is_closed_and_trouble_is_told_until_it_is_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.jsonl");
+        std::fs::write(&path, "").unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        let audit = Audit::open(&AuditSpec::new(&path), "shop").unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(audit.trouble(), None);
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert!(record(&audit, "").is_err());
+        assert!(audit.trouble().unwrap().starts_with("opens are denied: cannot write the audit file"));
+        std::fs::remove_dir(&path).unwrap();
+        record(&audit, "").unwrap();
+        assert_eq!(audit.trouble(), None);
+    }
+
+    #[test]
     fn what_cannot_be_written_down_is_an_error_or_goes_on_as_asked() {
         let full = AuditSpec { max_bytes: u64::MAX, ..AuditSpec::new("/dev/full") };
         assert!(record(&Audit::open(&full, "shop").unwrap(), "").is_err());

@@ -7,19 +7,24 @@ use cosec_core::extension;
 use cosec_core::plan::{Delivery, Plan, ServiceUser, plan};
 
 use super::table::print_table;
-use crate::args::{Compat, PlanArgs, PlanFormat, ProjectArgs, TargetName};
+use crate::args::{Cli, Compat, PlanArgs, PlanFormat, TargetName};
+use crate::deliver::Ids;
+use crate::docker::Docker;
 use crate::failure::Failure;
-use crate::project::{self, Purpose};
+use crate::owners::Owners;
+use crate::project::{self, Loaded, Purpose};
 
-pub(crate) fn run(project: &ProjectArgs, args: &PlanArgs) -> Result<ExitCode, Failure> {
+pub(crate) fn run(cli: &Cli, args: &PlanArgs) -> Result<ExitCode, Failure> {
+    let project = &cli.project;
     let mut compat = args.compat.compat;
     if args.target == Some(TargetName::Swarm) {
         project::read_stack(project, true)?;
         compat = Compat::Swarm;
     }
     let loaded = project::load(project, &[], Purpose::Show)?;
-    let plan = plan(&loaded.project, compat.into()).map_err(|error| loaded.show(&error))?;
+    let mut plan = plan(&loaded.project, compat.into()).map_err(|error| loaded.show(&error))?;
     extension::check(&loaded.root).map_err(|error| loaded.show(&error))?;
+    know_owners(cli, &loaded, &mut plan)?;
     match args.format {
         PlanFormat::Text => print_text(&plan),
         PlanFormat::Json => {
@@ -29,6 +34,25 @@ pub(crate) fn run(project: &ProjectArgs, args: &PlanArgs) -> Result<ExitCode, Fa
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Puts in the numbers that the images tell, if the engine is there and has them.
+fn know_owners(cli: &Cli, loaded: &Loaded, plan: &mut Plan) -> Result<(), Failure> {
+    let docker = Docker::unchecked();
+    if !plan.deliveries.iter().any(|delivery| !is_known(delivery)) || !docker.answers() {
+        return Ok(());
+    }
+    let mut owners = Owners::new(cli, &docker, loaded);
+    for delivery in &mut plan.deliveries {
+        if let Some(Ids { uid, gid }) = owners.known(delivery)? {
+            (delivery.owner.uid, delivery.owner.gid) = (Some(uid), Some(gid));
+        }
+    }
+    Ok(())
+}
+
+fn is_known(delivery: &Delivery) -> bool {
+    delivery.owner.uid.is_some() && delivery.owner.gid.is_some()
 }
 
 fn print_text(plan: &Plan) {
@@ -50,7 +74,7 @@ fn print_text(plan: &Plan) {
     print_table(&rows);
 }
 
-/// `1000:1000`, `app`, `image's user`: what the file says, before an image is asked.
+/// `1000:1000`; `app`, `image's user` where no image could be asked.
 fn owner(delivery: &Delivery) -> String {
     let number = |id: Option<u32>| id.map(|id| id.to_string());
     let (user, group) = match &delivery.owner.user {
