@@ -1118,7 +1118,7 @@ fn hooks(engine: &Engine) {
         "secrets: [a, b, c, d, e, pw]\nx-cosec: {on-rotate: 'exec echo told >> /tmp/told'}",
         "first",
     );
-    let secrets: String = names.iter().map(|name| format!("  {name}: {{environment: {name}}}\n")).collect();
+    let secrets = names.map(|name| format!("  {name}: {{environment: {name}}}\n")).concat();
     project.write("compose.yaml", project.text("compose.yaml") + &secrets);
     let env = |value: &str| names.map(|name| format!("{name}={value}\n")).concat();
     project.write(".env", env("1"));

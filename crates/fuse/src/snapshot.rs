@@ -76,7 +76,7 @@ pub(crate) enum Before {
     /// The same, to the same ledger.
     Same,
     /// Something else, with its values and its ledger.
-    Other(Spec, HeldValues, Ledger),
+    Other(Box<Spec>, HeldValues, Ledger),
 }
 
 /// Why a worker cannot load what it is to serve.

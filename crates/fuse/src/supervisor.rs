@@ -569,7 +569,7 @@ impl Supervisor {
             before: match before {
                 Before::Nothing => Earlier::Nothing,
                 Before::Same => Earlier::Same,
-                Before::Other(spec, ..) => Earlier::Other((**spec).clone()),
+                Before::Other(spec, ..) => Earlier::Other(spec.clone()),
             },
             containers: self.state.containers.clone(),
         };

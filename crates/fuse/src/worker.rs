@@ -49,7 +49,7 @@ pub(crate) struct Orders {
 pub(crate) enum Earlier {
     Nothing,
     Same,
-    Other(Spec),
+    Other(Box<Spec>),
 }
 
 /// What a worker is told.
