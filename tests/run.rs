@@ -338,6 +338,34 @@ fn without_fuse_or_docker_one_sentence_says_what_to_install() {
 }
 
 #[test]
+fn a_runtime_directory_that_cannot_be_written_to_is_named() {
+    let project = project("value");
+    // Nobody may make a directory in there, root neither.
+    let mut command = project.command(&["run", "--", "true"]);
+    finish(command.env("XDG_RUNTIME_DIR", "/proc/self")).fails(2, &["/proc/self/cosec"]);
+    project.assert_nothing_left();
+}
+
+#[test]
+fn ten_thousand_secrets_are_served() {
+    use std::fmt::Write;
+    let project = Project::new();
+    let (mut grants, mut secrets) = (String::new(), String::new());
+    for number in 0..10_000 {
+        write!(grants, "s{number},").unwrap();
+        write!(secrets, "\n  s{number}: {{file: secrets/s{number}}}").unwrap();
+        project.write(&format!("secrets/s{number}"), format!("value {number}"));
+    }
+    project.write(
+        "compose.yaml",
+        format!("services: {{db: {{image: x, secrets: [{grants}]}}}}\nsecrets:{secrets}\n"),
+    );
+    let seen = shell(&project, "ls /run/secrets | wc -l; cat /run/secrets/s0 /run/secrets/s9999").succeeds();
+    assert_eq!(seen.stdout.trim_start(), "10000\nvalue 0value 9999");
+    project.assert_nothing_left();
+}
+
+#[test]
 fn a_secret_that_git_would_commit_is_refused_and_the_advice_helps() {
     let project = project("value");
     project.write(".gitignore", "");
@@ -429,7 +457,16 @@ fn ten_thousand_opens_at_once_all_read() {
     let inside =
         rig::children(child.id()).into_iter().find(|pid| !words(*pid).starts_with("cosec __")).unwrap();
     let path = format!("/proc/{inside}/root/run/secrets/pw");
-    let mut open: Vec<std::fs::File> = (0..10_000).map(|_| std::fs::File::open(&path).unwrap()).collect();
+    // From many threads, and none is closed before all are open.
+    let together = std::sync::Barrier::new(50);
+    let mut open: Vec<std::fs::File> = std::thread::scope(|scope| {
+        let some = || {
+            together.wait();
+            (0..200).map(|_| std::fs::File::open(&path).unwrap()).collect::<Vec<_>>()
+        };
+        let threads: Vec<_> = (0..50).map(|_| scope.spawn(some)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
     for file in &mut open {
         let mut text = String::new();
         file.read_to_string(&mut text).unwrap();
