@@ -57,6 +57,7 @@ const TESTS: &[(&str, rig::EngineTest)] = &[
     ("a_service_with_a_provider_mounts_on_up_and_unmounts_on_down", provider),
     ("an_ordinary_user_mounts_too_or_is_told_what_is_missing", ordinary_user),
     ("a_changed_env_file_is_a_new_value_at_the_next_open", env_file),
+    ("what_up_costs_and_how_soon_a_new_value_is_seen", costs),
     ("what_changes_together_is_told_once_and_a_failure_is_shown", hooks),
 ];
 
@@ -1155,6 +1156,54 @@ fn hooks(engine: &Engine) {
     project.cosec(&["up", "-d"]).fails(2, &["has no setting `on-rotat`"]);
     project.write("compose.yaml", project.text("compose.yaml").replace("on-rotat", "on-rotate"));
     down(&project);
+}
+
+/// `cosec up` beside `docker compose up` of the same project with ten secrets, and how soon a container sees a new
+/// value. `cargo xtask bench` asks for more rounds of it and prints it; nothing is asserted of the times.
+fn costs(engine: &Engine) {
+    use std::time::{Duration, Instant};
+    let many = std::env::var_os("COSEC_BENCH").is_some();
+    let (rounds, rotations) = if many { (15, 500) } else { (1, 20) };
+    let names: Vec<String> = (0..10).map(|number| format!("s{number}")).collect();
+    let project = project(engine, &format!("user: \"0:0\"\nsecrets: [pw, {}]", names.join(", ")), "0000");
+    let secrets: Vec<String> =
+        names.iter().map(|name| format!("  {name}: {{file: ./secrets/{name}}}\n")).collect();
+    names.iter().for_each(|name| project.write(&format!("secrets/{name}"), "value"));
+    project.write("compose.yaml", project.text("compose.yaml") + &secrets.concat());
+    let timed = |run: &dyn Fn()| {
+        let began = Instant::now();
+        run();
+        began.elapsed()
+    };
+    let (mut plain, mut served) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        plain.push(timed(&|| drop(project.docker(&["compose", "up", "-d"]).succeeds())));
+        project.docker(&["compose", "down", "-t", "0"]).succeeds();
+        served.push(timed(&|| up(&project)));
+        project.cosec(&["down", "-t", "0"]).succeeds();
+    }
+    project.cosec(&["up", "--allow-host", "-d"]).succeeds();
+    let container = project.docker(&["compose", "ps", "-q", "app"]).succeeds().stdout;
+    let pid = project.docker(&["inspect", "--format", "{{.State.Pid}}", container.trim()]).succeeds().stdout;
+    // The container's own view.
+    let file = format!("/proc/{}/root/run/secrets/pw", pid.trim());
+    let mut seen: Vec<Duration> = (1..=rotations)
+        .map(|number| {
+            let value = format!("{number:04}");
+            project.replace("secrets/pw", &value);
+            timed(&|| while std::fs::read(&file).unwrap() != value.as_bytes() {})
+        })
+        .collect();
+    down(&project);
+    [&mut plain, &mut served, &mut seen].into_iter().for_each(|times| times.sort());
+    let (plain, served) = (plain[rounds / 2], served[rounds / 2]);
+    if many {
+        println!(
+            "docker compose up -d {plain:.0?}, cosec up -d {served:.0?}: medians of {rounds}, ten secrets"
+        );
+        let at = |percent: usize| seen[(rotations * percent / 100).min(rotations - 1)];
+        println!("a new value is seen in the container after {:.1?}, 99th percentile {:.1?}", at(50), at(99));
+    }
 }
 
 fn provider(engine: &Engine) {
