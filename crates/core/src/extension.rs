@@ -82,10 +82,19 @@ pub fn check(root: &Value) -> Result<(), LoadError> {
     for (name, service) in services.into_iter().flatten() {
         let path = format!("services.{name}.x-cosec");
         known(service.value.get("x-cosec"), &path, &["on-rotate"])?;
+        let provider = service.value.get("provider");
+        if provider.and_then(|provider| provider.get("type")).and_then(Value::as_str) == Some("cosec") {
+            let options = provider.and_then(|provider| provider.get("options"));
+            // Compose itself leaves out what it does not know.
+            known(options, &format!("services.{name}.provider.options"), PROVIDER_OPTIONS)?;
+        }
         on_rotate(root, name)?;
     }
     Ok(())
 }
+
+/// What `provider: {type: cosec}` can be told.
+pub const PROVIDER_OPTIONS: &[&str] = &["file", "project-directory", "allow-unignored"];
 
 fn known(extension: Option<&Value>, path: &str, keys: &[&str]) -> Result<(), LoadError> {
     let Some(extension) = extension.filter(|extension| !extension.is_null()) else { return Ok(()) };
@@ -167,6 +176,9 @@ mod tests {
         );
         assert!(of_service("{on-rotate: HUP}").starts_with("`x-cosec.on-rotate` is"));
         assert_eq!(of_service("restart"), "`services.web.x-cosec` is a mapping with `on-rotate:`");
+        let provider = |option: &str| wrong(&format!("services: {{v: {{provider: {{type: cosec, options: {{{option}: x}}}}}}}}"));
+        assert!(provider("fil").ends_with("has no setting `fil`; did you mean `file`?"));
+        assert_eq!(provider("project-directory"), "");
         assert_eq!(of_service("{on-rotate: signal SIGRTMIN+3}") + &of_service("{on-rotate: signal 12}"), "");
     }
 

@@ -68,13 +68,18 @@ fn print(status: &Status) {
     status.warnings.iter().for_each(|warning| println!("warning   {warning}"));
     println!();
     let mut rows =
-        vec![["SERVICE", "SECRET", "VERSION", "BYTES", "SINCE", "READS", "LAST READ"].map(str::to_owned)];
+        vec![["SERVICE", "SECRET", "TARGET", "VERSION", "BYTES", "SINCE", "READS", "LAST READ"].map(str::to_owned)];
     rows.extend(status.files.iter().map(|file| {
         let secret = status.secrets.get(file.secret);
         let number = |number: Option<u64>| number.map_or("-".to_owned(), |number| number.to_string());
         [
             if file.service.is_empty() { "(host)".to_owned() } else { file.service.clone() },
             secret.map_or_else(String::new, |secret| secret.name.clone()),
+            // Below a mount of `cosec up` there is a directory for each service.
+            match file.path.strip_prefix(&file.service).filter(|rest| rest.starts_with('/')) {
+                Some(target) => target.to_owned(),
+                None => status.mountpoint.join(&file.path).display().to_string(),
+            },
             number(secret.map(|secret| secret.version)),
             number(secret.map(|secret| secret.size)),
             secret.map_or_else(String::new, |secret| time(secret.loaded)),
