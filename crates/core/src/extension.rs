@@ -176,7 +176,9 @@ mod tests {
         );
         assert!(of_service("{on-rotate: HUP}").starts_with("`x-cosec.on-rotate` is"));
         assert_eq!(of_service("restart"), "`services.web.x-cosec` is a mapping with `on-rotate:`");
-        let provider = |option: &str| wrong(&format!("services: {{v: {{provider: {{type: cosec, options: {{{option}: x}}}}}}}}"));
+        let provider = |option: &str| {
+            wrong(&format!("services: {{v: {{provider: {{type: cosec, options: {{{option}: x}}}}}}}}"))
+        };
         assert!(provider("fil").ends_with("has no setting `fil`; did you mean `file`?"));
         assert_eq!(provider("project-directory"), "");
         assert_eq!(of_service("{on-rotate: signal SIGRTMIN+3}") + &of_service("{on-rotate: signal 12}"), "");

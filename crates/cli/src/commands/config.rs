@@ -25,7 +25,7 @@ pub(crate) fn run(project: &ProjectArgs, args: &ConfigArgs) -> Result<ExitCode, 
         print_variables(resolved, args.format)?;
     } else if args.environment {
         print_environment(&loaded);
-    } else if let Some(names) = names(resolved, args) {
+    } else if let Some(names) = names(resolved, args)? {
         for name in names {
             println!("{name}");
         }
@@ -36,7 +36,7 @@ pub(crate) fn run(project: &ProjectArgs, args: &ConfigArgs) -> Result<ExitCode, 
 }
 
 /// The names that a flag asks for, one for each line.
-fn names(resolved: &Resolved, args: &ConfigArgs) -> Option<Vec<String>> {
+fn names(resolved: &Resolved, args: &ConfigArgs) -> Result<Option<Vec<String>>, Failure> {
     let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
     if args.services {
         let of_template = || {
@@ -49,25 +49,27 @@ fn names(resolved: &Resolved, args: &ConfigArgs) -> Option<Vec<String>> {
                 .map(|(name, _)| name.clone())
                 .collect()
         };
-        return Some(if args.no_interpolate { of_template() } else { owned(resolved.services()) });
+        return Ok(Some(if args.no_interpolate { of_template() } else { owned(resolved.services()) }));
     }
     if args.images {
-        return Some(resolved.images());
+        return resolved.images(&args.services_named).map(Some).map_err(|name| no_service(&name));
     }
     if args.profiles {
-        return Some(owned(resolved.profiles()));
+        return Ok(Some(owned(resolved.profiles())));
     }
     let sections = [(args.volumes, "volumes"), (args.networks, "networks")];
-    sections.into_iter().find(|(asked, _)| *asked).map(|(_, section)| owned(resolved.members(section)))
+    Ok(sections.into_iter().find(|(asked, _)| *asked).map(|(_, section)| owned(resolved.members(section))))
+}
+
+fn no_service(name: &str) -> Failure {
+    Failure::Cannot(format!("there is no service {name}; `cosec config --services` lists them"))
 }
 
 fn print_config(resolved: &Resolved, args: &ConfigArgs) -> Result<(), Failure> {
     let config = if args.no_interpolate {
         resolved.model()
     } else {
-        resolved.config(&args.services_named).map_err(|name| {
-            Failure::Cannot(format!("there is no service {name}; `cosec config --services` lists them"))
-        })?
+        resolved.config(&args.services_named).map_err(|name| no_service(&name))?
     };
     if args.quiet {
         return Ok(());

@@ -67,8 +67,9 @@ fn print(status: &Status) {
     println!("audit     {}", status.audit.display());
     status.warnings.iter().for_each(|warning| println!("warning   {warning}"));
     println!();
-    let mut rows =
-        vec![["SERVICE", "SECRET", "TARGET", "VERSION", "BYTES", "SINCE", "READS", "LAST READ"].map(str::to_owned)];
+    let mut rows = vec![
+        ["SERVICE", "SECRET", "TARGET", "VERSION", "BYTES", "SINCE", "READS", "LAST READ"].map(str::to_owned),
+    ];
     rows.extend(status.files.iter().map(|file| {
         let secret = status.secrets.get(file.secret);
         let number = |number: Option<u64>| number.map_or("-".to_owned(), |number| number.to_string());

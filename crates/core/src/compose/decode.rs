@@ -2,6 +2,8 @@
 //! budget against alias bombs.
 
 use std::collections::HashMap;
+
+use indexmap::map::Entry;
 use std::sync::Arc;
 
 use super::value::{Data, Map, MapEntry, Mark, Value};
@@ -53,7 +55,8 @@ pub enum Keys {
 /// Expands a document into a value tree.
 pub fn decode(document: &Document, keys: Keys) -> Result<Value, DecodeError> {
     let names = HashMap::default();
-    let mut decoder = Decoder { document, keys, names, decoded: 0, from_aliases: 0, inside_alias: 0 };
+    let mut decoder =
+        Decoder { document, keys, names, decoded: 0, from_aliases: 0, inside_alias: 0, inside_override: 0 };
     decoder.value(document.root(), 0)
 }
 
@@ -68,6 +71,8 @@ struct Decoder<'a> {
     decoded: u64,
     from_aliases: u64,
     inside_alias: u32,
+    /// In what `!override` marks, other marks are unknown tags, which make text of a scalar.
+    inside_override: u32,
 }
 
 impl<'a> Decoder<'a> {
@@ -78,12 +83,20 @@ impl<'a> Decoder<'a> {
         if depth > DEEPEST {
             return Err(error(DecodeErrorKind::TooDeep, node.span));
         }
+        let own = mark_of(node);
+        if own == Mark::Override {
+            self.inside_override += 1;
+        }
         let data = match &node.kind {
             Kind::Alias(target) => {
                 self.inside_alias += 1;
                 let value = self.value(*target, depth + 1);
                 self.inside_alias -= 1;
-                return value;
+                // `!reset` was taken out of what the anchor holds where the anchor stands.
+                return value.map(without_resets_within);
+            }
+            Kind::Scalar { value, .. } if self.inside_override > 0 && mark_of(node) != Mark::None => {
+                Data::Str(value.as_ref().into())
             }
             Kind::Scalar { value, style } => scalar_data(value, *style, node.tag.as_deref()),
             Kind::Sequence { items, .. } => {
@@ -95,11 +108,10 @@ impl<'a> Decoder<'a> {
             }
             Kind::Mapping { entries, .. } => Data::Map(self.mapping(entries, depth)?),
         };
-        let mark = match node.tag.as_deref() {
-            Some("!reset") => Mark::Reset,
-            Some("!override") => Mark::Override,
-            _ => Mark::None,
-        };
+        if own == Mark::Override {
+            self.inside_override -= 1;
+        }
+        let mark = if self.inside_override > 0 { Mark::None } else { own };
         Ok(Value { mark, ..Value::new(data, node.span) })
     }
 
@@ -171,7 +183,16 @@ impl<'a> Decoder<'a> {
             _ => return Err(error(DecodeErrorKind::MergeOfNoMapping, span)),
         };
         for (name, entry) in merged.into_iter().flatten() {
-            map.entry(name).or_insert(entry);
+            match map.entry(name) {
+                Entry::Vacant(place) => drop(place.insert(entry)),
+                // Compose takes `!reset` away before it merges, so the merged value stays, in place of what other
+                // files say. The first merged one wins here, too.
+                Entry::Occupied(mut own) if own.get().value.mark == Mark::Reset => {
+                    let value = Value { mark: Mark::Override, ..entry.value };
+                    own.insert(MapEntry { key_span: entry.key_span, value });
+                }
+                Entry::Occupied(_) => {}
+            }
         }
         Ok(())
     }
@@ -187,6 +208,40 @@ impl<'a> Decoder<'a> {
             _ => node,
         }
     }
+}
+
+fn mark_of(node: &Node) -> Mark {
+    match node.tag.as_deref() {
+        Some("!reset") => Mark::Reset,
+        Some("!override") => Mark::Override,
+        _ => Mark::None,
+    }
+}
+
+/// Takes away what `!reset` marks below a value.
+fn without_resets_within(mut value: Value) -> Value {
+    let holds =
+        |map: &Map| map.values().any(|entry| entry.value.mark == Mark::Reset || is_collection(&entry.value));
+    match &mut value.data {
+        Data::Map(map) if holds(map) => {
+            map.retain(|_, entry| entry.value.mark != Mark::Reset);
+            for entry in map.values_mut().filter(|entry| is_collection(&entry.value)) {
+                let inner = std::mem::replace(&mut entry.value, Value::new(Data::Null, entry.key_span));
+                entry.value = without_resets_within(inner);
+            }
+        }
+        Data::Seq(items) => {
+            items.retain(|item| item.mark != Mark::Reset);
+            let whole = std::mem::take(items);
+            items.extend(whole.into_iter().map(without_resets_within));
+        }
+        _ => {}
+    }
+    value
+}
+
+fn is_collection(value: &Value) -> bool {
+    matches!(value.data, Data::Map(_) | Data::Seq(_))
 }
 
 fn scalar_data(text: &str, style: Style, tag: Option<&str>) -> Data {
@@ -254,6 +309,16 @@ mod tests {
             _ => panic!(),
         };
         assert_eq!((number("x"), number("y"), number("z")), (1, 3, 2));
+    }
+
+    #[test]
+    fn a_reset_beside_a_merge_key_leaves_the_merged_value() {
+        let value =
+            decoded("a: &a {x: 1}\nb: &b {x: 2}\nc: {<<: [*a, *b], x: !reset null, y: !reset null}\n")
+                .unwrap();
+        let x = value.get("c").unwrap().get("x").unwrap();
+        assert!(matches!((x.mark, &x.data), (Mark::Override, Data::Int(1))));
+        assert_eq!(value.get("c").unwrap().get("y").unwrap().mark, Mark::Reset);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::environment::{Binding, BindingOrigin, Environment};
 use super::merge::Removed;
 use super::project::{Project, default_name};
 use super::resolved::Resolved;
-use super::value::{Data, Map, MapEntry, Value};
+use super::value::{Data, Map, MapEntry, Mark, Value};
 use super::{canonical, check, dotenv, interpolate, merge, normalize, resolve, schema, template, unicity};
 use crate::detect::without_credentials;
 use crate::files::{FileSystem, ReadError, file_name, join, parent};
@@ -163,6 +163,12 @@ impl LoadError {
         self
     }
 
+    /// A file that another one names.
+    fn not_there(path: &str) -> Self {
+        let message = format!("there is no file {path}; create it, or correct the path");
+        LoadError { message: without_credentials(&message), span: None, related: None }
+    }
+
     pub(crate) fn unreadable(path: &str, error: &ReadError) -> Self {
         let message = match error {
             ReadError::Missing => {
@@ -293,6 +299,8 @@ fn with_profiles_of(root: &Value, request: &LoadRequest<'_>) -> Vec<String> {
     profiles
 }
 
+const NO_MAPPING: &str = "`services` must be a mapping; write the services below it, or leave the key out";
+
 /// Deeper chains are a mistake.
 const DEEPEST: usize = 100;
 
@@ -362,6 +370,17 @@ struct Location<'e> {
     environment: &'e Environment,
 }
 
+/// How one came to a service.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reached {
+    /// It is of the file that is being loaded.
+    Own,
+    /// A service of another file extends it by that file's name.
+    ByFile,
+    /// A service of the same other file extends it.
+    Within,
+}
+
 /// A service on the way to its base: the file it is in, and its name.
 type Extending = Vec<(String, Arc<str>)>;
 
@@ -383,7 +402,10 @@ impl Loader<'_> {
         if let Some(parsed) = self.parsed.get(path) {
             return Ok(parsed.clone());
         }
-        let text = self.files.read(path).map_err(|error| LoadError::unreadable(path, &error))?;
+        let text = self.files.read(path).map_err(|error| match (way, error) {
+            (Way::Included(_) | Way::Extended(_), ReadError::Missing) => LoadError::not_there(path),
+            (_, error) => LoadError::unreadable(path, &error),
+        })?;
         let file = self.add(path, text, way);
         let start = crate::source::file_start(file);
         if self.is_exact()
@@ -531,10 +553,10 @@ impl Loader<'_> {
         location: &Location<'_>,
         including: &[String],
     ) -> Result<Value, LoadError> {
-        let mut including = including.to_vec();
         let mut model: Option<Layered> = None;
         for file in files {
-            including.push(file.path.clone());
+            // Files that are read side by side do not include each other by that.
+            let including = [including, std::slice::from_ref(&file.path)].concat();
             for mut document in self.interpolated(file, location.environment)? {
                 self.extend_services(&mut document, &file.path, location)?;
                 self.include(&mut document, location, &including)?;
@@ -560,10 +582,15 @@ impl Loader<'_> {
         path: &str,
         location: &Location<'_>,
     ) -> Result<(), LoadError> {
-        let Some(services) = document.get("services").and_then(Value::as_map) else { return Ok(()) };
+        let Some(services) = document.get("services") else { return Ok(()) };
+        let Some(services) = services.as_map() else {
+            // A file before may have had services: the merged whole would not tell.
+            let marked = services.mark != Mark::None;
+            return if marked { Ok(()) } else { self.allow(LoadError::new(NO_MAPPING, services.span)) };
+        };
         let extending: Vec<Arc<str>> = services
             .iter()
-            .filter(|(_, entry)| entry.value.get("extends").is_some())
+            .filter(|(_, entry)| entry.value.get("extends").is_some() && entry.value.mark != Mark::Reset)
             .map(|(name, _)| name.clone())
             .collect();
         if extending.is_empty() {
@@ -572,7 +599,8 @@ impl Loader<'_> {
         let services = services.clone();
         let mut extender = Extender { main: path, location, done: HashMap::new() };
         for name in extending {
-            let extended = self.extended(&services, &name, true, &mut extender, &mut Extending::new())?;
+            let extended =
+                self.extended(&services, &name, Reached::Own, &mut extender, &mut Extending::new())?;
             if let Some(entry) = document
                 .get_mut("services")
                 .and_then(Value::as_map_mut)
@@ -585,16 +613,16 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// A service with all that it extends; `None` if it is nothing. `own` tells that `services` are those of
-    /// the file that is being loaded.
+    /// A service with all that it extends; `None` if it is nothing.
     fn extended(
         &mut self,
         services: &Map,
         name: &Arc<str>,
-        own: bool,
+        reached: Reached,
         extender: &mut Extender<'_>,
         way: &mut Extending,
     ) -> Result<Option<Value>, LoadError> {
+        let own = reached == Reached::Own;
         if own && let Some(done) = extender.done.get(name) {
             return Ok(Some(done.clone()));
         }
@@ -619,13 +647,13 @@ impl Loader<'_> {
                 extends.span,
             )
         };
-        let (base_services, base_own, step) = match &file {
+        let (base_services, base_reached, step) = match &file {
             None => {
                 if !services.contains_key(&base_name) {
                     self.allow(missing("the file"))?;
                     return Ok(Some(entry.value.clone()));
                 }
-                (None, own, extender.main.to_owned())
+                (None, if own { Reached::Own } else { Reached::Within }, extender.main.to_owned())
             }
             Some(file) => {
                 let found = match self.base_services(file, extender.location, extends.span) {
@@ -639,7 +667,7 @@ impl Loader<'_> {
                     self.allow(missing(file))?;
                     return Ok(Some(without_extends(entry.value.clone())));
                 }
-                (Some(found), false, file.to_string())
+                (Some(found), Reached::ByFile, file.to_string())
             }
         };
         let step = (step, name.clone());
@@ -657,10 +685,16 @@ impl Loader<'_> {
             return Err(LoadError::new(message, extends.span));
         }
         way.push(step);
-        let base =
-            self.extended(base_services.as_ref().unwrap_or(services), &base_name, base_own, extender, way)?;
+        let base = self.extended(
+            base_services.as_ref().unwrap_or(services),
+            &base_name,
+            base_reached,
+            extender,
+            way,
+        )?;
         way.pop();
-        let Some(base) = base else { return Ok(Some(entry.value.clone())) };
+        // What the base says of others is done with by now.
+        let Some(base) = base.and_then(merge::without_resets) else { return Ok(Some(entry.value.clone())) };
         self.inherited += size(&base);
         if self.inherited > MOST_INHERITED {
             let message = format!(
@@ -669,7 +703,14 @@ impl Loader<'_> {
             return Err(LoadError::new(message, extends.span));
         }
         let over = without_extends(entry.value.clone());
+        // A mark of the service itself is about other files, not about what it extends.
+        let (mark, mut over) = (over.mark, Value { mark: Mark::None, ..over });
+        if reached == Reached::Within {
+            // Compose 2 passes over what these services mark.
+            over = merge::without_marks(over);
+        }
         let merged = merge::merge_service(self.sources, name, base, over, &mut self.removed)?;
+        let merged = Value { mark, ..merged };
         if own {
             extender.done.insert(name.clone(), merged.clone());
         }
@@ -694,11 +735,7 @@ impl Loader<'_> {
         let parsed = self.parse(path, Way::Extended(span)).map_err(|error| error.or_at(span))?;
         let documents =
             self.interpolated(&parsed, location.environment).map_err(|error| error.or_at(span))?;
-        let mut model: Option<Layered> = None;
-        for document in documents {
-            model = Some(self.over(model.take(), document, false)?);
-        }
-        let mut model = model.map_or_else(|| merge::empty(span), |model| model.value);
+        let mut model = self.base_model(documents, span)?;
         resolve::resolve_paths(self.files, &mut model, directory);
         let services = model.as_map_mut().and_then(|top| top.shift_remove("services"));
         let Some(MapEntry { value: Value { data: Data::Map(services), .. }, .. }) = services else {
@@ -706,6 +743,28 @@ impl Loader<'_> {
         };
         self.bases.insert(key, services.clone());
         Ok(services)
+    }
+
+    /// The documents of a file that is extended. Of one alone the marks stay: its services extend others, too.
+    fn base_model(&mut self, mut documents: Vec<Value>, span: Span) -> Result<Value, LoadError> {
+        if let [document] = documents.as_mut_slice() {
+            merge::empty_resets(document);
+            unicity::enforce(document, self.interpolation)?;
+            if self.is_exact() {
+                canonical::canonical(document, self.interpolation, &self.ports)?;
+                unicity::enforce(document, self.interpolation)?;
+            }
+        }
+        if documents.len() == 1
+            && let Some(document) = documents.pop()
+        {
+            return Ok(document);
+        }
+        let mut model: Option<Layered> = None;
+        for document in documents {
+            model = Some(self.over(model.take(), document, false)?);
+        }
+        Ok(model.map_or_else(|| merge::empty(span), |model| model.value))
     }
 
     fn include(
@@ -796,7 +855,10 @@ impl Loader<'_> {
     }
 
     fn env_file(&mut self, path: &str) -> Result<FileId, LoadError> {
-        let text = self.files.read(path).map_err(|error| LoadError::unreadable(path, &error))?;
+        let text = self.files.read(path).map_err(|error| match error {
+            ReadError::Missing => LoadError::not_there(path),
+            error => LoadError::unreadable(path, &error),
+        })?;
         Ok(self.add(path, text, Way::EnvFile))
     }
 

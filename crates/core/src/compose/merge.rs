@@ -30,10 +30,11 @@ pub(super) fn merge(
     over: Value,
     removed: &mut Vec<Removed>,
 ) -> Result<Value, LoadError> {
-    Merger { sources, removed }.merge(base, over, &mut Vec::new())
+    Merger { sources, removed, keeps_marks: false }.merge(base, over, &mut Vec::new())
 }
 
-/// Merges `over` into `base`, both services of this name.
+/// Merges `over` into `base`, which it extends; both services of this name. The marks of `over` stay on what comes
+/// out: what earlier files say of the service is to go as well.
 pub(super) fn merge_service(
     sources: &Sources,
     name: &Arc<str>,
@@ -41,7 +42,8 @@ pub(super) fn merge_service(
     over: Value,
     removed: &mut Vec<Removed>,
 ) -> Result<Value, LoadError> {
-    Merger { sources, removed }.merge(base, over, &mut vec!["services".into(), name.clone()])
+    let mut merger = Merger { sources, removed, keeps_marks: true };
+    merger.merge(base, over, &mut vec!["services".into(), name.clone()])
 }
 
 /// Takes away what `!reset` marks, and the marks.
@@ -68,6 +70,25 @@ pub(super) fn without_resets(mut value: Value) -> Option<Value> {
     Some(value)
 }
 
+/// Takes away what `!reset` marks; what `!override` marks is as any other.
+pub(super) fn without_marks(value: Value) -> Value {
+    let span = value.span;
+    without_resets(value).unwrap_or_else(|| empty(span))
+}
+
+/// Makes nothing of what `!reset` marks, whatever it says; the marks stay.
+pub(super) fn empty_resets(value: &mut Value) {
+    if value.mark == Mark::Reset {
+        value.data = Data::Null;
+        return;
+    }
+    match &mut value.data {
+        Data::Map(map) => map.values_mut().for_each(|entry| empty_resets(&mut entry.value)),
+        Data::Seq(items) => items.iter_mut().for_each(empty_resets),
+        _ => {}
+    }
+}
+
 /// Whether there is a mark on it or in it.
 fn is_marked(value: &Value) -> bool {
     value.mark != Mark::None
@@ -81,6 +102,7 @@ fn is_marked(value: &Value) -> bool {
 struct Merger<'a> {
     sources: &'a Sources,
     removed: &'a mut Vec<Removed>,
+    keeps_marks: bool,
 }
 
 /// Where two values stand: `services`, the service's name, the attribute, …
@@ -92,8 +114,9 @@ impl Merger<'_> {
     fn merge(&mut self, base: Value, over: Value, path: &mut Path) -> Merged {
         if over.mark == Mark::Override {
             self.removes(&base, &over, path);
-            let value = Value { mark: Mark::None, ..over };
-            return Ok(without_resets(value).unwrap_or(base));
+            let mark = if self.keeps_marks { Mark::Override } else { Mark::None };
+            let value = without_resets(Value { mark: Mark::None, ..over });
+            return Ok(value.map_or(base, |value| Value { mark, ..value }));
         }
         let (base, over) = match form(path) {
             Form::Replaced => return Ok(without_resets(over).unwrap_or(base)),
@@ -162,10 +185,15 @@ impl Merger<'_> {
                 if let Some(gone) = base.shift_remove(&key) {
                     self.removes(&gone.value, &entry.value, path);
                 }
+                if self.keeps_marks {
+                    base.insert(key, entry);
+                }
             } else if let Some(earlier) = base.get_mut(&key) {
                 let null = Value::new(Data::Null, earlier.value.span);
                 let value = std::mem::replace(&mut earlier.value, null);
                 earlier.value = self.merge(value, entry.value, path)?;
+            } else if self.keeps_marks {
+                base.insert(key, entry);
             } else if let Some(value) = without_resets(entry.value) {
                 base.insert(key, MapEntry { key_span: entry.key_span, value });
             }
@@ -230,7 +258,7 @@ impl Merger<'_> {
                 continue;
             }
             let Data::Str(text) = &item.data else {
-                let message = "an entry of a list of variables must be text; put quotes around it";
+                let message = "an entry of a list of variables must be text: write `NAME=value`, or make the list a mapping";
                 return Err(LoadError::new(message, item.span));
             };
             let raw = item.template.as_ref().map_or_else(|| text.clone(), |template| template.text.clone());

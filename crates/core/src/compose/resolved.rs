@@ -152,18 +152,17 @@ impl Resolved {
     }
 
     /// The images of the services that run.
-    pub fn images(&self) -> Vec<String> {
+    pub fn images(&self, services: &[String]) -> Result<Vec<String>, String> {
         let image = |name: &String| {
             let own = self.service(name).and_then(|service| service.get("image")?.as_str());
             own.map_or_else(|| default_image(&self.name, name), str::to_owned)
         };
-        self.enabled.iter().map(image).collect()
+        let kept = self.kept(services)?;
+        Ok(self.enabled.iter().filter(|name| kept.contains(name.as_str())).map(image).collect())
     }
 
-    /// The project as `docker compose config` prints it, values of variables included: all services, or those
-    /// named and what they depend on; resources that nobody needs are left out. `Err` holds a name that no
-    /// service has.
-    pub fn config(&self, services: &[String]) -> Result<JsonValue, String> {
+    /// All services, or those named and what they depend on. `Err` holds a name that no service has.
+    fn kept<'a>(&'a self, services: &'a [String]) -> Result<BTreeSet<&'a str>, String> {
         let mut kept: BTreeSet<&str> = BTreeSet::new();
         let mut open: Vec<&str> = Vec::new();
         if services.is_empty() {
@@ -177,6 +176,14 @@ impl Resolved {
                 open.extend(self.dependencies(name));
             }
         }
+        Ok(kept)
+    }
+
+    /// The project as `docker compose config` prints it, values of variables included: all services, or those
+    /// named and what they depend on; resources that nobody needs are left out. `Err` holds a name that no
+    /// service has.
+    pub fn config(&self, services: &[String]) -> Result<JsonValue, String> {
+        let kept = self.kept(services)?;
         let mut config = Json::new();
         config.insert("name".to_owned(), json!(self.name));
         let services: Json<String, JsonValue> =

@@ -158,10 +158,11 @@ impl Key {
                 let target = member("target").ok_or("has no `target:` port")?;
                 let host = member("host_ip").unwrap_or_else(|| "0.0.0.0".to_owned());
                 let protocol = member("protocol").unwrap_or_else(|| "tcp".to_owned());
-                Ok(Cow::Owned(format!(
-                    "{host}:{}:{target}/{protocol}",
-                    member("published").unwrap_or_default()
-                )))
+                // To Compose a number is another port than the same number as text.
+                let is_number = matches!(item.get("published").map(|value| &value.data), Some(Data::Int(_)));
+                let published = member("published").unwrap_or_default();
+                let kind = if is_number { "number " } else { "" };
+                Ok(Cow::Owned(format!("{host}:{kind}{published}:{target}/{protocol}")))
             }
             // Compose knows no key for these; the schema refuses them.
             (Key::Volume | Key::Device | Key::EnvFile | Key::Port, _) => Ok(Cow::Borrowed("")),
