@@ -106,7 +106,9 @@ fn survives(project: &Project, root: &str, name: &str, compose: Option<&Path>, t
             *known = what;
         }
     }
-    assert!(ran.stdout.contains(&format!("{done} fixed")), "{name}: {done} are named, {}", ran.stdout);
+    let counted =
+        ran.stdout.contains(&format!("{done} fixed")) || (done == 0 && !ran.stdout.contains(" fixed"));
+    assert!(counted, "{name}: {done} are named, {}", ran.stdout);
     tally.fixes += done;
     let directory = project.path(name).parent().unwrap().to_owned();
     if !directory.join(".cosec").exists() {
@@ -121,7 +123,7 @@ fn survives(project: &Project, root: &str, name: &str, compose: Option<&Path>, t
         assert!(left + with_fix <= *all, "{name}: {key:?} is found again, {left} of {all}");
     }
     let again = project.cosec(&["fix", "--unsafe", "--write", name]).succeeds();
-    assert!(again.stdout.contains("0 fixed"), "{name}: {}", again.stdout);
+    assert!(!again.stdout.contains(" fixed"), "{name}: {}", again.stdout);
     let after = compose.map(|compose| config(compose, project, name));
     let secrets: BTreeMap<PathBuf, Vec<u8>> =
         project.files().into_iter().filter(|(path, _)| !before.contains_key(path)).collect();

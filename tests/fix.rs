@@ -56,7 +56,7 @@ fn a_password_moves_to_an_ignored_file_and_its_neighbours_stay_byte_for_byte() {
     let tracked = String::from_utf8(tracked.stdout).unwrap();
     assert!(!tracked.contains("secrets/") && !tracked.contains(".cosec"), "git would take {tracked}");
     let again = project.cosec(&["fix", "--unsafe", "--write"]).succeeds();
-    assert!(again.stdout.contains("0 fixed"), "{}", again.stdout);
+    assert!(!again.stdout.contains(" fixed"), "{}", again.stdout);
 }
 
 #[test]
@@ -368,6 +368,45 @@ fn a_broken_env_file_costs_only_the_fixes_that_want_its_variables() {
     assert!(!ran.stderr.contains("canary") && !ran.stdout.contains("canary"), "{}{}", ran.stdout, ran.stderr);
     let compose = project.text("compose.yaml");
     assert!(compose.contains("POSTGRES_PASSWORD_FILE") && compose.contains("${DB_PW}"), "{compose}");
+}
+
+#[test]
+fn an_env_file_is_fixed_with_the_project_that_reads_it() {
+    let project = project("services: {db: {image: postgres, env_file: db.env}}\n");
+    project.write("db.env", "POSTGRES_PASSWORD=canary-7Qx\n");
+    project.write(".env", "OTHER_PASSWORD=canary-8Qx\n");
+    project.cosec(&["fix", "--unsafe", "--write", "db.env"]).succeeds();
+    assert_eq!(project.text("db.env"), "POSTGRES_PASSWORD_FILE=/run/secrets/postgres_password\n");
+    assert!(project.text("compose.yaml").contains("secrets: [postgres_password]"));
+    assert!(!project.text(".gitignore").contains("/.env"), "only what was named is fixed");
+    project.write("alone/.env", "OTHER_PASSWORD=canary-8Qx\n");
+    let ran = project.cosec(&["fix", "--unsafe", "alone/.env"]).succeeds();
+    assert!(ran.stderr.contains("no Compose file that reads it"), "{}", ran.stderr);
+}
+
+#[test]
+fn files_that_git_has_beside_the_secrets_are_not_ignored() {
+    let project = project("services: {db: {image: postgres, environment: {POSTGRES_PASSWORD: CANARY}}}\n");
+    project.write("secrets/README.md", "how to fill this directory\n");
+    project.git(&["add", "--all"]);
+    project.cosec(&["fix", "--unsafe", "--write"]).succeeds();
+    assert_eq!(project.text(".gitignore"), "/secrets/postgres_password\n");
+    project.write("secrets/HOW.md", "more\n");
+    let status =
+        Command::new("git").args(["status", "--short", "secrets"]).current_dir(project.directory()).output();
+    let status = String::from_utf8(status.unwrap().stdout).unwrap();
+    assert!(status.contains("secrets/HOW.md") && !status.contains("postgres_password"), "{status}");
+}
+
+#[test]
+fn the_last_line_says_what_there_is_to_do_and_what_is_held_back() {
+    let project = project("services: {db: {image: postgres, environment: {POSTGRES_PASSWORD: CANARY}}}\n");
+    let said = project.cosec(&["fix"]).succeeds().stdout;
+    assert!(said.contains("1 more finding has a fix that") && said.contains("--unsafe"), "{said}");
+    let said = project.cosec(&["fix", "--unsafe", "--write"]).succeeds().stdout;
+    assert!(said.ends_with("\n1 fixed\n"), "{said}");
+    assert_eq!(project.cosec(&["fix", "--unsafe"]).succeeds().stdout, "nothing to fix\n");
+    project.cosec(&["fix", "--undo", "--rule", "inline-password"]).fails(2, &["--rule"]);
 }
 
 #[test]

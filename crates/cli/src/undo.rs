@@ -14,7 +14,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use anstream::eprintln;
-use cosec_core::files::{Answer, GitState, file_name};
+use cosec_core::files::{Answer, GitState};
 use cosec_core::fix::FixPlan;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -360,7 +360,7 @@ fn refuse_if_git_takes(git: &Git, path: &Path) -> Result<(), Failure> {
 }
 
 fn is_ignore_file(path: &Path) -> bool {
-    path.to_str().is_some_and(|path| [".gitignore", ".dockerignore"].contains(&file_name(path)))
+    path.to_str().is_some_and(cosec_core::files::is_ignore_file)
 }
 
 /// A file's bytes; nothing if there is none.

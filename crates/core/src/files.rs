@@ -286,6 +286,11 @@ pub fn inside(directory: &str, path: &str) -> Option<String> {
     Some(path.strip_prefix(directory.trim_end_matches('/'))?.strip_prefix('/')?.to_owned())
 }
 
+/// Whether a file says what git or a build leaves out: `.gitignore`, `.dockerignore`, `web.Dockerfile.dockerignore`.
+pub fn is_ignore_file(path: &str) -> bool {
+    file_name(path) == ".gitignore" || path.ends_with(".dockerignore")
+}
+
 /// The last component of a path.
 pub fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)

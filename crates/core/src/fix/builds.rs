@@ -22,7 +22,7 @@ struct Move<'p> {
     name: String,
     declaration: &'p Instruction,
     assigned: Assigned,
-    /// The commands that name it.
+    /// The commands that name it, and those whose programs may look for it.
     runs: Vec<&'p Instruction>,
     source: Source,
     builders: Vec<Builder<'p>>,
@@ -194,12 +194,17 @@ fn syntax(text: &str) -> Option<&str> {
 /// The commands behind the declaration that name the variable; an error where anything else does.
 fn runs<'p>(instructions: &'p [Instruction], at: usize, name: &str) -> Result<Vec<&'p Instruction>, String> {
     let mut runs = Vec::new();
+    let mut is_named = false;
     for (index, instruction) in instructions.iter().enumerate() {
         let in_flags = instruction.flags.iter().any(|flag| names_variable(&flag.value, name));
         let in_text = instruction.texts().any(|text| names_variable(&text.text, name));
         let is_run = instruction.keyword == "RUN" && !instruction.is_on_build();
         let word = || instruction.texts().any(|text| has_word(&text.text, name));
-        if is_run && index > at && instruction.stage == instructions[at].stage && !in_flags && word() {
+        let is_reached = is_run && index > at && instruction.stage == instructions[at].stage && !in_flags;
+        if is_reached && word() {
+            is_named = true;
+            runs.push(instruction);
+        } else if is_reached && may_look(instruction) {
             runs.push(instruction);
         } else if in_flags || in_text || (is_run && word()) {
             return Err(format!(
@@ -208,7 +213,12 @@ fn runs<'p>(instructions: &'p [Instruction], at: usize, name: &str) -> Result<Ve
             ));
         }
     }
-    if runs.is_empty() {
+    if let Some(child) = child_stage(instructions, at) {
+        return Err(format!(
+            "the stage {child} is built on its stage and has {name}, too; mount a secret by hand"
+        ));
+    }
+    if !is_named {
         return Err(match instructions[at].keyword.as_str() {
             "ENV" => format!(
                 "no RUN names {name}, so it is for the running container; remove it there and grant the service a secret"
@@ -220,6 +230,45 @@ fn runs<'p>(instructions: &'p [Instruction], at: usize, name: &str) -> Result<Ve
     }
     Ok(runs)
 }
+
+/// The first stage that is built on that of an instruction, as it is written.
+fn child_stage(instructions: &[Instruction], at: usize) -> Option<&str> {
+    let word = |from: &'_ Instruction, number: usize| from.arguments.words().get(number).cloned();
+    let froms = || instructions.iter().filter(|instruction| instruction.keyword == "FROM");
+    let own = froms().find(|from| from.stage == instructions[at].stage)?;
+    let name = &own.arguments.text[word(own, 2)?];
+    froms().find_map(|from| {
+        let base = &from.arguments.text[word(from, 0)?];
+        (from.stage > own.stage && base.eq_ignore_ascii_case(name)).then_some(base)
+    })
+}
+
+/// Whether what a RUN starts may look for a variable that the RUN does not name, as package managers of languages,
+/// build tools and scripts do.
+fn may_look(run: &Instruction) -> bool {
+    let is_told = |command: &str| {
+        let mut words =
+            command.split_whitespace().map(|word| word.trim_matches(['"', '\'', ',', '[', ']', '@']));
+        words.find(|word| !word.is_empty() && !word.contains('=')).is_none_or(|program| {
+            let program = program.rsplit('/').next().unwrap_or_default();
+            TOLD.contains(&program)
+        })
+    };
+    !run.heredocs.is_empty()
+        || run.texts().any(|text| {
+            text.text.contains('`')
+                || text.text.contains("$(")
+                || !text.text.split(['&', '|', ';', '\n', '(', ')']).all(is_told)
+        })
+}
+
+/// Programs that use no variable which they are not told of.
+const TOLD: [&str; 46] = [
+    "addgroup", "adduser", "apk", "apt", "apt-get", "awk", "cat", "cd", "chgrp", "chmod", "chown", "cp",
+    "date", "dnf", "echo", "export", "false", "grep", "groupadd", "gunzip", "gzip", "head", "id", "install",
+    "ldconfig", "ln", "ls", "microdnf", "mkdir", "mv", "printf", "pwd", "rm", "rmdir", "sed", "set", "sleep",
+    "sort", "tail", "tar", "test", "touch", "true", "unzip", "useradd", "usermod",
+];
 
 pub(super) fn names_variable(text: &str, name: &str) -> bool {
     positions(text, name).any(|at| text[..at].ends_with('$') || text[..at].ends_with("${"))
@@ -249,6 +298,11 @@ fn value(
 ) -> Result<Source, String> {
     let argument = service.build.iter().flat_map(|build| &build.args).rfind(|arg| *arg.name.value == *name);
     if let Some(argument) = argument.filter(|_| declaration.keyword == "ARG") {
+        if argument.value.is_none() && project.environment.get(name).is_none() {
+            return Err(format!(
+                "{name} is not set here, and Docker builds without it then, which it does not with a secret; set it first, or mount one without `required` by hand"
+            ));
+        }
         return match (moved::source(project, argument)?, &argument.value) {
             // What `.env` says may stay there: Compose reads it for the secret, too.
             ((_, Some(line)), _) => Ok(Source::Variable(line.variable)),
@@ -448,11 +502,21 @@ fn long_form(document: &Document, text: &str, build: NodeId, granted: &[&str]) -
 
 fn describe(project: &Project<'_>, one: &Move<'_>, finding: &Finding, secret: &str) -> Fix {
     let title =
-        format!("give the build {} as the secret {secret}, and mount it where a RUN names it", one.name);
+        format!("give the build {} as the secret {secret}, and mount it where a RUN uses it", one.name);
     let mut fix = Fix::new(project.outcome(), finding, FixKind::Unsafe, title);
     if matches!(one.source, Source::File(_)) {
         fix.notes.push(format!(
             "rotate it: images that were built with it keep it; change it where it is used and in secrets/{secret}"
+        ));
+    }
+    if let Source::Variable(variable) = &one.source {
+        fix.notes.push(format!("whoever builds has to set {variable}: the build stops where it is not set"));
+    }
+    let unnamed =
+        one.runs.iter().filter(|run| !run.texts().any(|text| has_word(&text.text, &one.name))).count();
+    if unnamed > 0 {
+        fix.notes.push(format!(
+            "{unnamed} more RUN mount it, which do not name it, and start what may look for it; take it from those that do not need it"
         ));
     }
     fix.notes.extend(made_note(project, secret, &one.source));

@@ -1,7 +1,7 @@
 //! A value moves out of a file of `env_file:` into a secret's file: the line then names that, and every service that
 //! reads the file is granted the secret.
 
-use super::dollars::has_raw;
+use super::dollars::is_raw;
 use super::edit::Edit;
 use super::secrets::{NewSecret, Source, free_name, has_place, is_outside, made_note, takes_grants};
 use super::tree::child;
@@ -41,8 +41,6 @@ pub(super) fn plan<'p>(
     for finding in findings.iter().filter(|finding| finding.rule == "env-file-secret") {
         let one = match movable(project, finding) {
             Ok(one) => one,
-            // The variable of `environment:` has moved, and took the line with it.
-            Err(_) if is_taken_out(project, finding, changes) => continue,
             Err(reason) => {
                 plan.refused.push(refuse(outcome, finding, reason));
                 continue;
@@ -77,26 +75,24 @@ pub(super) fn plan<'p>(
     }
 }
 
-/// Whether the line of a finding goes already.
-fn is_taken_out(project: &Project<'_>, finding: &Finding, changes: &Changes<'_>) -> bool {
-    let path = join("", project.sources().file(finding.span.file).path());
-    let place = finding.span.start as usize..finding.span.end as usize;
-    let takes = |edit: &Edit| edit.start <= place.start && place.end <= edit.end;
-    changes.dead.get(&path).is_some_and(|edits| edits.iter().any(takes))
-}
-
 fn movable<'p>(project: &Project<'p>, finding: &'p Finding) -> Result<Move<'p>, String> {
     let file = project.sources().file(finding.span.file);
     let path = join("", file.path());
     let reads = |service: &&Service| service.env_files.iter().any(|own| join("", &own.path.value) == path);
     let services: Vec<&Service> =
         project.model().iter().flat_map(|model| &model.services).filter(reads).collect();
-    let (Some(loaded), false) = (project.loaded(), services.is_empty()) else {
+    let Some(loaded) = project.loaded() else {
+        return Err(
+            "no Compose file that reads it is beside it; run `cosec fix` on the one whose services use it"
+                .to_owned(),
+        );
+    };
+    if services.is_empty() {
         return Err(
             "no service reads it by `env_file:`; what Compose puts in from it is moved where it is used"
                 .to_owned(),
         );
-    };
+    }
     let (own, others): (Vec<_>, Vec<_>) = dotenv::scan(finding.span.file, file.text())
         .into_iter()
         .partition(|line| *line.name.value == *finding.path);
@@ -105,8 +101,14 @@ fn movable<'p>(project: &Project<'p>, finding: &'p Finding) -> Result<Move<'p>, 
     };
     let name = assigned.name.value.to_string();
     let written = assigned.value.as_ref().map_or("", |value| &*value.raw);
-    if written.contains(['$', '\\', '\n']) || has_raw(&loaded.root) {
-        return Err("its value has variables, escapes or several lines, or is read with `format: raw`; move it by hand".to_owned());
+    if written.contains(['$', '\\', '\n']) {
+        return Err("its value has variables, escapes or several lines; move it by hand".to_owned());
+    }
+    if is_raw(project, &path) {
+        return Err(
+            "a service reads it with `format: raw`, where quotes are a part of the value; move it by hand"
+                .to_owned(),
+        );
     }
     let mut set = Environment::default();
     let parsed =

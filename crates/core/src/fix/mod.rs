@@ -65,6 +65,8 @@ pub struct FixPlan {
     pub changed: Vec<ChangedFile>,
     /// What was asked for and is refused.
     pub refused: Vec<Refusal>,
+    /// How many findings have a fix that changes how the stack runs, where those were not asked for.
+    pub held_back: usize,
     /// The variables that move.
     moved: Vec<Moved>,
     /// The variables of builds that become secrets.
@@ -150,6 +152,9 @@ pub struct Refusal {
     pub path: String,
     /// Why, in one sentence.
     pub reason: String,
+    /// The finding's place.
+    #[serde(skip)]
+    span: Span,
 }
 
 /// A secret's file that is to be made: 0600, exactly these bytes.
@@ -312,17 +317,18 @@ pub fn plan(files: &dyn FileSystem, path: &str, options: &FixOptions<'_>) -> Res
     }
     let directory = options.lint.directory_of(path);
     let project = Project::new(files, path, directory, options.environment, &linted);
-    let asked: Vec<&Finding> = outcome
+    let (asked, held_back): (Vec<&Finding>, Vec<&Finding>) = outcome
         .findings
         .iter()
         .filter(|finding| options.rules.is_empty() || options.rules.iter().any(|rule| rule == finding.rule))
         .filter(|finding| options.services.is_empty() || is_in(finding, options.services))
-        .filter(|finding| is_wanted(finding, options.include_unsafe))
+        .filter(|finding| is_wanted(finding, true))
         .filter(|finding| (options.accept)(outcome, finding))
-        .collect();
+        .partition(|finding| is_wanted(finding, options.include_unsafe));
     let mut tries = usize::MAX;
     let good = together(&project, &asked, &options.lint, &mut tries);
     let mut plan = attempt(&project, &good);
+    plan.held_back = held_back.len();
     for finding in asked.iter().filter(|finding| !good.iter().any(|good| std::ptr::eq(*good, **finding))) {
         let alone = attempt(&project, &[finding]);
         let reason = match verify::check(&project, &alone, &options.lint) {
@@ -333,11 +339,22 @@ pub fn plan(files: &dyn FileSystem, path: &str, options: &FixOptions<'_>) -> Res
         plan.refused.extend(alone.fixes.iter().map(|_| refuse(outcome, finding, reason.as_str())));
     }
     let mut said: HashSet<(String, String)> = HashSet::new();
-    plan.refused.retain(|refusal| said.insert((refusal.place.to_string(), refusal.reason.clone())));
+    let gone: Vec<Span> =
+        plan.refused.iter().map(|refusal| refusal.span).filter(|span| goes(outcome, &plan, *span)).collect();
+    plan.refused.retain(|refusal| {
+        !gone.contains(&refusal.span) && said.insert((refusal.place.to_string(), refusal.reason.clone()))
+    });
     for file in &mut plan.changed {
         file.shown = shown(outcome, file);
     }
     Ok(plan)
+}
+
+/// Whether what stands at a place goes with a fix, whoever asked for that.
+fn goes(outcome: &Outcome, plan: &FixPlan, span: Span) -> bool {
+    let path = join("", outcome.sources.file(span.file).path());
+    let takes = |edit: &Edit| edit.start <= span.start as usize && span.end as usize <= edit.end;
+    plan.changed.iter().any(|file| join("", &file.path) == path && file.edits.iter().any(takes))
 }
 
 /// How much is said of a fix that is not asked for yet.
@@ -475,6 +492,13 @@ pub fn services(files: &dyn FileSystem, path: &str, options: &LintOptions) -> Ve
         .collect()
 }
 
+/// Whether a Compose file's project has a file: what it reads is judged with it, and fixed there.
+pub fn reads(files: &dyn FileSystem, path: &str, options: &LintOptions, other: &str) -> bool {
+    let linted = lint(files, path, options);
+    linted.loaded.is_some()
+        && linted.outcome.sources.iter().any(|(_, file)| join("", file.path()) == join("", other))
+}
+
 /// What a fix for a finding would change, whether or not it can be done.
 pub fn kind_of(rule: &str) -> Option<FixKind> {
     by_id(rule)?.fix
@@ -567,6 +591,7 @@ fn refuse(outcome: &Outcome, finding: &Finding, reason: impl Into<String>) -> Re
         place: JsonPlace::of(&outcome.sources, finding.span),
         path: finding.path.clone(),
         reason: reason.into(),
+        span: finding.span,
     }
 }
 

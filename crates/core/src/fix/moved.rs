@@ -36,6 +36,30 @@ pub(super) struct Move<'p> {
     /// The lines of env files that `environment:` wins over.
     shadowed: Vec<Line>,
     written: Written<'p>,
+    /// It has no finding of its own here: its service extends the one that has.
+    is_along: bool,
+}
+
+impl Move<'_> {
+    /// Where the variable is written: one place for services that extend each other.
+    fn span(&self) -> Span {
+        span_of(self.written.document, self.written.entry)
+    }
+}
+
+fn span_of(document: &Document, entry: Entry) -> Span {
+    match entry {
+        Entry::Pair(key, value) => {
+            let (key, value) = (document.node(key).span, document.node(value).span);
+            Span { end: value.end.max(key.end), ..key }
+        }
+        Entry::Item(item) => document.node(item).span,
+    }
+}
+
+/// Where what a variable is comes from. Its name may be that of the service that another one extends.
+fn place_of(variable: &EnvVar) -> Span {
+    variable.value.as_ref().map_or(variable.name.span, |value| value.span)
 }
 
 /// A line of `.env`, or of a file that stands for it.
@@ -79,7 +103,7 @@ pub(super) fn plan<'p>(
     let mut moves: Vec<Move<'_>> = Vec::new();
     let mut seen: HashSet<(&str, &str)> = HashSet::new();
     for finding in findings.iter().filter(|finding| RULES.contains(&finding.rule)) {
-        match movable(project, loaded, finding) {
+        match subject(project, finding).and_then(|subject| movable(project, loaded, finding, subject)) {
             // Several rules may be about one variable.
             Ok(one) => {
                 if seen.insert((&*one.service.name, one.variable)) {
@@ -89,6 +113,7 @@ pub(super) fn plan<'p>(
             Err(reason) => plan.refused.push(refuse(outcome, finding, reason)),
         }
     }
+    take_along(project, loaded, &mut moves, plan);
     // One that stays may need a line that another would take out.
     while let Some((at, reason)) = needed_line(project, loaded, &moves) {
         plan.refused.push(refuse(outcome, moves.remove(at).finding, reason));
@@ -99,11 +124,14 @@ pub(super) fn plan<'p>(
         return;
     }
     let names = names(project, &moves, changes);
+    let mut renamed: HashSet<Span> = HashSet::new();
     for (one, name) in moves.iter().zip(&names) {
         let written = &one.written;
         let file = project.sources().file(written.document.file());
         let edits = changes.edits.entry(file.path().to_owned()).or_default();
-        rename(file.text(), one, name, edits);
+        if renamed.insert(one.span()) {
+            rename(file.text(), one, name, edits);
+        }
         changes.grant(written.document, written.service, written.environment, name);
     }
     let mut defined: HashSet<&str> = HashSet::new();
@@ -125,7 +153,9 @@ pub(super) fn plan<'p>(
         fix.notes.extend(one.line.as_ref().and_then(|line| kept.get(line.variable.as_str())).cloned());
         fix.notes.extend(default_note(loaded, one));
         fix.notes.extend(made_note(project, name, &one.source));
-        plan.fixes.push(fix);
+        if !one.is_along {
+            plan.fixes.push(fix);
+        }
         plan.moved.push(Moved {
             service: one.service.name.to_string(),
             variable: one.variable.to_owned(),
@@ -136,16 +166,23 @@ pub(super) fn plan<'p>(
     }
 }
 
-/// What a finding is about, if it can move; else why not.
-fn movable<'p>(project: &Project<'p>, loaded: &'p Loaded, finding: &'p Finding) -> Result<Move<'p>, String> {
+/// The variable that a finding is about, and its service.
+fn subject<'p>(project: &Project<'p>, finding: &Finding) -> Result<(&'p Service, &'p EnvVar), String> {
     let found = project.service_at(&finding.path).and_then(|(service, rest)| {
         let name = rest.strip_prefix("environment.")?;
         let variable = service.environment.iter().find(|variable| &*variable.name.value == name)?;
         Some((service, variable))
     });
-    let Some((service, variable)) = found else {
-        return Err("it is no variable of `environment:`; put it into a secret's file by hand".to_owned());
-    };
+    found.ok_or_else(|| "it is no variable of `environment:`; put it into a secret's file by hand".to_owned())
+}
+
+/// What becomes of a variable that a finding is about, if it can move; else why not.
+fn movable<'p>(
+    project: &Project<'p>,
+    loaded: &'p Loaded,
+    finding: &'p Finding,
+    (service, variable): (&'p Service, &'p EnvVar),
+) -> Result<Move<'p>, String> {
     let name = &*variable.name.value;
     let variant = variant(loaded, service, name)?;
     if service.environment.iter().any(|other| *other.name.value == *variant) {
@@ -158,11 +195,22 @@ fn movable<'p>(project: &Project<'p>, loaded: &'p Loaded, finding: &'p Finding) 
             "its `{key}` reads {name} in the container, where it is not set any more; let that read the file first"
         ));
     }
-    let written = find(project, loaded, service, variable)?;
+    let written = find(project, loaded, variable)?;
     takes_grants(written.document, written.service)?;
     let (source, line) = source(project, variable)?;
     let asks_for = asks_for(variable);
-    Ok(Move { finding, service, variable: name, variant, source, line, asks_for, shadowed, written })
+    Ok(Move {
+        finding,
+        service,
+        variable: name,
+        variant,
+        source,
+        line,
+        asks_for,
+        shadowed,
+        written,
+        is_along: false,
+    })
 }
 
 /// The variable by which a service's image reads another from a file.
@@ -188,6 +236,43 @@ pub(super) fn variant(loaded: &Loaded, service: &Service, name: &str) -> Result<
             "the image is not known to read {name} from a file; if it does, grant a secret and name its file by hand"
         )
     })
+}
+
+/// What `extends` brings to several services of a file from one line moves from all of them, or from none.
+fn take_along<'p>(project: &Project<'p>, loaded: &'p Loaded, moves: &mut Vec<Move<'p>>, plan: &mut FixPlan) {
+    let mut at = 0;
+    while let Some(one) = moves.get(at) {
+        let (span, finding) = (one.span(), one.finding);
+        let sharers = loaded.project.services.iter().filter_map(|service| {
+            let variable = service.environment.iter().find(|own| span.contains(place_of(own)))?;
+            let moves_itself = |own: &Move<'_>| own.service.name == service.name && own.span() == span;
+            (!moves.iter().any(moves_itself)).then_some((service, variable))
+        });
+        let more: Result<Vec<Move<'p>>, String> = sharers
+            .map(|(service, variable)| {
+                let along = movable(project, loaded, finding, (service, variable));
+                along.map(|along| Move { is_along: true, ..along }).map_err(|reason| {
+                    format!(
+                        "service {} has it from here by `extends`, where it has to stay: {reason}",
+                        service.name
+                    )
+                })
+            })
+            .collect();
+        match more {
+            Ok(more) => {
+                moves.extend(more);
+                at += 1;
+            }
+            Err(reason) => moves.retain(|one| {
+                let stays = one.span() == span;
+                if stays && !one.is_along {
+                    plan.refused.push(refuse(project.outcome(), one.finding, reason.as_str()));
+                }
+                !stays
+            }),
+        }
+    }
 }
 
 /// The first of the moves that would take a line out of an env file which something else needs, and what that is.
@@ -296,13 +381,9 @@ fn literal(project: &Project<'_>, text: &str) -> Result<String, String> {
 }
 
 /// The variable in the tree of its file, reached without anchors, aliases and merge keys.
-fn find<'p>(
-    project: &Project<'p>,
-    loaded: &Loaded,
-    service: &Service,
-    variable: &EnvVar,
-) -> Result<Written<'p>, String> {
-    let file = variable.name.span.file;
+fn find<'p>(project: &Project<'p>, loaded: &Loaded, variable: &EnvVar) -> Result<Written<'p>, String> {
+    let place = place_of(variable);
+    let file = place.file;
     let named = loaded.ways.of(file);
     if !matches!(named, Some(crate::compose::Way::Named(_))) {
         let path = project.sources().file(file).path();
@@ -311,11 +392,14 @@ fn find<'p>(
     let inside = |outer: Span, inner: Span| outer.contains(inner);
     for document in project.documents().iter().filter(|document| document.file() == file) {
         let Some((_, services)) = child(document, document.root(), "services") else { continue };
-        let Some((_, own)) = child(document, services, &service.name) else { continue };
-        let Some(environment) = child(document, own, "environment") else { continue };
-        if !inside(document.node(environment.1).span, variable.name.span) {
-            continue;
-        }
+        let Kind::Mapping { entries: all, .. } = &document.node(services).kind else { continue };
+        // Its own service, or the one that it extends.
+        let found = all.iter().find_map(|(_, own)| {
+            let environment = child(document, *own, "environment")?;
+            let is_here = inside(document.node(environment.1).span, place);
+            is_here.then_some((*own, environment))
+        });
+        let Some((own, environment)) = found else { continue };
         let anchored = [services, own, environment.1].iter().any(|id| document.node(*id).anchored);
         let entry = match &document.node(environment.1).kind {
             Kind::Mapping { entries, .. } => entries
@@ -326,11 +410,13 @@ fn find<'p>(
                 .map(|(key, value)| Entry::Pair(*key, *value)),
             Kind::Sequence { items, .. } => items
                 .iter()
-                .find(|item| inside(document.node(**item).span, variable.name.span))
+                .find(|item| inside(document.node(**item).span, place))
                 .map(|item| Entry::Item(*item)),
             _ => None,
         };
-        let Some(entry) = entry.filter(|_| !anchored) else { return Err(ELSEWHERE.to_owned()) };
+        let holds = |entry: &Entry| inside(span_of(document, *entry), place);
+        let entry = entry.filter(|_| !anchored).filter(holds);
+        let Some(entry) = entry else { return Err(ELSEWHERE.to_owned()) };
         let nodes = match entry {
             Entry::Pair(key, value) => vec![key, value],
             Entry::Item(item) => vec![item],
@@ -501,7 +587,7 @@ pub(super) fn range_of(text: &str, line: &Line) -> Option<(usize, usize)> {
     let (start, end) = (line.span.start as usize, line.span.end as usize);
     text.get(start..end)?;
     let (start, end) = (edit::line_start(text, start), edit::line_end(text, end));
-    let assigns = text[start..end].trim_start_matches('\u{feff}').trim_start();
+    let assigns = text[start..end].trim_start();
     let assigns = assigns.strip_prefix("export ").unwrap_or(assigns).trim_start();
     let rest = assigns.strip_prefix(line.variable.as_str())?;
     rest.trim_start().starts_with(['=', ':']).then_some((start, end))

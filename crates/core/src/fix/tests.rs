@@ -591,3 +591,115 @@ fn a_weak_value_is_said_to_be_weak_wherever_it_stands() {
         assert!(notes.iter().any(|note| note.contains("rotate it: the value is weak")), "{value}: {notes:?}");
     }
 }
+
+#[test]
+fn one_env_file_that_is_read_as_it_stands_does_not_keep_the_others() {
+    let compose = "services:\n  db:\n    image: postgres\n    env_file: db.env\n  raw:\n    image: redis\n    env_file: [{path: raw.env, format: raw}]\n";
+    let given = [("compose.yaml", compose), ("db.env", "POSTGRES_PASSWORD=x1y2z\n"), ("raw.env", "A=b\n")];
+    let (files, refused) = fixed(&given, "compose.yaml", &["env-file-secret"]);
+    assert_eq!(
+        (refused.len(), files["db.env"].as_str()),
+        (0, "POSTGRES_PASSWORD_FILE=/run/secrets/postgres_password\n")
+    );
+    let raw = compose.replace("path: raw.env", "path: db.env");
+    is_refused(
+        &[("compose.yaml", &raw), ("db.env", given[1].1)],
+        "compose.yaml",
+        "env-file-secret",
+        "format: raw",
+    );
+}
+
+#[test]
+fn nothing_is_called_left_that_goes() {
+    let env = [("compose.yaml", ASKING), (".env", "PW=x1y2z\nA=b\n")];
+    let (files, refused) = fixed(&env, "compose.yaml", &[]);
+    assert_eq!((files[".env"].as_str(), refused.as_slice()), ("A=b\n", &[][..]));
+    let given = "services: {a: {build: {context: ., args: {NPM_TOKEN: '${NPM_TOKEN}'}}}}\n";
+    let (_, refused) = fixed(&[("compose.yaml", given), ("Dockerfile", NODE)], "compose.yaml", &[]);
+    assert_eq!(refused, [""; 0]);
+}
+
+#[test]
+fn what_extends_brings_within_a_file_moves_from_all_services_or_from_none() {
+    let more = "  other:\n    extends: {service: db}\n    environment: {A: b}\n";
+    let text = format!("{DATABASE}{more}");
+    let (files, refused) = fixed(&[("compose.yaml", &text)], "compose.yaml", &["inline-password"]);
+    assert_eq!(refused, [""; 0]);
+    assert_eq!(
+        files["compose.yaml"].matches("_FILE: /run/secrets/postgres_password\n    secrets:\n").count(),
+        1
+    );
+    assert!(files["compose.yaml"].contains(more), "{}", files["compose.yaml"]);
+    let list = text.replace("POSTGRES_PASSWORD: q9zt41", "- POSTGRES_PASSWORD=q9zt41");
+    let (files, refused) = fixed(&[("compose.yaml", &list)], "compose.yaml", &["inline-password"]);
+    assert_eq!((refused.len(), files.contains_key("secrets/postgres_password")), (0, true));
+    let unknown = text.replace("{A: b}", "{A: b}\n    image: redis");
+    is_refused(
+        &[("compose.yaml", &unknown)],
+        "compose.yaml",
+        "inline-password",
+        "service other has it from here",
+    );
+    // It would be granted the other's secret, too.
+    let own = text.replace("{A: b}", "{POSTGRES_PASSWORD: z8t7q6}");
+    is_refused(&[("compose.yaml", &own)], "compose.yaml", "inline-password", "something else");
+}
+
+#[test]
+fn a_mode_of_a_config_is_written_in_base_8_too() {
+    let text = "services: {a: {image: x, configs: [{source: c, mode: 444}]}}\nconfigs: {c: {file: ./c}}\n";
+    assert_eq!(becomes("compose.yaml", text, "secret-mode-decimal"), text.replace("444", "0444"));
+}
+
+#[test]
+fn the_dockerfile_s_own_list_is_what_keeps_a_secret_out_of_the_image() {
+    let compose = "services: {a: {build: {context: ., dockerfile: web.Dockerfile}, secrets: [s]}}\nsecrets: {s: {file: ./s}}\n";
+    let mut given = vec![("compose.yaml", compose), ("web.Dockerfile", "FROM a\nCOPY . .\n"), ("s", "x")];
+    let rule = &["secret-file-in-context"];
+    assert_eq!(fixed(&given, "compose.yaml", rule).0[".dockerignore"], "s\n");
+    given.push(("web.Dockerfile.dockerignore", "target"));
+    let (files, refused) = fixed(&given, "compose.yaml", rule);
+    assert_eq!((files["web.Dockerfile.dockerignore"].as_str(), refused.len()), ("target\ns\n", 0));
+    assert!(!files.contains_key(".dockerignore"), "Docker does not read it");
+}
+
+#[test]
+fn a_run_keeps_a_variable_that_what_it_starts_may_look_for() {
+    let compose = "services: {a: {build: .}}\n";
+    let dockerfile = "FROM node\nARG NPM_TOKEN=q9Zt-41x\nRUN apt-get update && mkdir -p /x\nRUN npm ci\nRUN test \"$NPM_TOKEN\"\n";
+    let given = [("compose.yaml", compose), ("Dockerfile", dockerfile)];
+    let (files, refused) = fixed(&given, "compose.yaml", &["docker-arg-secret"]);
+    assert_eq!(refused, [""; 0]);
+    let mount = "--mount=type=secret,id=npm_token,env=NPM_TOKEN,required=true";
+    let after = format!(
+        "FROM node\nRUN apt-get update && mkdir -p /x\nRUN {mount} npm ci\nRUN {mount} test \"$NPM_TOKEN\"\n"
+    );
+    assert_eq!(files["Dockerfile"], after);
+    let child = "FROM node AS base\nARG NPM_TOKEN=q9Zt-41x\nRUN test $NPM_TOKEN\nFROM base\nRUN npm ci\n";
+    let given = [("compose.yaml", compose), ("Dockerfile", child)];
+    is_refused(&given, "compose.yaml", "docker-arg-secret", "built on its stage");
+}
+
+#[test]
+fn a_build_that_does_without_an_unset_variable_goes_on_doing_so() {
+    let compose = "services: {a: {build: {context: ., args: [NPM_TOKEN]}}}\n";
+    let dockerfile = "FROM node\nARG NPM_TOKEN\nRUN npm config set t $NPM_TOKEN\n";
+    let mut given = vec![("compose.yaml", compose), ("Dockerfile", dockerfile)];
+    is_refused(&given, "compose.yaml", "docker-arg-secret", "NPM_TOKEN is not set here");
+    given.push((".env", "NPM_TOKEN=x1y2z\n"));
+    let (files, _) = fixed(&given, "compose.yaml", &["docker-arg-secret"]);
+    assert!(
+        files["compose.yaml"].contains("npm_token: \n")
+            || files["compose.yaml"].contains("environment: NPM_TOKEN")
+    );
+}
+
+#[test]
+fn a_mark_at_the_top_of_a_file_outlives_its_first_line() {
+    let given = [("compose.yaml", ASKING), (".env", "\u{feff}PW=x1y2z\nA=b\n")];
+    let (files, _) = planned(&given, LintOptions::default(), ".env");
+    assert_eq!(files[".env"], "\u{feff}A=b\n");
+    let text = "\u{feff}secrets:\n  s: {file: ./s}\nservices: {a: {image: x}}\n";
+    assert_eq!(becomes("compose.yaml", text, "secret-unused"), "\u{feff}services: {a: {image: x}}\n");
+}

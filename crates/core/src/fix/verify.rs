@@ -369,10 +369,11 @@ fn take_out(root: &mut Value, plan: &FixPlan) {
             secrets.retain(|item| {
                 !item.as_str().is_some_and(|name| moved.iter().any(|moved| moved.secret == name))
             });
-            for grant in secrets {
-                if let Some(grant) = grant.as_map_mut() {
-                    grant.shift_remove("mode");
-                }
+        }
+        for key in ["secrets", "configs"] {
+            let grants = service.get_mut(key).and_then(|entry| entry.value.as_seq_mut());
+            for grant in grants.into_iter().flatten().filter_map(Value::as_map_mut) {
+                grant.shift_remove("mode");
             }
         }
         if service.get("secrets").is_some_and(|entry| entry.value.is_empty()) {
