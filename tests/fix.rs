@@ -410,6 +410,40 @@ fn the_last_line_says_what_there_is_to_do_and_what_is_held_back() {
 }
 
 #[test]
+fn a_secret_s_file_loses_its_line_break_and_its_other_readers_and_undo_gives_both_back() {
+    let compose = "services:\n  a: {image: x, secrets: [s, t]}\n  b: {image: x, user: '4242', secrets: [closed]}\nsecrets: {s: {file: ./secrets/s}, t: {file: ./secrets/s}, closed: {file: ./secrets/c}}\n";
+    let project = project(compose);
+    let open = |path: &str, mode: u32| {
+        fs::set_permissions(project.path(path), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    // Below a directory of one's own alone, modes open nothing.
+    open("..", 0o755);
+    open("secrets", 0o755);
+    project.write(".gitignore", "/secrets/\n");
+    project.write("secrets/s", "canary-7Qx\r\n\n");
+    project.write("secrets/c", "canary-8Qx");
+    open("secrets/s", 0o644);
+    open("secrets/c", 0o644);
+    let (before, mode) = (project.files(), |path: &str| {
+        fs::metadata(project.path(path)).unwrap().permissions().mode() & 0o777
+    });
+    let ran = project.cosec(&["fix", "--unsafe", "--write"]).succeeds();
+    assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("canary"), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("service b runs as another user"), "{}", ran.stderr);
+    assert_eq!(
+        (project.text("secrets/s").as_str(), mode("secrets/s"), mode("secrets/c")),
+        ("canary-7Qx", 0o600, 0o644)
+    );
+    assert!(!project.cosec(&["fix", "--unsafe", "--write"]).succeeds().stdout.contains(" fixed"));
+    project.cosec(&["fix", "--undo"]).succeeds();
+    assert_eq!((project.files(), mode("secrets/s")), (before, 0o644));
+
+    project.cosec(&["fix", "--unsafe", "--write", "--rule", "secret-file-mode"]).succeeds();
+    open("secrets/s", 0o640);
+    project.cosec(&["fix", "--undo"]).fails(2, &["has been changed since"]);
+}
+
+#[test]
 fn slips_on_the_command_line_are_named_and_exit_codes_are_what_the_docs_say() {
     let project = project("services: {db: {image: redis, environment: {REDIS_PASSWORD: CANARY}}}\n");
     project.cosec(&["fix", "--only-service", "nosuch"]).fails(2, &["no service `nosuch`", "there are db"]);

@@ -76,6 +76,24 @@ pub struct FileOwner {
     pub open: u32,
 }
 
+impl<T> Answer<T> {
+    /// What follows from the fact.
+    pub fn map<U>(self, of: impl FnOnce(T) -> U) -> Answer<U> {
+        match self {
+            Answer::Known(fact) => Answer::Known(of(fact)),
+            Answer::NotChecked(reason) => Answer::NotChecked(reason),
+        }
+    }
+}
+
+impl FileOwner {
+    /// The same file, once it has another mode.
+    #[must_use]
+    pub fn with_mode(self, mode: u32) -> Self {
+        FileOwner { mode, open: self.open & mode, ..self }
+    }
+}
+
 impl FileFacts {
     /// The facts of a text that is at hand.
     pub fn of_text(text: &str) -> Self {

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anstream::{eprintln, print, println};
 use cosec_core::compose::Environment;
 use cosec_core::files::{FILE_NAMES, join};
-use cosec_core::fix::{FixOptions, FixPlan, kind_of, plan, reads, services};
+use cosec_core::fix::{ChangedMode, FixOptions, FixPlan, kind_of, plan, reads, services};
 use cosec_core::lint::{LintOptions, is_env_file};
 use cosec_core::rules::{self, Finding};
 use similar::{ChangeTag, TextDiff};
@@ -240,7 +240,9 @@ fn beside(directory: &Path) -> Option<PathBuf> {
 fn changes(plan: &FixPlan) -> String {
     let new = plan.new_files.iter().map(|file| format!("new file {} (0600)\n", file.path));
     let changed = plan.changed.iter().map(|file| diff(&file.path, &file.shown.0, &file.shown.1));
-    new.chain(changed).collect()
+    let mode =
+        |mode: &ChangedMode| format!("mode of {}: 0{:o} becomes 0{:o}\n", mode.path, mode.before, mode.after);
+    new.chain(plan.modes.iter().map(mode)).chain(changed).collect()
 }
 
 /// What is changed, unless that is known, and what is said beside it.

@@ -50,7 +50,7 @@ pub(super) fn plan(
 }
 
 /// The file of the secret that a finding is about: `secrets.NAME…`
-fn secret_file(project: &Project<'_>, finding: &Finding) -> Option<String> {
+pub(super) fn secret_file(project: &Project<'_>, finding: &Finding) -> Option<String> {
     let name = finding.path.strip_prefix("secrets.")?;
     let secret = project.model()?.secrets.iter().find(|secret| {
         name.strip_prefix(&*secret.name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))

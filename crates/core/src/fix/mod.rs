@@ -9,10 +9,13 @@ mod builds;
 mod dollars;
 mod edit;
 mod env_files;
+mod file_mode;
 mod ignored;
 mod mode;
 mod mounts;
 mod moved;
+mod newline;
+mod plain_key;
 mod secrets;
 mod shadowed;
 mod tree;
@@ -63,6 +66,8 @@ pub struct FixPlan {
     pub new_files: Vec<NewFile>,
     /// Files with their new text, in the order in which they are to be written.
     pub changed: Vec<ChangedFile>,
+    /// Files that get another mode, before their text changes.
+    pub modes: Vec<ChangedMode>,
     /// What was asked for and is refused.
     pub refused: Vec<Refusal>,
     /// How many findings have a fix that changes how the stack runs, where those were not asked for.
@@ -173,6 +178,16 @@ impl Content {
     pub fn expose(&self) -> &[u8] {
         self.0.as_bytes()
     }
+}
+
+/// A file and its permission bits before and after.
+pub struct ChangedMode {
+    /// Where.
+    pub path: String,
+    /// What they are.
+    pub before: u32,
+    /// What they become.
+    pub after: u32,
 }
 
 /// A file and its text before and after.
@@ -414,8 +429,13 @@ fn proposals(
     let mut detailed = 0;
     let proposals = findings.iter().map(|finding| {
         let fix = at.get(finding.path.as_str())?.iter().find(|fix| fix.mends(finding))?;
-        let mut proposal =
-            Proposal { kind: fix.kind, title: fix.title.clone(), files: Vec::new(), makes_file: false };
+        let mut proposal = Proposal {
+            kind: fix.kind,
+            title: fix.title.clone(),
+            files: Vec::new(),
+            makes_file: false,
+            sets_mode: finding.rule == file_mode::RULE,
+        };
         if detail == Detail::Changes && detailed < DETAILED {
             detailed += 1;
             let alone = attempt(&project, &[finding]);
@@ -512,6 +532,9 @@ fn attempt<'p>(project: &Project<'p>, findings: &[&'p Finding]) -> FixPlan {
     let mut plan = FixPlan::default();
     let mut changes = Changes::default();
     moved::plan(project, findings, &mut plan, &mut changes);
+    plain_key::plan(project, findings, &mut plan, &mut changes);
+    newline::plan(project, findings, &mut plan, &mut changes);
+    file_mode::plan(project, findings, &mut plan);
     mode::plan(project.outcome(), findings, &mut plan, &mut changes);
     env_files::plan(project, findings, &mut plan, &mut changes);
     builds::plan(project, findings, &mut plan, &mut changes);

@@ -18,8 +18,15 @@ use crate::source::Span;
 use crate::yaml::{Document, Kind, Node, NodeId, Style};
 
 /// The rules whose findings are mended by moving the value.
-pub(super) const RULES: [&str; 5] =
-    ["inline-password", "password-default", "url-password", "env-secret", "prefer-file-variant"];
+pub(super) const RULES: [&str; 7] = [
+    "inline-password",
+    "password-default",
+    "url-password",
+    "env-secret",
+    "prefer-file-variant",
+    "known-token",
+    "private-key",
+];
 
 /// One variable that moves.
 pub(super) struct Move<'p> {
@@ -73,7 +80,7 @@ pub(super) struct Line {
 
 /// A variable's place in the tree of its file.
 #[derive(Clone, Copy)]
-struct Written<'p> {
+pub(super) struct Written<'p> {
     document: &'p Document,
     service: NodeId,
     /// The key `environment` and its value.
@@ -167,11 +174,16 @@ pub(super) fn plan<'p>(
 }
 
 /// The variable that a finding is about, and its service.
-fn subject<'p>(project: &Project<'p>, finding: &Finding) -> Result<(&'p Service, &'p EnvVar), String> {
+pub(super) fn subject<'p>(
+    project: &Project<'p>,
+    finding: &Finding,
+) -> Result<(&'p Service, &'p EnvVar), String> {
     let found = project.service_at(&finding.path).and_then(|(service, rest)| {
         let name = rest.strip_prefix("environment.")?;
-        let variable = service.environment.iter().find(|variable| &*variable.name.value == name)?;
-        Some((service, variable))
+        // An item of a list may be named by its number.
+        let is_it =
+            |variable: &&EnvVar| &*variable.name.value == name || place_of(variable).contains(finding.span);
+        Some((service, service.environment.iter().find(is_it)?))
     });
     found.ok_or_else(|| "it is no variable of `environment:`; put it into a secret's file by hand".to_owned())
 }
@@ -381,7 +393,11 @@ fn literal(project: &Project<'_>, text: &str) -> Result<String, String> {
 }
 
 /// The variable in the tree of its file, reached without anchors, aliases and merge keys.
-fn find<'p>(project: &Project<'p>, loaded: &Loaded, variable: &EnvVar) -> Result<Written<'p>, String> {
+pub(super) fn find<'p>(
+    project: &Project<'p>,
+    loaded: &Loaded,
+    variable: &EnvVar,
+) -> Result<Written<'p>, String> {
     let place = place_of(variable);
     let file = place.file;
     let named = loaded.ways.of(file);
@@ -513,11 +529,7 @@ fn rename(text: &str, one: &Move<'_>, name: &str, edits: &mut Vec<Edit>) {
         let span = document.node(id).span;
         (span.start as usize, span.end as usize)
     };
-    let quoted = |id: NodeId, content: String| match scalar(document, id) {
-        Some((_, Style::Single)) => format!("'{content}'"),
-        Some((_, Style::Double)) => format!("\"{content}\""),
-        _ => content,
-    };
+    let quoted = |id, content| quoted_as(document, id, content);
     let is_json = is_json(document);
     // A number or nothing at all is replaced by text, which JSON wants in quotes.
     let value_quoted = |id: NodeId, content: String| match scalar(document, id) {
@@ -539,6 +551,34 @@ fn rename(text: &str, one: &Move<'_>, name: &str, edits: &mut Vec<Edit>) {
             edits.push(Edit::replace(start, end, quoted(item, format!("{}={target}", one.variant))));
         }
     }
+}
+
+/// Text in the quotes that a scalar has.
+fn quoted_as(document: &Document, id: NodeId, content: String) -> String {
+    match scalar(document, id) {
+        Some((_, Style::Single)) => format!("'{content}'"),
+        Some((_, Style::Double)) => format!("\"{content}\""),
+        _ => content,
+    }
+}
+
+/// The file in which a variable is written, and the edit that gives it another name.
+pub(super) fn key_edit(
+    project: &Project<'_>,
+    written: &Written<'_>,
+    variable: &EnvVar,
+    name: &str,
+) -> Result<(String, Edit), String> {
+    let document = written.document;
+    let (span, text) = match written.entry {
+        Entry::Pair(key, _) => (document.node(key).span, quoted_as(document, key, name.to_owned())),
+        Entry::Item(_) if project.sources().slice(variable.name.span) != &*variable.name.value => {
+            return Err("its name is written with escapes; write it out first".to_owned());
+        }
+        Entry::Item(_) => (variable.name.span, name.to_owned()),
+    };
+    let path = project.sources().file(document.file()).path().to_owned();
+    Ok((path, Edit::replace(span.start as usize, span.end as usize, text)))
 }
 
 /// Takes values that moved out of `.env`, where nothing else uses them. What stays, and why, is given back: a sentence

@@ -703,3 +703,43 @@ fn a_mark_at_the_top_of_a_file_outlives_its_first_line() {
     let text = "\u{feff}secrets:\n  s: {file: ./s}\nservices: {a: {image: x}}\n";
     assert_eq!(becomes("compose.yaml", text, "secret-unused"), "\u{feff}services: {a: {image: x}}\n");
 }
+
+#[test]
+fn a_path_in_a_password_s_place_gets_the_name_that_the_image_reads_paths_by() {
+    let rule = "path-in-plain-key";
+    let file = |entry: &str, more: &str| {
+        format!(
+            "services:\n  db:\n    image: postgres\n    environment:\n      {entry} # c\n    secrets: [pw{more}]\nsecrets: {{pw: {{file: ./pw}}, own: {{file: ./own}}}}\n"
+        )
+    };
+    for entry in [
+        "POSTGRES_PASSWORD: /run/secrets/pw",
+        "'POSTGRES_PASSWORD': \"/run/secrets/pw\"",
+        "- POSTGRES_PASSWORD=/run/secrets/pw",
+        "- \"POSTGRES_PASSWORD=/run/secrets/pw\"",
+    ] {
+        let text = file(entry, ", own");
+        assert_eq!(becomes("compose.yaml", &text, rule), text.replace("PASSWORD", "PASSWORD_FILE"));
+    }
+    let refused = |text: &str, why: &str| is_refused(&[("compose.yaml", text)], "compose.yaml", rule, why);
+    refused(&file("POSTGRES_PASSWORD: /run/secrets/own", ""), "grant it first");
+    let entry = "POSTGRES_PASSWORD: /run/secrets/pw";
+    refused(&file(entry, "").replace("image: postgres", "image: redis"), "not known to read");
+    refused(&file(&format!("{entry}\n      POSTGRES_PASSWORD_FILE: /x"), ""), "set already");
+    refused(&file(entry, "]\n    labels: ['$$POSTGRES_PASSWORD'"), "`labels` reads");
+}
+
+#[test]
+fn a_token_whose_variable_is_not_named_for_it_moves_as_a_password_does() {
+    let token = "rk_test_q8Wk2mZ0pLr7Xc4Vt9Bn3Hd6";
+    for entry in ["MB_DB_CONNECTION_URI: ", "- MB_DB_CONNECTION_URI="] {
+        let text = format!(
+            "services:\n  a:\n    image: metabase/metabase\n    environment:\n      {entry}{token}\n"
+        );
+        let (files, refused) = fixed(&[("compose.yaml", &text)], "compose.yaml", &["known-token"]);
+        assert_eq!(refused, [""; 0]);
+        assert_eq!(files["secrets/mb_db_connection_uri"], token);
+    }
+    let label = format!("services: {{a: {{image: x, labels: {{l: {token}}}}}}}\n");
+    is_refused(&[("compose.yaml", &label)], "compose.yaml", "known-token", "no variable of `environment:`");
+}

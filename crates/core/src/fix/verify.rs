@@ -103,10 +103,18 @@ impl FileSystem for Fixed<'_> {
     fn facts(&self, path: &str) -> Answer<FileFacts> {
         // One that is there as it would be made is judged as those that are made.
         if self.is_new(path) || self.made.contains(path) {
-            Answer::NotChecked("it is not made yet")
-        } else {
-            self.files.facts(path)
+            return Answer::NotChecked("it is not made yet");
         }
+        let mut facts = self.files.facts(path);
+        if let (Answer::Known(facts), Some(text)) = (&mut facts, self.changed(path)) {
+            *facts = FileFacts { owner: facts.owner, ..FileFacts::of_text(text) };
+        }
+        if let (Answer::Known(facts), Some(mode)) =
+            (&mut facts, self.plan.modes.iter().find(|mode| mode.path == path))
+        {
+            facts.owner = facts.owner.map(|owner| owner.with_mode(mode.after));
+        }
+        facts
     }
 
     fn home(&self) -> Option<String> {

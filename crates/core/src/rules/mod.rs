@@ -104,6 +104,7 @@ pub static ALL: &[&Rule] = &[
 
 pub(crate) use ignore_unused::IGNORE_UNUSED;
 pub(crate) use secret_file_in_context::dockerignore_of;
+pub(crate) use secret_file_mode::{can_read, is_open};
 pub(crate) use told::Telling;
 pub(crate) use weak_password::is_tried_first;
 
