@@ -10,6 +10,7 @@ use crate::compose::dotenv::{self, Assigned};
 use crate::compose::template::Missing;
 use crate::compose::{Environment, Loaded, Service, Way};
 use crate::files::{file_name, join};
+use crate::images::FileForm;
 use crate::rules::{Finding, FixKind, is_tried_first};
 use crate::yaml::{Document, NodeId};
 
@@ -18,7 +19,7 @@ struct Move<'p> {
     finding: &'p Finding,
     path: String,
     assigned: Assigned,
-    variant: String,
+    form: FileForm,
     value: String,
     readers: Vec<Reader<'p>>,
 }
@@ -54,19 +55,19 @@ pub(super) fn plan<'p>(
         let (key, value) =
             (one.assigned.name.span, one.assigned.value.as_ref().map_or(finding.span, |it| it.span));
         let edits = changes.edits.entry(one.path.clone()).or_default();
-        edits.push(Edit::replace(key.start as usize, key.end as usize, one.variant.as_str()));
-        edits.push(Edit::replace(value.start as usize, value.end as usize, format!("/run/secrets/{name}")));
+        edits.push(Edit::replace(key.start as usize, key.end as usize, one.form.variable.as_str()));
+        edits.push(Edit::replace(value.start as usize, value.end as usize, one.form.value(&name)));
         for reader in &one.readers {
             changes.grant(reader.document, reader.mapping, reader.env_file, &name);
             plan.moved.push(Moved {
                 service: reader.service.name.to_string(),
                 variable: variable.to_owned(),
-                variant: one.variant.clone(),
+                form: one.form.clone(),
                 secret: name.clone(),
                 in_env_file: true,
             });
         }
-        let title = format!("move the value of {variable} to secrets/{name}, and set {}", one.variant);
+        let title = format!("move the value of {variable} to secrets/{name}, and set {}", one.form.variable);
         let mut fix = Fix::new(outcome, one.finding, FixKind::Unsafe, title);
         fix.notes = moved::rotation(project, &one.path, &name, is_weak);
         fix.notes.extend(made_note(project, &name, &source));
@@ -129,24 +130,28 @@ fn movable<'p>(project: &Project<'p>, finding: &'p Finding) -> Result<Move<'p>, 
         ));
     }
     has_place(project)?;
-    let mut variant = None;
+    let mut form: Option<FileForm> = None;
     let mut readers = Vec::new();
     for service in services {
-        let own = moved::variant(loaded, service, &name).ok();
-        let Some(own) = own.filter(|own| variant.as_ref().is_none_or(|known| known == own)) else {
+        let own = moved::form_of(loaded, service, &name).ok();
+        let Some(own) = own.filter(|own| form.as_ref().is_none_or(|known| known == own)) else {
             return Err(format!(
                 "service {} reads the file, too, and is not known to read {name} from a secret's file",
                 service.name
             ));
         };
-        if service.environment.iter().any(|known| [name.as_str(), &own].contains(&&*known.name.value)) {
+        if service
+            .environment
+            .iter()
+            .any(|known| [name.as_str(), &own.variable].contains(&&*known.name.value))
+        {
             return Err(format!(
                 "service {} sets {name} in `environment:`, which wins over it; take one of the two out",
                 service.name
             ));
         }
-        if others.iter().any(|line| *line.name.value == *own) {
-            return Err(format!("{own} is set already; remove one of the two"));
+        if others.iter().any(|line| *line.name.value == *own.variable) {
+            return Err(format!("{} is set already; remove one of the two", own.variable));
         }
         if service
             .env_files
@@ -165,10 +170,10 @@ fn movable<'p>(project: &Project<'p>, finding: &'p Finding) -> Result<Move<'p>, 
             ));
         }
         readers.push(reader(project, loaded, service)?);
-        variant = Some(own);
+        form = Some(own);
     }
-    let variant = variant.unwrap_or_default();
-    Ok(Move { finding, path: file.path().to_owned(), assigned, variant, value, readers })
+    let form = form.ok_or_else(|| "no service reads it by `env_file:`".to_owned())?;
+    Ok(Move { finding, path: file.path().to_owned(), assigned, form, value, readers })
 }
 
 /// Whether an env file sets a variable, or cannot be read.

@@ -35,6 +35,7 @@ use shadowed::EnvText;
 use crate::compose::template::Missing;
 use crate::compose::{Environment, LoadError, Loaded, Project as Model, Service, add_env_files};
 use crate::files::{FileSystem, ReadError, join};
+use crate::images::FileForm;
 use crate::lint::{LintOptions, Linted, Outcome, lint};
 use crate::report::{JsonPlace, masked_change};
 use crate::rules::{Finding, FixKind, Proposal, ProposedFile, by_id};
@@ -92,7 +93,7 @@ struct Moved {
     in_env_file: bool,
     service: String,
     variable: String,
-    variant: String,
+    form: FileForm,
     secret: String,
 }
 

@@ -11,7 +11,7 @@ use super::{Changes, Fix, FixPlan, Moved, Project, refuse, shadowed};
 use crate::compose::template::{self, Missing, Operator, Piece};
 use crate::compose::{BindingOrigin, Data, EnvFile, EnvVar, Loaded, SecretDef, Service, Value};
 use crate::files::{Answer, GitState, file_name, join};
-use crate::images;
+use crate::images::{self, FileForm};
 use crate::lint::Outcome;
 use crate::rules::{Finding, FixKind, is_tried_first};
 use crate::source::Span;
@@ -33,8 +33,8 @@ pub(super) struct Move<'p> {
     finding: &'p Finding,
     service: &'p Service,
     variable: &'p str,
-    /// The variable that names a file.
-    variant: String,
+    /// How the image takes it from a file.
+    form: FileForm,
     source: Source,
     /// The line that the value comes from, if it is one of `.env`.
     line: Option<Line>,
@@ -166,7 +166,7 @@ pub(super) fn plan<'p>(
         plan.moved.push(Moved {
             service: one.service.name.to_string(),
             variable: one.variable.to_owned(),
-            variant: one.variant.clone(),
+            form: one.form.clone(),
             secret: name.clone(),
             in_env_file: false,
         });
@@ -196,12 +196,10 @@ fn movable<'p>(
     (service, variable): (&'p Service, &'p EnvVar),
 ) -> Result<Move<'p>, String> {
     let name = &*variable.name.value;
-    let variant = variant(loaded, service, name)?;
-    if service.environment.iter().any(|other| *other.name.value == *variant) {
-        return Err(format!("{variant} is set already; remove one of the two"));
-    }
+    let form = form_of(loaded, service, name)?;
+    is_free(service, name, &form)?;
     has_place(project)?;
-    let shadowed = shadowed::lines(project, loaded, service, name, &variant)?;
+    let shadowed = shadowed::lines(project, loaded, service, name, &form.variable)?;
     if let Some(key) = container_uses(loaded, service, name) {
         return Err(format!(
             "its `{key}` reads {name} in the container, where it is not set any more; let that read the file first"
@@ -215,7 +213,7 @@ fn movable<'p>(
         finding,
         service,
         variable: name,
-        variant,
+        form,
         source,
         line,
         asks_for,
@@ -225,8 +223,17 @@ fn movable<'p>(
     })
 }
 
-/// The variable by which a service's image reads another from a file.
-pub(super) fn variant(loaded: &Loaded, service: &Service, name: &str) -> Result<String, String> {
+/// Whether a service does not set the variable that is to name a file.
+pub(super) fn is_free(service: &Service, name: &str, form: &FileForm) -> Result<(), String> {
+    let is_set = |other: &EnvVar| *other.name.value == *form.variable;
+    if form.variable != name && service.environment.iter().any(is_set) {
+        return Err(format!("{} is set already; remove one of the two", form.variable));
+    }
+    Ok(())
+}
+
+/// How a service's image takes from a file what it else takes from a variable.
+pub(super) fn form_of(loaded: &Loaded, service: &Service, name: &str) -> Result<FileForm, String> {
     if service.build.is_some() {
         return Err(format!(
             "the image is built here, and whether it reads {name}_FILE is not known; if it does, set that and grant a secret by hand"
@@ -243,9 +250,9 @@ pub(super) fn variant(loaded: &Loaded, service: &Service, name: &str) -> Result<
             "`entrypoint` takes the place of the image's, which is what reads {name} from a file; if yours does, grant a secret by hand"
         ));
     }
-    images::file_variant(&image.value, name).ok_or_else(|| {
+    images::file_form(&image.value, name).ok_or_else(|| {
         format!(
-            "the image is not known to read {name} from a file; if it does, grant a secret and name its file by hand"
+            "the image is not known to read {name} from a file, or not in this version; if it does, grant a secret and name its file by hand"
         )
     })
 }
@@ -537,18 +544,18 @@ fn rename(text: &str, one: &Move<'_>, name: &str, edits: &mut Vec<Edit>) {
         _ if is_json => format!("\"{content}\""),
         _ => content,
     };
-    let target = format!("/run/secrets/{name}");
+    let (variant, target) = (&one.form.variable, one.form.value(name));
     match one.written.entry {
         Entry::Pair(key, value) => {
             let ((key_start, key_end), (start, end)) = (range(key), range(value));
-            edits.push(Edit::replace(key_start, key_end, quoted(key, one.variant.clone())));
+            edits.push(Edit::replace(key_start, key_end, quoted(key, variant.clone())));
             // `K:` has no value to replace.
             let blank = if start == end && !text[..start].ends_with(' ') { " " } else { "" };
             edits.push(Edit::replace(start, end, format!("{blank}{}", value_quoted(value, target))));
         }
         Entry::Item(item) => {
             let (start, end) = range(item);
-            edits.push(Edit::replace(start, end, quoted(item, format!("{}={target}", one.variant))));
+            edits.push(Edit::replace(start, end, quoted(item, format!("{variant}={target}"))));
         }
     }
 }
@@ -689,10 +696,13 @@ fn asked(raw: &str, pieces: &[Piece], wanted: &str) -> usize {
 fn describe(project: &Project<'_>, outcome: &Outcome, one: &Move<'_>, name: &str) -> Fix {
     let title = match &one.source {
         Source::File(_) => {
-            format!("move the value of {} to secrets/{name}, and set {}", one.variable, one.variant)
+            format!("move the value of {} to secrets/{name}, and set {}", one.variable, one.form.variable)
         }
         Source::Variable(variable) => {
-            format!("grant {variable} as the secret {name}, and set {} for {}", one.variant, one.variable)
+            format!(
+                "grant {variable} as the secret {name}, and set {} for {}",
+                one.form.variable, one.variable
+            )
         }
     };
     let mut fix = Fix::new(outcome, one.finding, FixKind::Unsafe, title);

@@ -1,7 +1,7 @@
 //! A variable that holds the path of a secret's file gets the name by which its image reads files.
 
 use super::edit::Edit;
-use super::moved::{container_uses, find, key_edit, subject, variant};
+use super::moved::{container_uses, find, form_of, is_free, key_edit, subject};
 use super::{Changes, Fix, FixPlan, Moved, Project, refuse, shadowed};
 use crate::compose::Loaded;
 use crate::rules::{Finding, FixKind};
@@ -18,7 +18,7 @@ pub(super) fn plan(
         match renamed(project, loaded, finding) {
             Ok((moved, path, edit)) => {
                 changes.edits.entry(path).or_default().push(edit);
-                let title = format!("set {} in the place of {}", moved.variant, moved.variable);
+                let title = format!("set {} in the place of {}", moved.form.variable, moved.variable);
                 let mut fix = Fix::new(outcome, finding, FixKind::Unsafe, title);
                 fix.notes.push(format!(
                     "so far the path itself was the value of {}; what was set up with that keeps it until it is changed there",
@@ -40,9 +40,10 @@ fn renamed(
 ) -> Result<(Moved, String, Edit), String> {
     let (service, variable) = subject(project, finding)?;
     let name = &*variable.name.value;
-    let variant = variant(loaded, service, name)?;
-    if service.environment.iter().any(|other| *other.name.value == *variant) {
-        return Err(format!("{variant} is set already; remove one of the two"));
+    let form = form_of(loaded, service, name)?;
+    is_free(service, name, &form)?;
+    if !form.mark.is_empty() {
+        return Err(format!("the image wants {} before the path; write that", form.mark));
     }
     let value = variable.value.as_ref().map_or("", |value| &*value.raw);
     let secret = value.strip_prefix("/run/secrets/").unwrap_or_default();
@@ -56,19 +57,19 @@ fn renamed(
             service.name
         ));
     }
-    if !shadowed::lines(project, loaded, service, name, &variant)?.is_empty() {
+    if !shadowed::lines(project, loaded, service, name, &form.variable)?.is_empty() {
         return Err(format!("an env file sets {name}, too; take it out there first"));
     }
     if let Some(key) = container_uses(loaded, service, name) {
         return Err(format!("its `{key}` reads {name} in the container, where it is not set any more"));
     }
     let written = find(project, loaded, variable)?;
-    let (path, edit) = key_edit(project, &written, variable, &variant)?;
+    let (path, edit) = key_edit(project, &written, variable, &form.variable)?;
     let moved = Moved {
         in_env_file: false,
         service: service.name.to_string(),
         variable: name.to_owned(),
-        variant,
+        form,
         secret: secret.to_owned(),
     };
     Ok((moved, path, edit))

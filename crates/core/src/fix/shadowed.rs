@@ -106,7 +106,7 @@ pub(super) fn lines(
                 env.path
             ));
         }
-        if env.sets(variant).next().is_some() {
+        if variant != name && env.sets(variant).next().is_some() {
             return Err(format!("{} of `env_file:` sets {variant} already; remove one of the two", env.path));
         }
         let own = own_lines(project, loaded, env, name).map_err(|reason| {

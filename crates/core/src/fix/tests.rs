@@ -743,3 +743,19 @@ fn a_token_whose_variable_is_not_named_for_it_moves_as_a_password_does() {
     let label = format!("services: {{a: {{image: x, labels: {{l: {token}}}}}}}\n");
     is_refused(&[("compose.yaml", &label)], "compose.yaml", "known-token", "no variable of `environment:`");
 }
+
+#[test]
+fn an_image_that_wants_a_mark_before_the_path_keeps_its_variable() {
+    let text = "services:\n  a:\n    image: ghcr.io/goauthentik/server:2025.10\n    env_file: a.env\n    environment:\n      - AUTHENTIK_SECRET_KEY=x1y2z3\n      - 'AUTHENTIK_BOOTSTRAP_PASSWORD=q9zt41'\n";
+    let given = [("compose.yaml", text), ("a.env", "AUTHENTIK_EMAIL__PASSWORD=z8t7q6\n")];
+    let (files, refused) = fixed(&given, "compose.yaml", &["inline-password", "env-file-secret"]);
+    assert!(refused.len() == 1 && refused[0].contains("AUTHENTIK_BOOTSTRAP_PASSWORD"), "{refused:?}");
+    let after = &files["compose.yaml"];
+    assert!(after.contains("- AUTHENTIK_SECRET_KEY=file:///run/secrets/authentik_secret_key\n"), "{after}");
+    assert_eq!(files["a.env"], "AUTHENTIK_EMAIL__PASSWORD=file:///run/secrets/authentik_email__password\n");
+    assert_eq!(files["secrets/authentik_secret_key"], "x1y2z3");
+    let outside =
+        "services: {a: {image: ghcr.io/goauthentik/server, environment: {AUTHENTIK_SECRET_KEY: '${KEY}'}}}\n";
+    let after = becomes("compose.yaml", outside, "prefer-file-variant");
+    assert!(after.contains("'file:///run/secrets/authentik_secret_key'"), "{after}");
+}

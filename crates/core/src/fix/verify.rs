@@ -320,17 +320,17 @@ fn take_literally(value: &mut Value, written: &[Span]) {
 fn has_moved(files: &Fixed<'_>, known: &Known<'_>, moved: &Moved) -> bool {
     let Some(&service) = known.services.get(moved.service.as_str()) else { return false };
     let variable = |name: &str| service.environment.iter().find(|variable| *variable.name.value == *name);
-    let target = format!("/run/secrets/{}", moved.secret);
-    let names_it = variable(&moved.variant)
+    let names_it = variable(&moved.form.variable)
         .and_then(|variable| variable.value.as_ref())
-        .is_some_and(|value| *value.value == *target);
+        .is_some_and(|value| *value.value == moved.form.value(&moved.secret));
     let is_granted = service.secrets.iter().any(|grant| *grant.source.value == *moved.secret);
     // What an env file says is looked at by the rule.
-    let is_renamed = moved.in_env_file || (names_it && variable(&moved.variable).is_none());
+    let keeps_name = moved.form.variable == moved.variable;
+    let is_renamed = moved.in_env_file || (names_it && (keeps_name || variable(&moved.variable).is_none()));
     let env_texts = EnvText::all(files, [service]);
     let is_renamed = is_renamed
-        && !shadowed::is_set(&env_texts, &moved.variable)
-        && shadowed::is_set(&env_texts, &moved.variant) == moved.in_env_file
+        && (keeps_name || !shadowed::is_set(&env_texts, &moved.variable))
+        && shadowed::is_set(&env_texts, &moved.form.variable) == moved.in_env_file
         && shadowed::user(&env_texts, &moved.variable).is_none();
     is_renamed && is_granted && known.secrets.contains(moved.secret.as_str())
 }
@@ -370,7 +370,7 @@ fn take_out(root: &mut Value, plan: &FixPlan) {
         }
         if let Some(environment) = service.get_mut("environment") {
             take_variables(&mut environment.value, |name| {
-                moved.iter().any(|moved| moved.variable == name || moved.variant == name)
+                moved.iter().any(|moved| moved.variable == name || moved.form.variable == name)
             });
         }
         if let Some(secrets) = service.get_mut("secrets").and_then(|entry| entry.value.as_seq_mut()) {
