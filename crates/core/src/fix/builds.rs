@@ -2,7 +2,7 @@
 
 use super::edit::{self, Edit};
 use super::secrets::{
-    NewSecret, Source, free_name, grant, has_place, items_of, made_note, quoted, takes_grants,
+    Granted, NewSecret, Source, free_name, grant, has_place, items_of, made_note, quoted, takes_grants,
 };
 use super::tree::{child, is_json, list_step, remove, scalar};
 use super::{Built, Changes, Fix, FixPlan, Project, moved, refuse};
@@ -424,11 +424,11 @@ fn edit_builds(project: &Project<'_>, moves: &[Move<'_>], names: &[String], chan
         let ours = || {
             moves.iter().zip(names).flat_map(|(one, name)| one.builders.iter().map(move |own| (own, name)))
         };
-        let mut granted: Vec<&str> = Vec::new();
+        let mut granted: Vec<Granted> = Vec::new();
         let mut gone: Vec<NodeId> = Vec::new();
         let mut args = None;
         for (own, name) in ours().filter(|(own, _)| is_it(own)) {
-            granted.push(name);
+            granted.push(Granted::plain(name));
             if let Some((key, container, entry)) = own.argument {
                 args = Some((key, container));
                 gone.push(entry);
@@ -448,7 +448,7 @@ fn edit_build(
     document: &Document,
     text: &str,
     build: NodeId,
-    granted: &[&str],
+    granted: &[Granted],
     args: Option<(NodeId, NodeId)>,
     gone: &[NodeId],
 ) -> Option<Vec<Edit>> {
@@ -474,7 +474,7 @@ fn edit_build(
 }
 
 /// `build: .` with room for secrets. The context stays where it is: what is put in holds nothing of the file.
-fn long_form(document: &Document, text: &str, build: NodeId, granted: &[&str]) -> Option<Vec<Edit>> {
+fn long_form(document: &Document, text: &str, build: NodeId, granted: &[Granted]) -> Option<Vec<Edit>> {
     let span = document.node(build).span;
     let (start, end) = (span.start as usize, span.end as usize);
     let in_flow = document
@@ -493,7 +493,7 @@ fn long_form(document: &Document, text: &str, build: NodeId, granted: &[&str]) -
     }
     let (newline, outer) = (edit::newline(text), " ".repeat(key + 2));
     let separator = format!("{newline}{outer}  - ");
-    let items: String = granted.iter().flat_map(|name| [separator.as_str(), name]).collect();
+    let items: String = granted.iter().flat_map(|one| [separator.as_str(), &one.name]).collect();
     // The blank behind `build:` goes.
     let blank = text[..start].trim_end_matches(' ').len();
     let open = Edit::replace(blank, start, format!("{newline}{outer}context: "));

@@ -3,7 +3,7 @@
 
 use super::dollars::is_raw;
 use super::edit::Edit;
-use super::secrets::{NewSecret, Source, free_name, has_place, is_outside, made_note, takes_grants};
+use super::secrets::{Granted, NewSecret, Source, free_name, has_place, is_outside, made_note, takes_grants};
 use super::tree::child;
 use super::{Changes, Fix, FixPlan, Moved, Project, moved, refuse};
 use crate::compose::dotenv::{self, Assigned};
@@ -58,7 +58,7 @@ pub(super) fn plan<'p>(
         edits.push(Edit::replace(key.start as usize, key.end as usize, one.form.variable.as_str()));
         edits.push(Edit::replace(value.start as usize, value.end as usize, one.form.value(&name)));
         for reader in &one.readers {
-            changes.grant(reader.document, reader.mapping, reader.env_file, &name);
+            changes.grant(reader.document, reader.mapping, reader.env_file, Granted::plain(&name));
             plan.moved.push(Moved {
                 service: reader.service.name.to_string(),
                 variable: variable.to_owned(),

@@ -6,6 +6,7 @@
 
 mod beside;
 mod builds;
+mod configs;
 mod dollars;
 mod edit;
 mod env_files;
@@ -77,6 +78,8 @@ pub struct FixPlan {
     moved: Vec<Moved>,
     /// The variables of builds that become secrets.
     built: Vec<Built>,
+    /// The configs that become secrets.
+    reshaped: Vec<Reshaped>,
     /// The secrets whose definitions go.
     unused: Vec<String>,
     /// Secrets' files that are there as they would be made.
@@ -102,6 +105,14 @@ struct Built {
     service: String,
     argument: String,
     secret: String,
+}
+
+/// A config of a service that is to be a secret at the same path.
+struct Reshaped {
+    service: String,
+    config: String,
+    secret: String,
+    target: String,
 }
 
 /// One finding and what is done about it.
@@ -538,6 +549,7 @@ fn attempt<'p>(project: &Project<'p>, findings: &[&'p Finding]) -> FixPlan {
     file_mode::plan(project, findings, &mut plan);
     mode::plan(project.outcome(), findings, &mut plan, &mut changes);
     env_files::plan(project, findings, &mut plan, &mut changes);
+    configs::plan(project, findings, &mut plan, &mut changes);
     builds::plan(project, findings, &mut plan, &mut changes);
     dollars::plan(project, findings, &mut plan, &mut changes);
     mounts::plan(project.outcome(), findings, &mut plan, &mut changes);

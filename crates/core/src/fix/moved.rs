@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::builds::{has_word, names_variable};
 use super::edit::{self, Edit};
-use super::secrets::{NewSecret, Source, free_name, has_place, is_outside, made_note, takes_grants};
+use super::secrets::{Granted, NewSecret, Source, free_name, has_place, is_outside, made_note, takes_grants};
 use super::tree::{child, is_json, scalar};
 use super::{Changes, Fix, FixPlan, Moved, Project, refuse, shadowed};
 use crate::compose::template::{self, Missing, Operator, Piece};
@@ -139,7 +139,7 @@ pub(super) fn plan<'p>(
         if renamed.insert(one.span()) {
             rename(file.text(), one, name, edits);
         }
-        changes.grant(written.document, written.service, written.environment, name);
+        changes.grant(written.document, written.service, written.environment, Granted::plain(name));
     }
     let mut defined: HashSet<&str> = HashSet::new();
     for (one, name) in moves.iter().zip(&names) {
@@ -387,7 +387,7 @@ pub(super) fn source(project: &Project<'_>, variable: &EnvVar) -> Result<(Source
 }
 
 /// Text without variables, its `$$` as `$`.
-fn literal(project: &Project<'_>, text: &str) -> Result<String, String> {
+pub(super) fn literal(project: &Project<'_>, text: &str) -> Result<String, String> {
     let pieces = template::parse(text)
         .map_err(|_| "its value is no valid template; write `$$` for each plain `$` first".to_owned())?;
     if pieces.iter().any(|piece| matches!(piece, Piece::Variable { .. })) {

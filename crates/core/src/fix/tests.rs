@@ -759,3 +759,31 @@ fn an_image_that_wants_a_mark_before_the_path_keeps_its_variable() {
     let after = becomes("compose.yaml", outside, "prefer-file-variant");
     assert!(after.contains("'file:///run/secrets/authentik_secret_key'"), "{after}");
 }
+
+#[test]
+fn a_config_with_a_password_becomes_a_secret_at_the_same_path() {
+    let rule = "secret-in-config";
+    let text = "services:\n  a:\n    image: x\n    configs:\n      - plain\n      - source: my.conf\n        target: /etc/my.conf # c\nconfigs:\n  # the first\n  plain: {file: ./plain}\n  my.conf:\n    content: |\n      host: db # $$1\n      password: hunter2x\nvolumes: {}\n";
+    let after = "services:\n  a:\n    image: x\n    configs:\n      - plain\n    secrets:\n      - source: my_conf_config\n        target: /etc/my.conf\nconfigs:\n  # the first\n  plain: {file: ./plain}\nvolumes: {}\n\nsecrets:\n  my_conf_config:\n    file: ./secrets/my_conf_config\n";
+    let (files, refused) = fixed(&[("compose.yaml", text)], "compose.yaml", &[rule]);
+    assert_eq!((files["compose.yaml"].as_str(), refused.len()), (after, 0));
+    assert_eq!(files["secrets/my_conf_config"], "host: db # $1\npassword: hunter2x\n");
+    let flow = "services: {a: {image: x, configs: [c], secrets: [s]}}\nconfigs: {c: {environment: DB_PASSWORD}}\nsecrets: {s: {file: ./s}}\n";
+    assert_eq!(
+        becomes("compose.yaml", flow, rule),
+        "services: {a: {image: x, secrets: [s, {source: c_config, target: /c}]}}\nsecrets: {s: {file: ./s}, c_config: {environment: DB_PASSWORD}}\n"
+    );
+    let refused = |text: &str, why: &str| is_refused(&[("compose.yaml", text)], "compose.yaml", rule, why);
+    refused(
+        &text.replace("volumes: {}", "x: {a: &a 1}").replace("  my.conf:\n", "  my.conf: &c\n"),
+        "anchor",
+    );
+    refused(&text.replace("host: db", "host: ${DB}"), "comes from a variable");
+    refused(&text.replace("target: /etc/my.conf", "mode: 0440"), "an owner or a mode");
+    refused(
+        &format!("{text}  b:\n")
+            .replace("volumes: {}\n  b:\n", "")
+            .replace("services:\n", "services:\n  b: {image: x, configs: [my.conf]}\n"),
+        "not just one service",
+    );
+}
