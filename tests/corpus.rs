@@ -71,9 +71,13 @@ fn real_projects_survive_being_fixed() {
         tally.fixes, tally.fixed_files, tally.files, tally.values, tally.compared, tally.not_accepted_before
     );
     println!("of the secrets that are labelled:");
-    secrets.iter().for_each(|(what, count)| println!("{count:6} {what}"));
+    for (what, count) in &secrets {
+        println!("{count:6} {what}");
+    }
     println!("of all findings that rules with a fix have, these are refused:");
-    tally.refused.iter().for_each(|(reason, count)| println!("{count:6} {reason}"));
+    for (reason, count) in &tally.refused {
+        println!("{count:6} {reason}");
+    }
     let failed: Vec<_> =
         tally.refused.keys().filter(|reason| FAILURES.iter().any(|word| reason.contains(word))).collect();
     assert!(failed.is_empty(), "fixes that go wrong: {failed:#?}");

@@ -361,6 +361,11 @@ const IMAGES: &[Image] = &[
         "https://github.com/metabase/metabase/blob/master/bin/docker/run_metabase.sh",
     ),
     image(
+        &["librenms"],
+        &["DB_PASSWORD"],
+        "https://github.com/librenms/docker/blob/master/rootfs/etc/cont-init.d/03-config.sh",
+    ),
+    image(
         &["snipe-it"],
         &["APP_KEY", "DB_PASSWORD", "REDIS_PASSWORD", "MAIL_PASSWORD"],
         "https://github.com/snipe/snipe-it/blob/master/docker/startup.sh",
@@ -422,7 +427,7 @@ const IMAGES: &[Image] = &[
     ),
     image(
         &["n8n"],
-        &["DB_POSTGRESDB_PASSWORD", "N8N_ENCRYPTION_KEY"],
+        &["DB_POSTGRESDB_PASSWORD", "N8N_ENCRYPTION_KEY", "N8N_RUNNERS_AUTH_TOKEN"],
         "https://github.com/n8n-io/n8n/blob/master/packages/@n8n/config/src/decorators.ts",
     ),
     image(
@@ -603,6 +608,12 @@ const IMAGES: &[Image] = &[
         "https://github.com/go-gitea/gitea/blob/main/modules/setting/config_env.go",
     )
     .since(1, 20),
+    double(
+        &["graylog/graylog", "graylog/graylog-enterprise", "graylog/graylog-datanode"],
+        &["GRAYLOG_*"],
+        "https://github.com/Graylog2/graylog-docker/blob/7.0/docker-entrypoint.sh",
+    )
+    .since(3, 0),
     double(
         &["docker-mailserver"],
         &["*"],

@@ -29,10 +29,10 @@ struct Move<'p> {
 }
 
 /// A service's `build:` in the tree of its file.
-struct Builder<'p> {
-    service: &'p Service,
-    document: &'p Document,
-    build: NodeId,
+pub(super) struct Builder<'p> {
+    pub(super) service: &'p Service,
+    pub(super) document: &'p Document,
+    pub(super) build: NodeId,
     /// `args:` and the variable's key or item in it.
     argument: Option<(NodeId, NodeId, NodeId)>,
 }
@@ -140,7 +140,7 @@ fn movable<'p>(
         return Err("ONBUILD is for builds of other images; mount a secret there by hand".to_owned());
     }
     has_place(project)?;
-    has_syntax(project.sources().file(declaration.span.file).text())?;
+    has_syntax(project.sources().file(declaration.span.file).text(), MOUNTS_VARIABLES)?;
     let runs = runs(instructions, *at, &name)?;
     undeclarable(project.sources().file(declaration.span.file).text(), declaration, assigned)?;
     let services = || read.services.iter().filter_map(|at| loaded.project.services.get(*at));
@@ -160,7 +160,10 @@ fn movable<'p>(
 }
 
 /// `env=` of a mount is known from Dockerfile syntax 1.10 on (BuildKit 0.16).
-fn has_syntax(text: &str) -> Result<(), String> {
+const MOUNTS_VARIABLES: u32 = 10;
+
+/// Whether a Dockerfile names no syntax, or at least 1.`least`.
+pub(super) fn has_syntax(text: &str, least: u32) -> Result<(), String> {
     let Some(syntax) = syntax(text) else { return Ok(()) };
     let version = syntax
         .strip_prefix("docker.io/")
@@ -171,13 +174,13 @@ fn has_syntax(text: &str) -> Result<(), String> {
         None => matches!(version, "1" | "latest" | "labs"),
         Some((major, rest)) => {
             let minor = rest.split('.').next().and_then(|minor| minor.parse::<u32>().ok());
-            major == "1" && minor.is_some_and(|minor| minor >= 10)
+            major == "1" && minor.is_some_and(|minor| minor >= least)
         }
     });
     if known {
         return Ok(());
     }
-    Err("its `# syntax=` is not known to mount a secret as a variable; write `# syntax=docker/dockerfile:1` first"
+    Err("its `# syntax=` is not known to mount a secret so; write `# syntax=docker/dockerfile:1` first"
         .to_owned())
 }
 
@@ -322,7 +325,7 @@ fn value(
 }
 
 /// A service's `build:`, written in one place.
-fn builder<'p>(
+pub(super) fn builder<'p>(
     project: &Project<'p>,
     loaded: &'p Loaded,
     service: &'p Service,
@@ -444,7 +447,7 @@ fn edit_builds(project: &Project<'_>, moves: &[Move<'_>], names: &[String], chan
 
 /// The edits of one `build:`; `None` where it is written in a way that cosec does not edit, which the check of the
 /// whole then finds.
-fn edit_build(
+pub(super) fn edit_build(
     document: &Document,
     text: &str,
     build: NodeId,

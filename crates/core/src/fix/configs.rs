@@ -13,11 +13,21 @@ struct Move<'p> {
     name: &'p str,
     source: Source,
     target: String,
-    /// Its definition: the key under `configs:`.
-    definition: (&'p Document, NodeId),
+    definition: Listed<'p>,
     service: &'p Service,
-    /// The service's mapping in its file, its `configs:` and the grant there.
-    written: (&'p Document, NodeId, (NodeId, NodeId), NodeId),
+    grant: Listed<'p>,
+}
+
+/// A part of a `configs:`, at the top or in a service.
+#[derive(Clone, Copy)]
+struct Listed<'p> {
+    document: &'p Document,
+    /// What has the `configs:`
+    container: NodeId,
+    /// Its key and value.
+    configs: (NodeId, NodeId),
+    /// The key of a definition, or the item that grants.
+    part: NodeId,
 }
 
 pub(super) fn plan<'p>(
@@ -45,9 +55,8 @@ pub(super) fn plan<'p>(
         // Its name says that it is made of lines.
         let name =
             free_name(project, &one.service.name, &format!("{}_config", one.name), &one.source, &taken);
-        let (document, service, configs, _) = one.written;
         let granted = Granted { name: name.clone(), target: Some(one.target.clone()) };
-        changes.grant(document, service, configs, granted);
+        changes.grant(one.grant.document, one.grant.container, one.grant.configs, granted);
         for finding in &one.findings {
             let title =
                 format!("make the config {} the secret {name}, at {} as before", one.name, one.target);
@@ -69,7 +78,11 @@ pub(super) fn plan<'p>(
             secret: name.clone(),
             target: one.target.clone(),
         });
-        changes.secrets.push(NewSecret { name, source: one.source.clone(), document: one.definition.0 });
+        changes.secrets.push(NewSecret {
+            name,
+            source: one.source.clone(),
+            document: one.definition.document,
+        });
     }
     take_out(project, &moves, changes);
 }
@@ -105,7 +118,7 @@ fn movable<'p>(
         target: target(name, grant)?,
         definition: definition(project, loaded, name)?,
         service,
-        written: written(project, loaded, service, name)?,
+        grant: granted(project, loaded, service, name)?,
     })
 }
 
@@ -125,90 +138,78 @@ fn target(name: &str, grant: &Grant) -> Result<String, String> {
 const ELSEWHERE: &str = "an anchor, an alias, a merge key or another file brings a part of it, and others may use that; write it out first";
 
 /// The one place that defines it.
-fn definition<'p>(
-    project: &Project<'p>,
-    loaded: &Loaded,
-    name: &str,
-) -> Result<(&'p Document, NodeId), String> {
-    let mut found = project.documents().iter().filter_map(|document| {
-        let (_, configs) = child(document, document.root(), "configs")?;
-        let (key, _) = child(document, configs, name)?;
-        Some((document, configs, key))
+fn definition<'p>(project: &Project<'p>, loaded: &Loaded, name: &str) -> Result<Listed<'p>, String> {
+    let found = project.documents().iter().filter_map(|document| {
+        let container = document.root();
+        let configs = child(document, container, "configs")?;
+        let (part, _) = child(document, configs.1, name)?;
+        Some(Listed { document, container, configs, part })
     });
-    let (Some((document, configs, key)), None) = (found.next(), found.next()) else {
-        return Err(ELSEWHERE.to_owned());
-    };
-    let text = project.sources().file(document.file()).text();
-    let is_named = matches!(loaded.ways.of(document.file()), Some(Way::Named(_)));
-    if !is_named || document.node(configs).anchored || remove(document, text, configs, &[key]).is_none() {
-        return Err(ELSEWHERE.to_owned());
-    }
-    Ok((document, key))
+    only(project, loaded, found)
 }
 
 /// The one place that grants it.
-fn written<'p>(
+fn granted<'p>(
     project: &Project<'p>,
     loaded: &Loaded,
     service: &Service,
     name: &str,
-) -> Result<(&'p Document, NodeId, (NodeId, NodeId), NodeId), String> {
-    let mut found = project.documents().iter().filter_map(|document| {
+) -> Result<Listed<'p>, String> {
+    let found = project.documents().iter().filter_map(|document| {
         let (_, services) = child(document, document.root(), "services")?;
-        let (_, own) = child(document, services, &service.name)?;
-        let configs = child(document, own, "configs")?;
-        let anchored = [services, own, configs.1].iter().any(|id| document.node(*id).anchored);
-        Some((document, own, configs, anchored))
+        let (_, container) = child(document, services, &service.name)?;
+        let configs = child(document, container, "configs")?;
+        let Kind::Sequence { items, .. } = &document.node(configs.1).kind else { return None };
+        let names_it = |item: NodeId| {
+            let source = child(document, item, "source").map(|(_, source)| source);
+            scalar(document, source.unwrap_or(item)).is_some_and(|(text, _)| text == name)
+        };
+        let part = items.iter().copied().find(|item| names_it(*item))?;
+        let anchored = [services, container].iter().any(|id| document.node(*id).anchored);
+        (!anchored).then_some(Listed { document, container, configs, part })
     });
-    let (Some((document, own, configs, false)), None) = (found.next(), found.next()) else {
-        return Err(ELSEWHERE.to_owned());
-    };
-    if !matches!(loaded.ways.of(document.file()), Some(Way::Named(_))) {
+    let found = only(project, loaded, found)?;
+    takes_grants(found.document, found.container)?;
+    Ok(found)
+}
+
+/// The only one, if it can be taken out.
+fn only<'p>(
+    project: &Project<'p>,
+    loaded: &Loaded,
+    mut found: impl Iterator<Item = Listed<'p>>,
+) -> Result<Listed<'p>, String> {
+    let (Some(one), None) = (found.next(), found.next()) else { return Err(ELSEWHERE.to_owned()) };
+    let text = project.sources().file(one.document.file()).text();
+    let is_named = matches!(loaded.ways.of(one.document.file()), Some(Way::Named(_)));
+    let is_shared = one.document.node(one.configs.1).anchored;
+    if !is_named || is_shared || remove(one.document, text, one.configs.1, &[one.part]).is_none() {
         return Err(ELSEWHERE.to_owned());
     }
-    takes_grants(document, own)?;
-    let Kind::Sequence { items, .. } = &document.node(configs.1).kind else {
-        return Err(ELSEWHERE.to_owned());
-    };
-    let names_it = |item: NodeId| {
-        let source = child(document, item, "source").map(|(_, source)| source);
-        scalar(document, source.unwrap_or(item)).is_some_and(|(text, _)| text == name)
-    };
-    let text = project.sources().file(document.file()).text();
-    let item = items.iter().copied().find(|item| names_it(*item));
-    let item = item.filter(|item| remove(document, text, configs.1, &[*item]).is_some());
-    item.map(|item| (document, own, configs, item)).ok_or_else(|| ELSEWHERE.to_owned())
+    Ok(one)
 }
 
 /// Takes the definitions and the grants out; with the last of a list, its key goes.
 fn take_out(project: &Project<'_>, moves: &[Move<'_>], changes: &mut Changes<'_>) {
-    let mut gone: Vec<(&Document, NodeId, (NodeId, NodeId), Vec<NodeId>)> = Vec::new();
-    let places = moves.iter().flat_map(|one| {
-        let (document, service, configs, item) = one.written;
-        let (defined_in, key) = one.definition;
-        let root = defined_in.root();
-        let all = child(defined_in, root, "configs").map(|all| (defined_in, root, all, key));
-        all.into_iter().chain([(document, service, configs, item)])
-    });
-    for (document, container, entry, part) in places {
-        let is_it = |other: &&mut (&Document, NodeId, (NodeId, NodeId), Vec<NodeId>)| {
-            other.0.file() == document.file() && other.2 == entry
+    let all: Vec<Listed<'_>> = moves.iter().flat_map(|one| [one.definition, one.grant]).collect();
+    for (at, one) in all.iter().enumerate() {
+        let is_beside = |other: &&Listed<'_>| {
+            other.configs == one.configs && other.document.file() == one.document.file()
         };
-        match gone.iter_mut().find(is_it) {
-            Some(known) => known.3.push(part),
-            None => gone.push((document, container, entry, vec![part])),
+        if all[..at].iter().any(|other| is_beside(&other)) {
+            continue;
         }
-    }
-    for (document, container, (key, list), parts) in gone {
-        let file = project.sources().file(document.file());
-        let count = match &document.node(list).kind {
+        let parts: Vec<NodeId> = all.iter().filter(is_beside).map(|other| other.part).collect();
+        let count = match &one.document.node(one.configs.1).kind {
             Kind::Mapping { entries, .. } => entries.len(),
             Kind::Sequence { items, .. } => items.len(),
             _ => 0,
         };
-        let edits = match count == parts.len() {
-            true => remove(document, file.text(), container, &[key]),
-            false => remove(document, file.text(), list, &parts),
+        let file = project.sources().file(one.document.file());
+        let edits = if count == parts.len() {
+            remove(one.document, file.text(), one.container, &[one.configs.0])
+        } else {
+            remove(one.document, file.text(), one.configs.1, &parts)
         };
         // What cannot be taken out is found by the check of the whole.
         changes.edits.entry(file.path().to_owned()).or_default().extend(edits.unwrap_or_default());

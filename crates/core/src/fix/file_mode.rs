@@ -17,8 +17,7 @@ pub(super) fn plan(project: &Project<'_>, findings: &[&Finding], plan: &mut FixP
         let Some(path) = secret_file(project, finding) else { continue };
         match closable(project, &path) {
             Ok(owner) => {
-                let title = format!("make {path} readable for its owner alone: 0{PRIVATE:o}");
-                let mut fix = Fix::new(outcome, finding, FixKind::Unsafe, title);
+                let mut fix = Fix::new(outcome, finding, FixKind::Unsafe, title(&path));
                 fix.notes.push(
                     "an image that does not begin as root may not read it any more under plain `docker compose up`; `cosec up` serves it to the service's own user"
                         .to_owned(),
@@ -31,6 +30,11 @@ pub(super) fn plan(project: &Project<'_>, findings: &[&Finding], plan: &mut FixP
             Err(reason) => plan.refused.push(refuse(outcome, finding, reason)),
         }
     }
+}
+
+/// What is done to a file.
+pub(super) fn title(path: &str) -> String {
+    format!("make {path} readable for its owner alone: 0{PRIVATE:o}")
 }
 
 /// Whose file it is, if all who are granted it could still read it.

@@ -122,9 +122,9 @@ fn has_tracked(files: &dyn FileSystem, directory: &str, left: &mut usize) -> boo
         let Some(fewer) = left.checked_sub(1) else { return true };
         *left = fewer;
         let path = join(directory, name);
-        match name.ends_with('/') {
-            true => has_tracked(files, &path, left),
-            false => files.git(&path) == Answer::Known(GitState::Tracked),
+        if name.ends_with('/') {
+            return has_tracked(files, &path, left);
         }
+        files.git(&path) == Answer::Known(GitState::Tracked)
     })
 }

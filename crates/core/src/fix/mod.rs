@@ -7,6 +7,7 @@
 mod beside;
 mod builds;
 mod configs;
+mod copies;
 mod dollars;
 mod edit;
 mod env_files;
@@ -80,6 +81,8 @@ pub struct FixPlan {
     built: Vec<Built>,
     /// The configs that become secrets.
     reshaped: Vec<Reshaped>,
+    /// The copies in Dockerfiles that become mounts.
+    copied: Vec<Copied>,
     /// The secrets whose definitions go.
     unused: Vec<String>,
     /// Secrets' files that are there as they would be made.
@@ -105,6 +108,14 @@ struct Built {
     service: String,
     argument: String,
     secret: String,
+}
+
+/// A file that a Dockerfile copied, and removed at the end of a command.
+struct Copied {
+    /// What stood behind COPY.
+    copy: String,
+    /// What the command ended with.
+    removal: String,
 }
 
 /// A config of a service that is to be a secret at the same path.
@@ -551,6 +562,7 @@ fn attempt<'p>(project: &Project<'p>, findings: &[&'p Finding]) -> FixPlan {
     env_files::plan(project, findings, &mut plan, &mut changes);
     configs::plan(project, findings, &mut plan, &mut changes);
     builds::plan(project, findings, &mut plan, &mut changes);
+    copies::plan(project, findings, &mut plan, &mut changes);
     dollars::plan(project, findings, &mut plan, &mut changes);
     mounts::plan(project.outcome(), findings, &mut plan, &mut changes);
     unused::plan(project, findings, &mut plan, &mut changes);

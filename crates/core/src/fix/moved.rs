@@ -695,7 +695,7 @@ fn asked(raw: &str, pieces: &[Piece], wanted: &str) -> usize {
 
 fn describe(project: &Project<'_>, outcome: &Outcome, one: &Move<'_>, name: &str) -> Fix {
     let title = match &one.source {
-        Source::File(_) => {
+        Source::File(_) | Source::There(_) => {
             format!("move the value of {} to secrets/{name}, and set {}", one.variable, one.form.variable)
         }
         Source::Variable(variable) => {

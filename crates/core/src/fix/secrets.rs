@@ -15,6 +15,8 @@ use crate::yaml::{Document, Kind, NodeId, Style};
 pub(super) enum Source {
     /// A file that is made from this.
     File(String),
+    /// A file that is there, as its path is to be written.
+    There(String),
     /// A variable that is set elsewhere.
     Variable(String),
 }
@@ -343,6 +345,7 @@ fn definition(document: &Document, text: &str, secrets: &[&NewSecret<'_>]) -> Ed
     let source_in = |one: &NewSecret<'_>, is_quoted: bool| {
         let (key, value) = match &one.source {
             Source::File(_) => ("file", format!("./secrets/{}", one.name)),
+            Source::There(path) => ("file", path.clone()),
             Source::Variable(variable) => ("environment", variable.clone()),
         };
         format!("{}: {}", quoted(key, is_quoted), quoted(&value, is_quoted))

@@ -787,3 +787,57 @@ fn a_config_with_a_password_becomes_a_secret_at_the_same_path() {
         "not just one service",
     );
 }
+
+#[test]
+fn a_file_that_a_build_copies_uses_and_removes_is_mounted_for_that_command() {
+    let rule = "docker-copy-secret";
+    let compose = "services:\n  a:\n    build: ./app\n";
+    let dockerfile = "FROM node\nRUN mkdir /x\n# for the clone\nCOPY id_rsa /root/.ssh/\nRUN git clone git@example.com:x \\\n    && rm -f /root/.ssh/id_rsa\nCOPY src /src\n";
+    let given = |dockerfile: &str| {
+        fixed(
+            &[("compose.yaml", compose), ("app/Dockerfile", dockerfile), ("app/id_rsa", "x")],
+            "compose.yaml",
+            &[rule],
+        )
+    };
+    let (files, refused) = given(dockerfile);
+    assert_eq!(refused, [""; 0]);
+    assert_eq!(
+        files["app/Dockerfile"],
+        "FROM node\nRUN mkdir /x\n# for the clone\nRUN --mount=type=secret,id=id_rsa,target=/root/.ssh/id_rsa,required=true git clone git@example.com:x\nCOPY src /src\n"
+    );
+    assert_eq!(
+        files["compose.yaml"],
+        "services:\n  a:\n    build:\n      context: ./app\n      secrets:\n        - id_rsa\n\nsecrets:\n  id_rsa:\n    file: ./app/id_rsa\n"
+    );
+    for (from, to, why) in [
+        (" \\\n    && rm -f /root/.ssh/id_rsa", "", "may need it later"),
+        ("RUN git", "RUN chmod 600 /root/.ssh/id_rsa && git", "the RUN changes"),
+        ("RUN mkdir /x", "USER node", "USER may need it"),
+        ("COPY src /src", "CMD cat /root/.ssh/id_rsa", "CMD may need it"),
+        ("COPY src /src", "FROM b\nCOPY id_rsa /y", "COPY may need it"),
+        ("COPY src /src", "COPY . /src", "secret-file-in-context"),
+        ("/root/.ssh/\n", ".ssh/id_rsa\n", "depends on others"),
+        ("COPY id_rsa", "COPY --chmod=600 id_rsa", "more than a plain COPY"),
+    ] {
+        let (files, refused) = given(&dockerfile.replace(from, to));
+        assert!(files.is_empty() && refused.iter().any(|reason| reason.contains(why)), "{why}: {refused:?}");
+    }
+}
+
+#[test]
+fn the_documentation_says_of_every_rule_what_its_fix_does() {
+    let (done, left) = include_str!("../../../../docs/fix.md").split_once("Rules without a fix").unwrap();
+    let rows = |text: &str| -> Vec<String> {
+        let first = |line: &str| line.strip_prefix("| ")?.split(" |").next().map(str::to_owned);
+        text.lines()
+            .filter_map(first)
+            .flat_map(|rules| rules.split(", ").map(str::to_owned).collect::<Vec<_>>())
+            .collect()
+    };
+    for rule in crate::rules::ALL {
+        let id = rule.id.to_owned();
+        assert_eq!(rows(done).contains(&id), rule.fix.is_some(), "{id}");
+        assert!(rule.fix.is_none() || !rows(left).contains(&id), "{id}");
+    }
+}

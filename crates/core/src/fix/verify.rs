@@ -273,7 +273,15 @@ fn commands(dockerfile: &Dockerfile, plan: &FixPlan) -> Vec<String> {
             }));
             return (words.len() > 1).then_some(words);
         }
-        words.extend(instruction.texts().map(|text| text.text.trim().to_owned()));
+        if instruction.keyword == "COPY" && plan.copied.iter().any(|copied| copied.copy == *text) {
+            return None;
+        }
+        let without = |text: &str| {
+            let mut removals = plan.copied.iter().map(|copied| copied.removal.as_str());
+            let left = removals.find_map(|removal| text.trim().strip_suffix(removal));
+            left.unwrap_or_else(|| text.trim()).to_owned()
+        };
+        words.extend(instruction.texts().map(|text| without(&text.text)));
         Some(words)
     };
     dockerfile.instructions.iter().filter_map(command).map(|words| words.join("\0")).collect()
