@@ -234,13 +234,21 @@ fn owner_group_and_mode_of_files_stay_when_root_fixes_and_takes_back() {
     stay();
 }
 
+/// Whether system calls can be followed; where tests are to prove something, they must.
+fn has_strace() -> bool {
+    let is_here = Command::new("strace").arg("-V").output().is_ok_and(|output| output.status.success());
+    if !is_here {
+        assert!(std::env::var_os("CI").is_none(), "strace is missing");
+        println!("not run: strace is not here; run `cargo xtask setup` as root");
+    }
+    is_here
+}
+
 /// A kill between any two steps leaves a project that works, with the old password or the new file; nothing that
 /// git would take has the value; and it can be taken back, or done again, from there.
 #[test]
 fn a_kill_at_any_moment_of_fix_and_undo_leaves_the_old_project_or_the_new_one() {
-    if !Command::new("strace").arg("-V").output().is_ok_and(|output| output.status.success()) {
-        assert!(std::env::var_os("CI").is_none(), "strace is missing");
-        println!("not run: strace is not here; run `cargo xtask setup` as root");
+    if !has_strace() {
         return;
     }
     let moments = [
@@ -286,9 +294,7 @@ fn a_kill_at_any_moment_of_fix_and_undo_leaves_the_old_project_or_the_new_one() 
 /// A mode that was changed is known to be, and is given back, wherever the fix was cut off.
 #[test]
 fn a_kill_around_a_change_of_mode_loses_neither_the_mode_nor_the_secret() {
-    if !Command::new("strace").arg("-V").output().is_ok_and(|output| output.status.success()) {
-        assert!(std::env::var_os("CI").is_none(), "strace is missing");
-        println!("not run: strace is not here; run `cargo xtask setup` as root");
+    if !has_strace() {
         return;
     }
     let mut kills = 0;

@@ -139,14 +139,12 @@ impl fmt::Display for Done {
         let done = if written { "fixed" } else { "can be fixed" };
         let by_hand = if left == 1 { "has to be done by hand" } else { "have to be done by hand" };
         match (fixed, left) {
-            (0, 0) if held_back > 0 => {
-                f.write_str("nothing can be fixed that leaves the stack as it runs")?
-            }
-            (0, 0) => f.write_str("nothing to fix")?,
-            (_, 0) => write!(f, "{fixed} {done}")?,
-            (0, _) => write!(f, "{left} {by_hand}")?,
-            _ => write!(f, "{fixed} {done}, {left} {by_hand}")?,
-        }
+            (0, 0) if held_back > 0 => f.write_str("nothing can be fixed that leaves the stack as it runs"),
+            (0, 0) => f.write_str("nothing to fix"),
+            (_, 0) => write!(f, "{fixed} {done}"),
+            (0, _) => write!(f, "{left} {by_hand}"),
+            _ => write!(f, "{fixed} {done}, {left} {by_hand}"),
+        }?;
         if fixed > 0 && !written {
             f.write_str("\nnothing is written yet: --write does it, `cosec fix --undo` takes it back")?;
         }

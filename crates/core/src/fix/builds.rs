@@ -97,15 +97,26 @@ fn subject<'p>(project: &Project<'p>, finding: &Finding) -> Result<(&'p ReadDock
             Some((dockerfiles.iter().find(|read| read.services.contains(&at)), name))
         })
     } else {
-        let is_here = |read: &&ReadDockerfile| {
-            read.dockerfile.instructions.first().is_some_and(|first| first.span.file == finding.span.file)
-        };
-        finding.path.split_once(' ').map(|(_, name)| (dockerfiles.iter().find(is_here), name))
+        finding.path.split_once(' ').map(|(_, name)| (dockerfile_of(project, finding), name))
     };
     match found {
         Some((Some(read), name)) => Ok((read, name.to_owned())),
         _ => Err("the Dockerfile that it is for cannot be read; use a build secret by hand".to_owned()),
     }
+}
+
+/// The Dockerfile that a finding is in.
+pub(super) fn dockerfile_of<'p>(project: &Project<'p>, finding: &Finding) -> Option<&'p ReadDockerfile> {
+    let is_here = |first: &Instruction| first.span.file == finding.span.file;
+    let mut dockerfiles = project.linted.dockerfiles.iter();
+    dockerfiles.find(|read| read.dockerfile.instructions.first().is_some_and(is_here))
+}
+
+/// The project, if it builds with a Dockerfile.
+pub(super) fn building<'p>(project: &Project<'p>, read: &ReadDockerfile) -> Result<&'p Loaded, String> {
+    project.loaded().filter(|_| !read.services.is_empty()).ok_or_else(|| {
+        "no Compose file that builds with this Dockerfile was read; run `cosec fix` on that one".to_owned()
+    })
 }
 
 /// What a variable becomes, or why it stays.
@@ -115,9 +126,7 @@ fn movable<'p>(
     read: &'p ReadDockerfile,
     name: String,
 ) -> Result<Move<'p>, String> {
-    let loaded = project.loaded().filter(|_| !read.services.is_empty()).ok_or_else(|| {
-        "no Compose file that builds with this Dockerfile was read; run `cosec fix` on that one".to_owned()
-    })?;
+    let loaded = building(project, read)?;
     let instructions = &read.dockerfile.instructions;
     let declared: Vec<(usize, Assigned)> = instructions
         .iter()

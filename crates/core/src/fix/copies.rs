@@ -1,6 +1,6 @@
 //! A file that a Dockerfile copies in, uses in the next RUN and removes there is mounted for that RUN instead.
 
-use super::builds::{Builder, builder, edit_build, has_syntax};
+use super::builds::{Builder, builder, building, dockerfile_of, edit_build, has_syntax};
 use super::edit::{self, Edit};
 use super::file_mode::{self, PRIVATE};
 use super::secrets::{Granted, NewSecret, Source, free_name, is_outside};
@@ -74,6 +74,7 @@ pub(super) fn plan<'p>(
             && is_open(owner)
         {
             plan.modes.push(ChangedMode { path: one.file.clone(), before: owner.mode, after: PRIVATE });
+            fix.sets_mode = true;
             fix.notes.push(file_mode::title(&one.file));
         }
         plan.fixes.push(fix);
@@ -86,15 +87,8 @@ pub(super) fn plan<'p>(
 }
 
 fn movable<'p>(project: &Project<'p>, finding: &Finding) -> Result<Move<'p>, String> {
-    let mut dockerfiles = project.linted.dockerfiles.iter();
-    let read = dockerfiles.find(|read| {
-        read.dockerfile.instructions.first().is_some_and(|first| first.span.file == finding.span.file)
-    });
-    let loaded = project.loaded().filter(|_| read.is_some_and(|read| !read.services.is_empty()));
-    let (Some(read), Some(loaded)) = (read, loaded) else {
-        return Err("no Compose file that builds with this Dockerfile was read; run `cosec fix` on that one"
-            .to_owned());
-    };
+    let read = dockerfile_of(project, finding).ok_or_else(|| STAYS.to_owned())?;
+    let loaded = building(project, read)?;
     let instructions = &read.dockerfile.instructions;
     let at = instructions.iter().position(|found| found.span.contains(finding.span));
     let (Some(copy), Some(run)) =

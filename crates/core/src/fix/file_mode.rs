@@ -6,18 +6,17 @@ use super::{ChangedMode, Fix, FixPlan, Project, refuse};
 use crate::files::{Answer, FileOwner, join};
 use crate::rules::{Finding, FixKind, can_read, is_open};
 
-pub(super) const RULE: &str = "secret-file-mode";
-
 /// What a file has for its owner alone.
 pub(super) const PRIVATE: u32 = 0o600;
 
 pub(super) fn plan(project: &Project<'_>, findings: &[&Finding], plan: &mut FixPlan) {
     let outcome = project.outcome();
-    for finding in findings.iter().filter(|finding| finding.rule == RULE) {
+    for finding in findings.iter().filter(|finding| finding.rule == "secret-file-mode") {
         let Some(path) = secret_file(project, finding) else { continue };
         match closable(project, &path) {
             Ok(owner) => {
                 let mut fix = Fix::new(outcome, finding, FixKind::Unsafe, title(&path));
+                fix.sets_mode = true;
                 fix.notes.push(
                     "an image that does not begin as root may not read it any more under plain `docker compose up`; `cosec up` serves it to the service's own user"
                         .to_owned(),

@@ -144,6 +144,9 @@ pub struct Fix {
     /// The finding's place.
     #[serde(skip)]
     span: Span,
+    /// A file gets another mode.
+    #[serde(skip)]
+    sets_mode: bool,
 }
 
 impl Fix {
@@ -157,6 +160,7 @@ impl Fix {
             notes: Vec::new(),
             kind,
             span: finding.span,
+            sets_mode: false,
         }
     }
 
@@ -457,7 +461,7 @@ fn proposals(
             title: fix.title.clone(),
             files: Vec::new(),
             makes_file: false,
-            sets_mode: finding.rule == file_mode::RULE,
+            sets_mode: fix.sets_mode,
         };
         if detail == Detail::Changes && detailed < DETAILED {
             detailed += 1;
