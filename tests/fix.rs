@@ -486,6 +486,34 @@ fn the_env_file_and_the_project_directory_of_the_command_line_are_those_that_cha
     assert_eq!(project.text("run/prod.env"), "");
 }
 
+#[test]
+fn a_service_s_findings_are_those_of_its_env_files_and_its_dockerfile_too() {
+    let project = project(
+        "services:\n  db: {image: postgres, env_file: db.env}\n  other: {image: postgres, env_file: other.env}\n  app: {build: .}\n",
+    );
+    project.write("db.env", "POSTGRES_PASSWORD=canary-7Qx\n");
+    project.write("other.env", "POSTGRES_PASSWORD=canary-8Qx\n");
+    project.write("Dockerfile", "FROM x\nARG NPM_TOKEN=canary-9Qx\nRUN test $NPM_TOKEN\n");
+    project.cosec(&["fix", "--unsafe", "--write", "--only-service", "db"]).succeeds();
+    assert!(project.text("db.env").contains("_FILE=") && !project.text("other.env").contains("_FILE="));
+    assert!(project.text("Dockerfile").contains("ARG"));
+    project.cosec(&["fix", "--unsafe", "--write", "--only-service", "app"]).succeeds();
+    assert!(project.text("Dockerfile").contains("--mount=type=secret"));
+}
+
+#[test]
+fn a_yes_for_one_env_file_is_none_for_another_that_sets_the_same_variable() {
+    let project = project(
+        "services:\n  db: {image: postgres, env_file: db.env}\n  other: {image: postgres, env_file: other.env}\n",
+    );
+    project.write("db.env", "POSTGRES_PASSWORD=canary-7Qx\n");
+    project.write("other.env", "POSTGRES_PASSWORD=canary-8Qx\n");
+    // The last two would add lines to .gitignore.
+    let shown = answered(&project, "y\nn\nn\nn\ny\n");
+    let moved = ["db.env", "other.env"].map(|name| project.text(name).contains("_FILE="));
+    assert_eq!(moved.iter().filter(|moved| **moved).count(), 1, "{shown}");
+}
+
 /// Answers `cosec fix --interactive` at a terminal of its own; what the terminal showed.
 fn answered(project: &Project, answers: &str) -> String {
     let mut command = Command::new("script");

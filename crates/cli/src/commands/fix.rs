@@ -9,7 +9,7 @@ use anstream::{eprintln, print, println};
 use cosec_core::compose::Environment;
 use cosec_core::files::{FILE_NAMES, join};
 use cosec_core::fix::{ChangedMode, FixOptions, FixPlan, kind_of, plan, reads, services};
-use cosec_core::lint::{LintOptions, is_env_file};
+use cosec_core::lint::{LintOptions, Outcome, is_env_file};
 use cosec_core::rules::{self, Finding};
 use similar::{ChangeTag, TextDiff};
 
@@ -72,7 +72,7 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
         lint.directory = project.project_directory.as_deref().map(shown_path);
         let start = project.project_directory.as_deref().unwrap_or(&directory);
         let (environment, is_whole) = environment_of(project, start)?;
-        let planned = |accept: &dyn Fn(&Finding) -> bool| {
+        let planned = |accept: &dyn Fn(&Outcome, &Finding) -> bool| {
             let options = FixOptions {
                 lint: lint.clone(),
                 environment: &environment,
@@ -83,18 +83,20 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
                     let path = outcome.sources.file(finding.span.file).path();
                     only.as_ref().is_none_or(|only| join("", only) == join("", path))
                         && (is_whole || !wants_variables(finding))
-                        && accept(finding)
+                        && accept(outcome, finding)
                 },
             };
             plan(&Disk::default(), &shown, &options)
                 .map_err(|error| Failure::Cannot(format!("cannot fix {shown}: {error}")))
         };
-        let mut plan = planned(&|_| true)?;
+        let mut plan = planned(&|_, _| true)?;
         let mut write = args.write;
         if args.interactive && !plan.fixes.is_empty() {
-            let chosen = choice::choose(&plan, |one| Ok(changes(&planned(&|finding| one.has(finding))?)))?;
+            let chosen = choice::choose(&plan, |one| {
+                Ok(changes(&planned(&|outcome, finding| one.has(outcome, finding))?))
+            })?;
             let refused = plan.refused;
-            plan = planned(&|finding| chosen.has(finding))?;
+            plan = planned(&|outcome, finding| chosen.has(outcome, finding))?;
             plan.refused.extend(refused);
             if !write && !plan.fixes.is_empty() {
                 print!("\n{}", changes(&plan));

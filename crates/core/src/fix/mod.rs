@@ -164,6 +164,12 @@ impl Fix {
         }
     }
 
+    /// Whether it was planned for a finding, of whichever reading of the files.
+    pub fn is_of(&self, outcome: &Outcome, finding: &Finding) -> bool {
+        let place = JsonPlace::of(&outcome.sources, finding.span);
+        self.rule == finding.rule && self.path == finding.path && self.place == place
+    }
+
     /// Whether it mends a finding: several rules may be about one variable that moves.
     fn mends(&self, finding: &Finding) -> bool {
         let moves = |rule| moved::RULES.contains(&rule);
@@ -363,7 +369,7 @@ pub fn plan(files: &dyn FileSystem, path: &str, options: &FixOptions<'_>) -> Res
         .findings
         .iter()
         .filter(|finding| options.rules.is_empty() || options.rules.iter().any(|rule| rule == finding.rule))
-        .filter(|finding| options.services.is_empty() || is_in(finding, options.services))
+        .filter(|finding| options.services.is_empty() || is_in(&project, finding, options.services))
         .filter(|finding| is_wanted(finding, true))
         .filter(|finding| (options.accept)(outcome, finding))
         .partition(|finding| is_wanted(finding, options.include_unsafe));
@@ -523,9 +529,23 @@ fn together<'p>(
     if left.is_empty() || right.is_empty() || hold(&both, tries) { both } else { left }
 }
 
-fn is_in(finding: &Finding, services: &[String]) -> bool {
+/// Whether a finding is about one of the services: in its part of the project, in an env file that it reads, or in the
+/// Dockerfile that it is built with.
+fn is_in(project: &Project<'_>, finding: &Finding, services: &[String]) -> bool {
     let service = finding.path.strip_prefix("services.").unwrap_or_default();
-    services.iter().any(|name| service.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.')))
+    if services
+        .iter()
+        .any(|name| service.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.')))
+    {
+        return true;
+    }
+    let path = join("", project.sources().file(finding.span.file).path());
+    let read = builds::dockerfile_of(project, finding);
+    let all = project.model().into_iter().flat_map(|model| &model.services).enumerate();
+    all.filter(|(_, service)| services.iter().any(|name| **name == *service.name)).any(|(at, service)| {
+        service.env_files.iter().any(|file| join("", &file.path.value) == path)
+            || read.is_some_and(|read| read.services.contains(&at))
+    })
 }
 
 /// The services of a file's project, in its order; none if it cannot be read.

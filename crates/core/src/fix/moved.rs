@@ -185,7 +185,15 @@ pub(super) fn subject<'p>(
             |variable: &&EnvVar| &*variable.name.value == name || place_of(variable).contains(finding.span);
         Some((service, service.environment.iter().find(is_it)?))
     });
-    found.ok_or_else(|| "it is no variable of `environment:`; put it into a secret's file by hand".to_owned())
+    found.ok_or_else(|| {
+        let is_argument = finding.path.contains(".build.args.");
+        if is_argument {
+            "it is an argument of the build; the fix of its ARG in the Dockerfile takes it along, where that can be done"
+        } else {
+            "it is no variable of `environment:`; put it into a secret's file by hand"
+        }
+        .to_owned()
+    })
 }
 
 /// What becomes of a variable that a finding is about, if it can move; else why not.
