@@ -112,8 +112,8 @@ fn what_is_shared_or_half_a_variable_is_refused_with_the_reason() {
             "set already",
         ),
         (
-            "services:\n  db:\n    image: postgres\n    environment:\n      POSTGRES_PASSWORD: |-\n        CANARY\n",
-            "several lines",
+            "services:\n  db:\n    image: postgres\n    environment:\n      POSTGRES_PASSWORD: |\n        CANARY\n",
+            "ends with a line break",
         ),
     ];
     for (compose, reason) in cases {

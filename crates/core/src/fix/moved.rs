@@ -216,6 +216,16 @@ fn movable<'p>(
     let written = find(project, loaded, variable)?;
     takes_grants(written.document, written.service)?;
     let (source, line) = source(project, variable)?;
+    if let Source::File(value) = &source
+        && is_block(&written)
+        && value.trim_end_matches('\n').len() + 1 == value.len()
+        && value.lines().count() == 1
+    {
+        return Err(
+            "its value ends with a line break, which programs take for a part of a password or not; write `|-` if it is none"
+                .to_owned(),
+        );
+    }
     let asks_for = asks_for(variable);
     Ok(Move {
         finding,
@@ -455,16 +465,42 @@ pub(super) fn find<'p>(
         for node in nodes.iter().map(|id| document.node(*id)) {
             plain_enough(node)?;
         }
-        return Ok(Written { document, service: own, environment, entry });
+        let written = Written { document, service: own, environment, entry };
+        let text = project.sources().file(file).text();
+        let is_marked = match entry {
+            Entry::Pair(key, value) => block_mark(text, document, key, value).is_some(),
+            Entry::Item(_) => false,
+        };
+        if is_block(&written) && !is_marked {
+            return Err(
+                "its block has a comment at its mark, or is a list's; put it into a secret's file by hand"
+                    .to_owned(),
+            );
+        }
+        return Ok(written);
     }
     Err(ELSEWHERE.to_owned())
 }
 
+/// Whether a variable's value is written as a block of lines.
+fn is_block(written: &Written<'_>) -> bool {
+    let (Entry::Pair(_, value) | Entry::Item(value)) = written.entry;
+    matches!(scalar(written.document, value), Some((_, Style::Literal | Style::Folded)))
+}
+
+/// Where the mark of a block stands, `|-` or its like, with nothing but it on the line; `None` of other scalars.
+fn block_mark(text: &str, document: &Document, key: NodeId, value: NodeId) -> Option<usize> {
+    let Some((_, Style::Literal | Style::Folded)) = scalar(document, value) else { return None };
+    let (start, end) = (document.node(key).span.end as usize, document.node(value).span.start as usize);
+    let before = text.get(start..end)?;
+    let at = before.find(['|', '>'])?;
+    let is_mark = |c: char| "|>+-123456789".contains(c);
+    let alone = before[at..].lines().next()?.trim_end().chars().all(is_mark);
+    (alone && before[..at].trim() == ":").then_some(start + at)
+}
+
 fn plain_enough(node: &Node) -> Result<(), String> {
     match &node.kind {
-        Kind::Scalar { style: Style::Literal | Style::Folded, .. } => {
-            Err("its value is a block of several lines; put it into a secret's file by hand".to_owned())
-        }
         Kind::Scalar { .. } if node.anchored => Err(ELSEWHERE.to_owned()),
         Kind::Scalar { .. } if node.tag.is_some() => {
             Err("its value has a tag; take that off first".to_owned())
@@ -556,6 +592,7 @@ fn rename(text: &str, one: &Move<'_>, name: &str, edits: &mut Vec<Edit>) {
     match one.written.entry {
         Entry::Pair(key, value) => {
             let ((key_start, key_end), (start, end)) = (range(key), range(value));
+            let start = block_mark(text, document, key, value).unwrap_or(start);
             edits.push(Edit::replace(key_start, key_end, quoted(key, variant.clone())));
             // `K:` has no value to replace.
             let blank = if start == end && !text[..start].ends_with(' ') { " " } else { "" };

@@ -841,3 +841,21 @@ fn the_documentation_says_of_every_rule_what_its_fix_does() {
         assert!(rule.fix.is_none() || !rows(left).contains(&id), "{id}");
     }
 }
+
+#[test]
+fn a_key_of_several_lines_moves_with_all_of_its_bytes() {
+    let key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA==\n-----END PRIVATE KEY-----\n";
+    let block = key.replace('\n', "\n        ");
+    let text = format!(
+        "services:\n  a:\n    image: healthchecks/healthchecks\n    environment:\n      GITHUB_PRIVATE_KEY: |\n        {}\n      # next\n      A: b\n",
+        block.trim_end()
+    );
+    let (files, refused) =
+        fixed(&[("compose.yaml", &text)], "compose.yaml", &["private-key", "inline-password"]);
+    assert_eq!(refused, [""; 0]);
+    assert_eq!(files["secrets/github_private_key"], key);
+    let after = "environment:\n      GITHUB_PRIVATE_KEY_FILE: /run/secrets/github_private_key\n      # next\n      A: b\n    secrets:\n";
+    assert!(files["compose.yaml"].contains(after), "{}", files["compose.yaml"]);
+    let commented = text.replace("KEY: |", "KEY: | # why");
+    is_refused(&[("compose.yaml", &commented)], "compose.yaml", "private-key", "a comment at its mark");
+}
