@@ -35,7 +35,7 @@ pub use edit::{Edit, apply};
 use shadowed::EnvText;
 
 use crate::compose::template::Missing;
-use crate::compose::{Environment, LoadError, Loaded, Project as Model, Service, add_env_files};
+use crate::compose::{EnvVar, Environment, LoadError, Loaded, Project as Model, Service, add_env_files};
 use crate::files::{FileSystem, ReadError, join};
 use crate::images::FileForm;
 use crate::lint::{LintOptions, Linted, Outcome, lint};
@@ -253,6 +253,8 @@ struct Project<'a> {
     linted: &'a Linted,
     env_texts: OnceCell<Vec<EnvText>>,
     services: OnceCell<HashMap<&'a str, &'a Service>>,
+    /// The variables of services, by the place where their value is written: `extends` brings one to several.
+    variables: OnceCell<HashMap<Span, Vec<(&'a Service, &'a EnvVar)>>>,
     beside: OnceCell<Result<Vec<Beside>, &'static str>>,
     /// Whether there is a place for secrets' files, or why not.
     place: OnceCell<Result<(), String>>,
@@ -266,9 +268,9 @@ impl<'a> Project<'a> {
         environment: &'a Environment,
         linted: &'a Linted,
     ) -> Self {
-        let (env_texts, services) = (OnceCell::new(), OnceCell::new());
+        let (env_texts, services, variables) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
         let (beside, place) = (OnceCell::new(), OnceCell::new());
-        Project { files, path, directory, environment, linted, env_texts, services, beside, place }
+        Project { files, path, directory, environment, linted, env_texts, services, variables, beside, place }
     }
 
     /// What lies in the project directory beside the project, read once; or why that is not known.
@@ -292,6 +294,20 @@ impl<'a> Project<'a> {
         let path = path.strip_prefix("services.")?;
         let mut ends = path.match_indices('.').map(|(at, _)| at).rev();
         ends.find_map(|end| Some((*services.get(&path[..end])?, &path[end + 1..])))
+    }
+
+    /// The services that have a variable from a place.
+    fn variables_at(&self, place: Span) -> &[(&'a Service, &'a EnvVar)] {
+        let all = self.variables.get_or_init(|| {
+            let mut all: HashMap<Span, Vec<(&Service, &EnvVar)>> = HashMap::new();
+            for service in self.model().into_iter().flat_map(|model| &model.services) {
+                for variable in &service.environment {
+                    all.entry(moved::place_of(variable)).or_default().push((service, variable));
+                }
+            }
+            all
+        });
+        all.get(&place).map(Vec::as_slice).unwrap_or_default()
     }
 
     fn outcome(&self) -> &'a Outcome {

@@ -43,15 +43,10 @@ pub(super) struct Move<'p> {
     /// The lines of env files that `environment:` wins over.
     shadowed: Vec<Line>,
     written: Written<'p>,
+    /// Where the value is written: one place for services that extend each other.
+    place: Span,
     /// It has no finding of its own here: its service extends the one that has.
     is_along: bool,
-}
-
-impl Move<'_> {
-    /// Where the variable is written: one place for services that extend each other.
-    fn span(&self) -> Span {
-        span_of(self.written.document, self.written.entry)
-    }
 }
 
 fn span_of(document: &Document, entry: Entry) -> Span {
@@ -65,7 +60,7 @@ fn span_of(document: &Document, entry: Entry) -> Span {
 }
 
 /// Where what a variable is comes from. Its name may be that of the service that another one extends.
-fn place_of(variable: &EnvVar) -> Span {
+pub(super) fn place_of(variable: &EnvVar) -> Span {
     variable.value.as_ref().map_or(variable.name.span, |value| value.span)
 }
 
@@ -136,7 +131,7 @@ pub(super) fn plan<'p>(
         let written = &one.written;
         let file = project.sources().file(written.document.file());
         let edits = changes.edits.entry(file.path().to_owned()).or_default();
-        if renamed.insert(one.span()) {
+        if renamed.insert(one.place) {
             rename(file.text(), one, name, edits);
         }
         changes.grant(written.document, written.service, written.environment, Granted::plain(name));
@@ -237,6 +232,7 @@ fn movable<'p>(
         asks_for,
         shadowed,
         written,
+        place: place_of(variable),
         is_along: false,
     })
 }
@@ -279,13 +275,16 @@ pub(super) fn form_of(loaded: &Loaded, service: &Service, name: &str) -> Result<
 fn take_along<'p>(project: &Project<'p>, loaded: &'p Loaded, moves: &mut Vec<Move<'p>>, plan: &mut FixPlan) {
     let mut at = 0;
     while let Some(one) = moves.get(at) {
-        let (span, finding) = (one.span(), one.finding);
-        let sharers = loaded.project.services.iter().filter_map(|service| {
-            let variable = service.environment.iter().find(|own| span.contains(place_of(own)))?;
-            let moves_itself = |own: &Move<'_>| own.service.name == service.name && own.span() == span;
-            (!moves.iter().any(moves_itself)).then_some((service, variable))
+        let (place, finding) = (one.place, one.finding);
+        let sharers = project.variables_at(place).iter().copied().filter(|(service, _)| {
+            let moves_itself = |own: &Move<'_>| own.place == place && own.service.name == service.name;
+            !moves.iter().any(moves_itself)
         });
+        // Most are one service's alone.
+        let sharers: Vec<_> =
+            if project.variables_at(place).len() > 1 { sharers.collect() } else { Vec::new() };
         let more: Result<Vec<Move<'p>>, String> = sharers
+            .into_iter()
             .map(|(service, variable)| {
                 let along = movable(project, loaded, finding, (service, variable));
                 along.map(|along| Move { is_along: true, ..along }).map_err(|reason| {
@@ -302,7 +301,7 @@ fn take_along<'p>(project: &Project<'p>, loaded: &'p Loaded, moves: &mut Vec<Mov
                 at += 1;
             }
             Err(reason) => moves.retain(|one| {
-                let stays = one.span() == span;
+                let stays = one.place == place;
                 if stays && !one.is_along {
                     plan.refused.push(refuse(project.outcome(), one.finding, reason.as_str()));
                 }
@@ -434,11 +433,13 @@ pub(super) fn find<'p>(
     for document in project.documents().iter().filter(|document| document.file() == file) {
         let Some((_, services)) = child(document, document.root(), "services") else { continue };
         let Kind::Mapping { entries: all, .. } = &document.node(services).kind else { continue };
-        // Its own service, or the one that it extends.
-        let found = all.iter().find_map(|(_, own)| {
-            let environment = child(document, *own, "environment")?;
+        // Its own service, or the one that it extends: they stand in the order of the text.
+        let after = all.partition_point(|(key, _)| document.node(*key).span.start <= place.start);
+        let found = after.checked_sub(1).and_then(|at| {
+            let (_, own) = all[at];
+            let environment = child(document, own, "environment")?;
             let is_here = inside(document.node(environment.1).span, place);
-            is_here.then_some((*own, environment))
+            is_here.then_some((own, environment))
         });
         let Some((own, environment)) = found else { continue };
         let anchored = [services, own, environment.1].iter().any(|id| document.node(*id).anchored);
