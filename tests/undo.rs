@@ -241,6 +241,16 @@ fn owner_group_and_mode_of_files_stay_when_root_fixes_and_takes_back() {
     stay();
 }
 
+/// Whether system calls can be followed; where tests are to prove something, they must.
+fn has_strace() -> bool {
+    let is_here = Command::new("strace").arg("-V").output().is_ok_and(|output| output.status.success());
+    if !is_here {
+        assert!(std::env::var_os("CI").is_none(), "strace is missing");
+        println!("not run: strace is not here; run `cargo xtask setup` as root");
+    }
+    is_here
+}
+
 /// A kill between any two steps leaves a project that works, with the old password or the new file; nothing that
 /// git would take has the value; and it can be taken back, or done again, from there.
 /// A value that is on its way into a secret's file lies nowhere that git would take it from.
@@ -351,6 +361,47 @@ fn a_kill_at_any_moment_of_fix_and_undo_leaves_the_old_project_or_the_new_one() 
         }
         assert!(kills > 20, "only {kills} moments of {name} were tried");
     }
+}
+
+/// A mode that was changed is known to be, and is given back, wherever the fix was cut off.
+#[test]
+fn a_kill_around_a_change_of_mode_loses_neither_the_mode_nor_the_secret() {
+    if !has_strace() {
+        return;
+    }
+    let mut kills = 0;
+    for call in ["chmod", "rename", "unlink"] {
+        for nth in 1..100 {
+            let project = Project::new();
+            for directory in ["..", "secrets"] {
+                fs::set_permissions(project.path(directory), fs::Permissions::from_mode(0o755)).unwrap();
+            }
+            project.write(
+                "compose.yaml",
+                "services: {a: {image: x, secrets: [s]}}\nsecrets: {s: {file: ./secrets/s}}\n",
+            );
+            project.write("secrets/s", format!("{CANARY}\n"));
+            fs::set_permissions(project.path("secrets/s"), fs::Permissions::from_mode(0o644)).unwrap();
+            let old = project.files();
+            let mut command = Command::new("strace");
+            command.args(["-o", "/dev/null", "-e", &format!("trace={call}"), "-e"]);
+            command.arg(format!("inject={call}:signal=KILL:when={nth}"));
+            command.arg(env!("CARGO_BIN_EXE_cosec")).args(FIX).current_dir(project.directory());
+            let killed = !command.output().unwrap().status.success();
+            let mode = || fs::metadata(project.path("secrets/s")).unwrap().mode() & 0o777;
+            if nth % 2 == 0 {
+                project.cosec(&FIX).succeeds();
+                assert_eq!((mode(), project.text("secrets/s")), (0o600, CANARY.to_owned()), "{call} {nth}");
+            }
+            project.cosec(&UNDO);
+            assert_eq!((mode(), project.files()), (0o644, old), "killed at {call} {nth}, then undo");
+            if !killed {
+                break;
+            }
+            kills += 1;
+        }
+    }
+    assert!(kills > 2, "only {kills} moments were tried");
 }
 
 /// Each service has its password, in the old way or the new one, and git would take none.

@@ -220,7 +220,7 @@ pub(crate) struct FixArgs {
     pub(crate) only_service: Vec<String>,
 
     /// Take the last --write back
-    #[arg(long, conflicts_with_all = ["write", "interactive", "unsafe"])]
+    #[arg(long, conflicts_with_all = ["write", "interactive", "unsafe", "rule", "only_service"])]
     pub(crate) undo: bool,
 }
 

@@ -4,22 +4,23 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use anstream::{eprint, eprintln};
 use cosec_core::fix::{Fix, FixPlan};
+use cosec_core::lint::Outcome;
 use cosec_core::rules::Finding;
 
 use crate::failure::Failure;
 
 /// The fixes that somebody has said yes to.
 #[derive(Default)]
-pub(crate) struct Chosen(Vec<(&'static str, String)>);
+pub(crate) struct Chosen(Vec<Fix>);
 
 impl Chosen {
     /// Whether the fix of a finding is among them.
-    pub(crate) fn has(&self, finding: &Finding) -> bool {
-        self.0.iter().any(|(rule, path)| *rule == finding.rule && *path == finding.path)
+    pub(crate) fn has(&self, outcome: &Outcome, finding: &Finding) -> bool {
+        self.0.iter().any(|fix| fix.is_of(outcome, finding))
     }
 
     fn add(&mut self, fix: &Fix) {
-        self.0.push((fix.rule, fix.path.clone()));
+        self.0.push(fix.clone());
     }
 }
 

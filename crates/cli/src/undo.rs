@@ -8,13 +8,14 @@
 //! secrets' files comes first, then those files, then each Compose file whole, `.env` last. Taking back goes the
 //! other way, and can be begun again.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anstream::eprintln;
-use cosec_core::files::{Answer, GitState, file_name};
+use cosec_core::files::{Answer, GitState};
 use cosec_core::fix::FixPlan;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -45,6 +46,22 @@ struct Step {
     after: String,
     /// For its owner alone, and not to be there yet.
     private: bool,
+    /// Only its permission bits change, from the first to the second.
+    #[serde(default)]
+    modes: Option<(u32, u32)>,
+}
+
+/// How a step's file is.
+#[derive(PartialEq, Eq)]
+enum State {
+    /// As before the step.
+    Before,
+    /// As after it, or a part of that.
+    After { is_whole: bool },
+    /// It is not there, though it was.
+    Gone,
+    /// Somebody has changed it since.
+    Changed,
 }
 
 /// The bytes of one step.
@@ -87,7 +104,7 @@ pub(crate) fn lock(directory: &Path) -> Result<OwnedFd, Failure> {
 /// Does what a plan says, or nothing. `is_more` says that it belongs to what was written there just before: both
 /// are taken back together. What was kept of earlier writes stays until this one is done.
 pub(crate) fn write(directory: &Path, plan: &FixPlan, is_more: bool) -> Result<(), Failure> {
-    if plan.new_files.is_empty() && plan.changed.is_empty() {
+    if plan.new_files.is_empty() && plan.changed.is_empty() && plan.modes.is_empty() {
         return Ok(());
     }
     let own = directory.join(".cosec");
@@ -121,9 +138,9 @@ pub(crate) fn mend(directory: &Path) -> Result<(), Failure> {
         let texts = kept.texts(&journal)?;
         let (mut is_half, mut changed) = (false, None);
         for (step, texts) in journal.steps.iter().zip(&texts) {
-            let now = content(&kept.path(step))?;
-            is_half |= now.as_ref() != Some(&texts.after);
-            if step.is_changed(now.as_deref(), texts) || now.is_none() && texts.before.is_some() {
+            let state = step.state(&kept, texts)?;
+            is_half |= state != State::After { is_whole: true };
+            if matches!(state, State::Changed | State::Gone) {
                 changed = Some(kept.path(step));
             }
         }
@@ -162,7 +179,7 @@ pub(crate) fn restore(directory: &Path) -> Result<usize, Failure> {
         let texts = kept.texts(&journal)?;
         for (step, texts) in journal.steps.iter().zip(&texts) {
             let path = kept.path(step);
-            if !is_ignore_file(&path) && step.is_changed(content(&path)?.as_deref(), texts) {
+            if !is_ignore_file(&path) && step.state(&kept, texts)? == State::Changed {
                 return Err(Failure::Cannot(format!(
                     "{} has been changed since, and taking the fix back would lose that; nothing was done. {} has what it was",
                     path.display(),
@@ -222,7 +239,7 @@ impl Kept {
         refuse_if_git_takes(&Git::default(), &self.keep.join(JOURNAL))?;
         let directory = absolute(&self.directory);
         let mut steps: Vec<Step> = Vec::new();
-        let mut add = |path: &str, before: Option<&[u8]>, after: &[u8], private| {
+        let mut add = |path: &str, before: Option<&[u8]>, after: &[u8], private, modes| {
             let number = steps.len();
             let store = |name: &str, bytes: &[u8]| {
                 let name = format!("{number}.{name}");
@@ -232,19 +249,22 @@ impl Kept {
             let before = before.map(|before| store("before", before)).transpose()?;
             let path = absolute(Path::new(path));
             let path = path.strip_prefix(&directory).map(Path::to_owned).unwrap_or(path);
-            steps.push(Step { path, before, after: store("after", after)?, private });
+            steps.push(Step { path, before, after: store("after", after)?, private, modes });
             Ok(())
         };
         let (ignoring, others): (Vec<_>, Vec<_>) =
             plan.changed.iter().partition(|file| is_ignore_file(Path::new(&file.path)));
         for file in ignoring {
-            add(&file.path, file.before.as_ref().map(String::as_bytes), file.after.as_bytes(), false)?;
+            add(&file.path, file.before.as_ref().map(String::as_bytes), file.after.as_bytes(), false, None)?;
         }
         for file in &plan.new_files {
-            add(&file.path, None, file.content.expose(), true)?;
+            add(&file.path, None, file.content.expose(), true, None)?;
+        }
+        for mode in &plan.modes {
+            add(&mode.path, None, b"", false, Some((mode.before, mode.after)))?;
         }
         for file in others {
-            add(&file.path, file.before.as_ref().map(String::as_bytes), file.after.as_bytes(), false)?;
+            add(&file.path, file.before.as_ref().map(String::as_bytes), file.after.as_bytes(), false, None)?;
         }
         let journal = Journal { is_more, steps };
         let text = serde_json::to_vec(&journal).map_err(|error| Failure::Cannot(error.to_string()))?;
@@ -295,11 +315,14 @@ impl Step {
     fn apply(&self, kept: &Kept, texts: &Texts, git: &Git) -> Result<(), Failure> {
         let path = kept.path(self);
         // Somebody else's change since the file was read must not be lost.
-        if content(&path)? != texts.before {
+        if self.state(kept, texts)? != State::Before {
             return Err(Failure::Cannot(format!(
                 "{} is not what it was when it was read; nothing was done, try again",
                 path.display()
             )));
+        }
+        if let Some((_, after)) = self.modes {
+            return set_mode(&path, after);
         }
         if !self.private {
             return atomic::replace_from(&kept.keep, &path, &texts.after, atomic::SHARED)
@@ -312,21 +335,36 @@ impl Step {
         atomic::create(&path, &texts.after, atomic::PRIVATE).map_err(cannot(&path))
     }
 
-    /// Whether somebody has changed the file since. A kill may have left a part of a file that is made.
-    fn is_changed(&self, now: Option<&[u8]>, texts: &Texts) -> bool {
-        now.is_some_and(|now| {
-            texts.before.as_deref() != Some(now)
-                && texts.after != now
-                && !(self.private && texts.after.starts_with(now))
+    /// How its file is now. A kill may have left a part of a file that is made.
+    fn state(&self, kept: &Kept, texts: &Texts) -> Result<State, Failure> {
+        let path = kept.path(self);
+        if let Some((before, after)) = self.modes {
+            return Ok(match mode(&path)? {
+                Some(now) if now == before => State::Before,
+                Some(now) if now == after => State::After { is_whole: true },
+                Some(_) => State::Changed,
+                None => State::Gone,
+            });
+        }
+        let now = content(&path)?;
+        Ok(match &now {
+            _ if now == texts.before => State::Before,
+            None => State::Gone,
+            Some(now) if *now == texts.after => State::After { is_whole: true },
+            Some(now) if self.private && texts.after.starts_with(now) => State::After { is_whole: false },
+            Some(_) => State::Changed,
         })
     }
 
     /// Makes the file what it was; one that somebody has changed since stays.
     fn take_back(&self, kept: &Kept, texts: &Texts) -> Result<(), Failure> {
         let path = kept.path(self);
-        let now = content(&path)?;
-        if now == texts.before || self.is_changed(now.as_deref(), texts) {
+        let state = self.state(kept, texts)?;
+        if matches!(state, State::Before | State::Changed) {
             return Ok(());
+        }
+        if let Some((before, _)) = self.modes {
+            return if state == State::Gone { Ok(()) } else { set_mode(&path, before) };
         }
         if let Some(before) = &texts.before {
             return atomic::replace_from(&kept.keep, &path, before, atomic::PRIVATE).map_err(cannot(&path));
@@ -360,7 +398,20 @@ fn refuse_if_git_takes(git: &Git, path: &Path) -> Result<(), Failure> {
 }
 
 fn is_ignore_file(path: &Path) -> bool {
-    path.to_str().is_some_and(|path| [".gitignore", ".dockerignore"].contains(&file_name(path)))
+    path.to_str().is_some_and(cosec_core::files::is_ignore_file)
+}
+
+/// A file's permission bits; nothing if there is none.
+fn mode(path: &Path) -> Result<Option<u32>, Failure> {
+    match fs::metadata(path) {
+        Ok(facts) => Ok(Some(facts.permissions().mode() & 0o7777)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::Cannot(format!("cannot look at {}: {error}", path.display()))),
+    }
+}
+
+fn set_mode(path: &Path, mode: u32) -> Result<(), Failure> {
+    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(cannot(path))
 }
 
 /// A file's bytes; nothing if there is none.

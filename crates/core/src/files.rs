@@ -76,6 +76,24 @@ pub struct FileOwner {
     pub open: u32,
 }
 
+impl<T> Answer<T> {
+    /// What follows from the fact.
+    pub fn map<U>(self, of: impl FnOnce(T) -> U) -> Answer<U> {
+        match self {
+            Answer::Known(fact) => Answer::Known(of(fact)),
+            Answer::NotChecked(reason) => Answer::NotChecked(reason),
+        }
+    }
+}
+
+impl FileOwner {
+    /// The same file, once it has another mode.
+    #[must_use]
+    pub fn with_mode(self, mode: u32) -> Self {
+        FileOwner { mode, open: self.open & mode, ..self }
+    }
+}
+
 impl FileFacts {
     /// The facts of a text that is at hand.
     pub fn of_text(text: &str) -> Self {
@@ -284,6 +302,11 @@ pub fn inside(directory: &str, path: &str) -> Option<String> {
         return (!path.starts_with("../") && !path.starts_with('/')).then_some(path);
     }
     Some(path.strip_prefix(directory.trim_end_matches('/'))?.strip_prefix('/')?.to_owned())
+}
+
+/// Whether a file says what git or a build leaves out: `.gitignore`, `.dockerignore`, `web.Dockerfile.dockerignore`.
+pub fn is_ignore_file(path: &str) -> bool {
+    file_name(path) == ".gitignore" || path.ends_with(".dockerignore")
 }
 
 /// The last component of a path.

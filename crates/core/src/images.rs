@@ -13,6 +13,8 @@ struct Image {
     variables: &'static [&'static str],
     /// How the variant's name differs.
     variant: Variant,
+    /// The first version that reads it, major and minor, where older ones are in use that do not.
+    since: (u32, u32),
     /// The page or entrypoint that says so.
     #[cfg_attr(not(test), expect(dead_code, reason = "for who checks the table"))]
     source: &'static str,
@@ -25,14 +27,52 @@ enum Variant {
     Suffix(&'static str),
     /// `FILE__NAME`
     Prefix(&'static str),
+    /// The same name, with a mark before the path: `file:///run/secrets/x`
+    Marked(&'static str),
+}
+
+/// How an image takes from a file what it else takes from a variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileForm {
+    /// The variable that names the file; with a mark it is the same one.
+    pub variable: String,
+    /// What stands before the path in its value.
+    pub mark: &'static str,
+}
+
+impl FileForm {
+    /// The variable's value for a secret.
+    pub fn value(&self, secret: &str) -> String {
+        format!("{}/run/secrets/{secret}", self.mark)
+    }
 }
 
 impl Variant {
-    fn of(self, variable: &str) -> String {
-        match self {
-            Self::Suffix(suffix) => format!("{variable}{suffix}"),
-            Self::Prefix(prefix) => format!("{prefix}{variable}"),
-        }
+    fn of(self, variable: &str) -> FileForm {
+        let (variable, mark) = match self {
+            Self::Suffix(suffix) => (format!("{variable}{suffix}"), ""),
+            Self::Prefix(prefix) => (format!("{prefix}{variable}"), ""),
+            Self::Marked(mark) => (variable.to_owned(), mark),
+        };
+        FileForm { variable, mark }
+    }
+}
+
+impl Image {
+    /// For images from a version on.
+    const fn since(mut self, major: u32, minor: u32) -> Self {
+        self.since = (major, minor);
+        self
+    }
+
+    /// Whether an image of a tag reads what the row says. One that names no version is taken for a new one, and so is
+    /// the newest minor version of one that names the major only.
+    fn is_in(&self, tag: Option<&str>) -> bool {
+        let tag = tag.unwrap_or_default();
+        let tag = tag.strip_prefix('v').unwrap_or(tag);
+        let mut numbers = tag.split(['.', '-', '_', '+']).map(|part| part.parse::<u32>().ok());
+        let Some(major) = numbers.next().flatten() else { return true };
+        (major, numbers.next().flatten().unwrap_or(u32::MAX)) >= self.since
     }
 }
 
@@ -41,7 +81,7 @@ const fn image(
     variables: &'static [&'static str],
     source: &'static str,
 ) -> Image {
-    Image { names, variables, variant: Variant::Suffix("_FILE"), source }
+    Image { names, variables, variant: Variant::Suffix("_FILE"), since: (0, 0), source }
 }
 
 const fn double(
@@ -49,7 +89,7 @@ const fn double(
     variables: &'static [&'static str],
     source: &'static str,
 ) -> Image {
-    Image { names, variables, variant: Variant::Suffix("__FILE"), source }
+    Image { names, variables, variant: Variant::Suffix("__FILE"), since: (0, 0), source }
 }
 
 /// What is known. A row of `publisher/*` is all there is to say of that publisher's images.
@@ -58,6 +98,7 @@ const IMAGES: &[Image] = &[
         names: &["linuxserver/*"],
         variables: &["*"],
         variant: Variant::Prefix("FILE__"),
+        since: (0, 0),
         source: "https://github.com/linuxserver/docker-baseimage-alpine/blob/3.22/root/etc/s6-overlay/s6-rc.d/init-envfile/run",
     },
     image(
@@ -153,12 +194,14 @@ const IMAGES: &[Image] = &[
         &["neo4j"],
         &["NEO4J_AUTH", "NEO4J_*"],
         "https://github.com/neo4j/docker-neo4j/blob/master/docker-image-src/5/coredb/docker-entrypoint.sh",
-    ),
+    )
+    .since(5, 24),
     image(
         &["influxdb"],
         &["DOCKER_INFLUXDB_INIT_PASSWORD", "DOCKER_INFLUXDB_INIT_ADMIN_TOKEN"],
         "https://github.com/influxdata/influxdata-docker/blob/master/influxdb/2.7/entrypoint.sh",
-    ),
+    )
+    .since(2, 3),
     image(
         &["arangodb", "arangodb/arangodb"],
         &["ARANGO_ROOT_PASSWORD"],
@@ -168,7 +211,8 @@ const IMAGES: &[Image] = &[
         &["elasticsearch"],
         &["ELASTIC_PASSWORD"],
         "https://github.com/elastic/elasticsearch/blob/main/distribution/docker/src/docker/bin/docker-entrypoint.sh",
-    ),
+    )
+    .since(7, 6),
     image(
         &["gvenzl/oracle-free"],
         &["ORACLE_PASSWORD", "APP_USER_PASSWORD"],
@@ -230,14 +274,27 @@ const IMAGES: &[Image] = &[
             "MYSQL_PASSWORD",
             "POSTGRES_PASSWORD",
             "NEXTCLOUD_ADMIN_PASSWORD",
-            "REDIS_HOST_PASSWORD",
-            "SMTP_PASSWORD",
-            "OBJECTSTORE_S3_KEY",
-            "OBJECTSTORE_S3_SECRET",
-            "OBJECTSTORE_S3_SSE_C_KEY",
         ],
         "https://github.com/nextcloud/docker/blob/master/README.md",
     ),
+    image(
+        &["nextcloud"],
+        &["SMTP_PASSWORD"],
+        "https://github.com/nextcloud/docker/pull/1471",
+    )
+    .since(22, 0),
+    image(
+        &["nextcloud"],
+        &["OBJECTSTORE_S3_KEY", "OBJECTSTORE_S3_SECRET", "OBJECTSTORE_S3_SSE_C_KEY"],
+        "https://github.com/nextcloud/docker/pull/1946",
+    )
+    .since(26, 0),
+    image(
+        &["nextcloud"],
+        &["REDIS_HOST_PASSWORD"],
+        "https://github.com/nextcloud/docker/pull/2232",
+    )
+    .since(29, 0),
     image(
         &["redmine"],
         &["REDMINE_DB_PASSWORD", "REDMINE_SECRET_KEY_BASE"],
@@ -286,7 +343,8 @@ const IMAGES: &[Image] = &[
         &["matomo"],
         &["MATOMO_DATABASE_PASSWORD"],
         "https://github.com/matomo-org/docker/blob/master/apache/docker-entrypoint.sh",
-    ),
+    )
+    .since(4, 6),
     image(
         &["phpmyadmin"],
         &["MYSQL_ROOT_PASSWORD", "MYSQL_PASSWORD", "PMA_PASSWORD", "PMA_CONTROLPASS"],
@@ -301,6 +359,11 @@ const IMAGES: &[Image] = &[
         &["metabase"],
         &["MB_DB_PASS", "MB_DB_CONNECTION_URI", "MB_EMAIL_SMTP_PASSWORD", "MB_LDAP_PASSWORD"],
         "https://github.com/metabase/metabase/blob/master/bin/docker/run_metabase.sh",
+    ),
+    image(
+        &["librenms"],
+        &["DB_PASSWORD"],
+        "https://github.com/librenms/docker/blob/master/rootfs/etc/cont-init.d/03-config.sh",
     ),
     image(
         &["snipe-it"],
@@ -364,7 +427,7 @@ const IMAGES: &[Image] = &[
     ),
     image(
         &["n8n"],
-        &["DB_POSTGRESDB_PASSWORD", "N8N_ENCRYPTION_KEY"],
+        &["DB_POSTGRESDB_PASSWORD", "N8N_ENCRYPTION_KEY", "N8N_RUNNERS_AUTH_TOKEN"],
         "https://github.com/n8n-io/n8n/blob/master/packages/@n8n/config/src/decorators.ts",
     ),
     image(
@@ -543,7 +606,14 @@ const IMAGES: &[Image] = &[
         &["gitea"],
         &["GITEA__*"],
         "https://github.com/go-gitea/gitea/blob/main/modules/setting/config_env.go",
-    ),
+    )
+    .since(1, 20),
+    double(
+        &["graylog/graylog", "graylog/graylog-enterprise", "graylog/graylog-datanode"],
+        &["GRAYLOG_*"],
+        "https://github.com/Graylog2/graylog-docker/blob/7.0/docker-entrypoint.sh",
+    )
+    .since(3, 0),
     double(
         &["docker-mailserver"],
         &["*"],
@@ -559,7 +629,22 @@ const IMAGES: &[Image] = &[
             "SMTP_PASSWORD",
         ],
         "https://github.com/plankanban/planka/blob/master/server/start.sh",
-    ),
+    )
+    .since(2, 0),
+    // Not AUTHENTIK_BOOTSTRAP_…, which it reads without its loader of settings.
+    Image {
+        names: &["goauthentik/server", "beryju/authentik"],
+        variables: &[
+            "AUTHENTIK_SECRET_KEY",
+            "AUTHENTIK_POSTGRESQL__PASSWORD",
+            "AUTHENTIK_REDIS__PASSWORD",
+            "AUTHENTIK_EMAIL__PASSWORD",
+            "AUTHENTIK_STORAGE__MEDIA__S3__SECRET_KEY",
+        ],
+        variant: Variant::Marked("file://"),
+        since: (0, 0),
+        source: "https://docs.goauthentik.io/docs/install-config/configuration",
+    },
     Image {
         names: &["gluetun"],
         variables: &[
@@ -572,6 +657,7 @@ const IMAGES: &[Image] = &[
             "SHADOWSOCKS_PASSWORD",
         ],
         variant: Variant::Suffix("_SECRETFILE"),
+        since: (0, 0),
         source: "https://github.com/qdm12/gluetun/blob/master/Dockerfile",
     },
 ];
@@ -584,19 +670,22 @@ const READERS: &[(&str, &str, &str)] = &[
 
 /// The user as whom an image that starts as root reads its secrets, if that is known to be another.
 pub fn reader(image: &str) -> Option<&'static str> {
-    let repository = repository(image);
+    let (repository, _) = parts(image);
     READERS.iter().find(|(name, _, _)| is_named(repository, name)).map(|(_, user, _)| *user)
 }
 
-/// An image's name without tag and digest.
-fn repository(image: &str) -> &str {
+/// An image's name without tag and digest, and its tag.
+fn parts(image: &str) -> (&str, Option<&str>) {
     let image = image.split('@').next().unwrap_or_default();
-    image.rsplit_once(':').map_or(image, |(left, tag)| if tag.contains('/') { image } else { left })
+    match image.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),
+        _ => (image, None),
+    }
 }
 
-/// The variable by which an image takes from a file what it else takes from `variable`.
-pub fn file_variant(image: &str, variable: &str) -> Option<String> {
-    let repository = repository(image);
+/// How an image takes from a file what it else takes from `variable`.
+pub fn file_form(image: &str, variable: &str) -> Option<FileForm> {
+    let (repository, tag) = parts(image);
     let is_known = |known: &&'static str| match known.strip_suffix('*') {
         Some(start) => variable.starts_with(start) && is_secret_name(variable),
         None => *known == variable,
@@ -606,7 +695,8 @@ pub fn file_variant(image: &str, variable: &str) -> Option<String> {
     // What is said of a publisher's images is all there is to say of them.
     let of_publisher = rows("*").any(|image| is_of(&image));
     let last = if of_publisher { "*" } else { repository.rsplit('/').next().unwrap_or_default() };
-    let found = rows(last).filter(is_of).find(|image| image.variables.iter().any(is_known))?;
+    let mut rows = rows(last).filter(is_of).filter(|image| image.is_in(tag));
+    let found = rows.find(|image| image.variables.iter().any(is_known))?;
     Some(found.variant.of(variable))
 }
 
@@ -635,7 +725,8 @@ mod tests {
     use super::*;
 
     fn check(image: &str, variable: &str, expected: Option<&str>) {
-        assert_eq!(file_variant(image, variable).as_deref(), expected, "{image} {variable}");
+        let form = file_form(image, variable);
+        assert_eq!(form.map(|form| form.variable).as_deref(), expected, "{image} {variable}");
     }
 
     #[test]
@@ -677,6 +768,7 @@ mod tests {
     fn a_common_last_part_needs_the_one_before() {
         check("vaultwarden/server:latest", "ADMIN_TOKEN", Some("ADMIN_TOKEN_FILE"));
         check("ghcr.io/goauthentik/server", "ADMIN_TOKEN", None);
+        check("ghcr.io/goauthentik/server", "AUTHENTIK_BOOTSTRAP_PASSWORD", None);
         check("docker.io/fireflyiii/core", "APP_KEY", Some("APP_KEY_FILE"));
         check("somebody/core", "APP_KEY", None);
     }
@@ -700,12 +792,38 @@ mod tests {
         for (image, variable) in [
             ("rabbitmq:4", "RABBITMQ_DEFAULT_PASS"),
             ("quay.io/keycloak/keycloak", "KC_DB_PASSWORD"),
-            ("ghcr.io/goauthentik/server", "AUTHENTIK_SECRET_KEY"),
             ("edoburu/pgbouncer", "DB_PASSWORD"),
             ("oliver006/redis_exporter", "REDIS_PASSWORD"),
         ] {
             check(image, variable, None);
         }
+    }
+
+    #[test]
+    fn a_version_that_came_before_the_variant_reads_no_file() {
+        for (image, variable, first, before) in [
+            ("influxdb", "DOCKER_INFLUXDB_INIT_PASSWORD", "2.3-alpine", "2.1"),
+            ("gitea/gitea", "GITEA__database__PASSWD", "1.20.0-rootless", "1.19.4"),
+            ("elasticsearch", "ELASTIC_PASSWORD", "7.6.0", "6.8.23"),
+            ("neo4j", "NEO4J_AUTH", "5.24", "4.4.38"),
+            ("nextcloud", "REDIS_HOST_PASSWORD", "29-apache", "28.0.1-fpm"),
+            ("ghcr.io/plankanban/planka", "SECRET_KEY", "v2.0.0", "1.26"),
+        ] {
+            let reads = |tag: &str| file_form(&format!("{image}{tag}"), variable).is_some();
+            assert!(reads(&format!(":{first}")) && !reads(&format!(":{before}")), "{image}");
+            assert!(reads("") && reads(":latest") && reads("@sha256:00"), "{image} of no version");
+        }
+        check("influxdb:2", "DOCKER_INFLUXDB_INIT_PASSWORD", Some("DOCKER_INFLUXDB_INIT_PASSWORD_FILE"));
+        check("nextcloud:27", "MYSQL_PASSWORD", Some("MYSQL_PASSWORD_FILE"));
+    }
+
+    #[test]
+    fn an_image_that_wants_a_mark_before_the_path_gets_it_in_the_variable_itself() {
+        let form = file_form("ghcr.io/goauthentik/server:2025.10", "AUTHENTIK_SECRET_KEY").unwrap();
+        assert_eq!(
+            (form.variable.as_str(), &*form.value("x")),
+            ("AUTHENTIK_SECRET_KEY", "file:///run/secrets/x")
+        );
     }
 
     #[test]

@@ -153,7 +153,7 @@ impl Writer<'_, '_> {
             0..=2 if is_single => (format!("'{}'", written.replace('\'', "''")), false),
             4 if is_value && !is_flow && is_single && is_plain => {
                 let mark = self.choices.one(&["|-", ">-"]);
-                (format!("{mark}\n{}{written}", " ".repeat(indent + self.step)), true)
+                (format!("{mark}\n{}{written}", " ".repeat(indent + self.step)), false)
             }
             _ => {
                 let mut quoted = String::from("\"");

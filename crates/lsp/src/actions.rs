@@ -75,7 +75,7 @@ pub(crate) fn of(outcome: &Outcome, path: &str, range: Range, encoding: Encoding
     };
     for finding in touching {
         let diagnostic = diagnostics::of(&outcome.sources, finding, encoding);
-        if let Some(fix) = &finding.fix {
+        if let Some(fix) = finding.fix.as_ref().filter(|fix| !fix.sets_mode) {
             let asked = AskedFinding {
                 rule: finding.rule.to_owned(),
                 file: file.clone(),

@@ -436,8 +436,7 @@ impl Server<'_> {
 
     /// Whether an ignore file is not open in the editor, so that its text is the disk's.
     fn is_ours(&self, path: &str) -> bool {
-        let is_ignore_file = [".gitignore", ".dockerignore"].contains(&cosec_core::files::file_name(path));
-        is_ignore_file && self.buffers.get(path).is_none()
+        cosec_core::files::is_ignore_file(path) && self.buffers.get(path).is_none()
     }
 
     /// The editor has applied edits, or not: then the files that were written for them are as they were.

@@ -1,14 +1,15 @@
 //! `cosec fix`
 
+use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anstream::{eprintln, print, println};
 use cosec_core::compose::Environment;
-use cosec_core::files::FILE_NAMES;
-use cosec_core::fix::{FixOptions, FixPlan, kind_of, plan, services};
-use cosec_core::lint::LintOptions;
+use cosec_core::files::{FILE_NAMES, join};
+use cosec_core::fix::{ChangedMode, FixOptions, FixPlan, kind_of, plan, reads, services};
+use cosec_core::lint::{LintOptions, Outcome, is_env_file};
 use cosec_core::rules::{self, Finding};
 use similar::{ChangeTag, TextDiff};
 
@@ -32,11 +33,8 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
             )));
         }
     }
-    let mut files: Vec<PathBuf> = Vec::new();
     let named = if project.file.is_empty() { &args.paths } else { &project.file };
-    for path in named {
-        files.push(compose_file(path)?);
-    }
+    let mut files: Vec<PathBuf> = named.iter().map(|path| compose_file(path)).collect::<Result<_, _>>()?;
     // `-f` names one project, as in Compose: a later file may set what an earlier one does.
     let mut chain: Vec<String> = Vec::new();
     if project.file.len() > 1 {
@@ -46,9 +44,13 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
     if !args.undo {
         check_services(&files, &chain, &args.only_service)?;
     }
-    let (mut fixed, mut left, mut written) = (0, 0, args.write);
+    let mut done = Done { written: args.write, ..Done::default() };
     let mut done_in: Vec<PathBuf> = Vec::new();
-    for file in files {
+    for named in files {
+        let reader = if chain.is_empty() { reader_of(&named)? } else { None };
+        // An env file is fixed with the project that reads it: what moves out of it has to be granted there.
+        let only = reader.is_some().then(|| shown_path(&named));
+        let file = reader.unwrap_or(named);
         let shown = shown_path(&file);
         let directory = file.parent().map(Path::to_owned).unwrap_or_default();
         let is_more = done_in.contains(&directory);
@@ -70,50 +72,97 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
         lint.directory = project.project_directory.as_deref().map(shown_path);
         let start = project.project_directory.as_deref().unwrap_or(&directory);
         let (environment, is_whole) = environment_of(project, start)?;
-        let planned = |accept: &dyn Fn(&Finding) -> bool| {
+        let planned = |accept: &dyn Fn(&Outcome, &Finding) -> bool| {
             let options = FixOptions {
                 lint: lint.clone(),
                 environment: &environment,
                 include_unsafe: args.r#unsafe || args.interactive,
                 rules: &args.rule,
                 services: &args.only_service,
-                accept: &|_, finding| (is_whole || !wants_variables(finding)) && accept(finding),
+                accept: &|outcome, finding| {
+                    let path = outcome.sources.file(finding.span.file).path();
+                    only.as_ref().is_none_or(|only| join("", only) == join("", path))
+                        && (is_whole || !wants_variables(finding))
+                        && accept(outcome, finding)
+                },
             };
             plan(&Disk::default(), &shown, &options)
                 .map_err(|error| Failure::Cannot(format!("cannot fix {shown}: {error}")))
         };
-        let mut plan = planned(&|_| true)?;
+        let mut plan = planned(&|_, _| true)?;
         let mut write = args.write;
         if args.interactive && !plan.fixes.is_empty() {
-            let chosen = choice::choose(&plan, |one| Ok(changes(&planned(&|finding| one.has(finding))?)))?;
+            let chosen = choice::choose(&plan, |one| {
+                Ok(changes(&planned(&|outcome, finding| one.has(outcome, finding))?))
+            })?;
             let refused = plan.refused;
-            plan = planned(&|finding| chosen.has(finding))?;
+            plan = planned(&|outcome, finding| chosen.has(outcome, finding))?;
             plan.refused.extend(refused);
             if !write && !plan.fixes.is_empty() {
                 print!("\n{}", changes(&plan));
                 write = choice::confirmed()?;
             }
         }
-        (fixed, left) = (fixed + plan.fixes.len(), left + plan.refused.len());
+        done.add(&plan);
         show(&plan, write || args.interactive)?;
         if write && !plan.fixes.is_empty() {
             undo::write(&directory, &plan, is_more)?;
             done_in.push(directory);
-            written = true;
+            done.written = true;
         }
     }
     if args.undo {
         return Ok(ExitCode::SUCCESS);
     }
-    let done = if written { "fixed" } else { "can be fixed" };
-    println!("{fixed} {done}, {left} have to be done by hand");
-    if fixed > 0 && !written {
-        println!("nothing is written yet: --write does it, `cosec fix --undo` takes it back");
-    }
-    if fixed == 0 && !args.r#unsafe && !args.interactive {
-        println!("--unsafe includes fixes that change how the stack runs: they move values into secrets");
-    }
+    println!("{done}");
     Ok(ExitCode::SUCCESS)
+}
+
+/// What was done, for the last lines.
+#[derive(Default)]
+struct Done {
+    written: bool,
+    fixed: usize,
+    left: usize,
+    held_back: usize,
+}
+
+impl Done {
+    fn add(&mut self, plan: &FixPlan) {
+        self.fixed += plan.fixes.len();
+        self.left += plan.refused.len();
+        self.held_back += plan.held_back;
+    }
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Done { written, fixed, left, held_back } = *self;
+        let done = if written { "fixed" } else { "can be fixed" };
+        let by_hand = if left == 1 { "has to be done by hand" } else { "have to be done by hand" };
+        match (fixed, left) {
+            (0, 0) if held_back > 0 => f.write_str("nothing can be fixed that leaves the stack as it runs"),
+            (0, 0) => f.write_str("nothing to fix"),
+            (_, 0) => write!(f, "{fixed} {done}"),
+            (0, _) => write!(f, "{left} {by_hand}"),
+            _ => write!(f, "{fixed} {done}, {left} {by_hand}"),
+        }?;
+        if fixed > 0 && !written {
+            f.write_str("\nnothing is written yet: --write does it, `cosec fix --undo` takes it back")?;
+        }
+        if held_back > 0 {
+            let findings = if held_back == 1 {
+                "finding has a fix that changes"
+            } else {
+                "findings have fixes that change"
+            };
+            write!(
+                f,
+                "\n{held_back} more {findings} how the stack runs, as moving values into secrets does: --unsafe includes them"
+            )?;
+        }
+        Ok(())
+    }
 }
 
 /// How the file's project is linted. `chain`: the files that it is made of, if they are named.
@@ -165,17 +214,35 @@ fn compose_file(path: &Path) -> Result<PathBuf, Failure> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
-    let found = FILE_NAMES.iter().map(|name| path.join(name)).find(|path| path.is_file());
-    found.ok_or_else(|| {
+    beside(path).ok_or_else(|| {
         Failure::Cannot(format!("there is no compose.yaml in {}; name the file", path.display()))
     })
+}
+
+/// The Compose file beside an env file that reads it.
+fn reader_of(file: &Path) -> Result<Option<PathBuf>, Failure> {
+    if !is_env_file(&shown_path(file)) {
+        return Ok(None);
+    }
+    let directory = file.parent().unwrap_or(Path::new(""));
+    let Some(compose) = beside(directory) else { return Ok(None) };
+    let is_read =
+        reads(&Disk::default(), &shown_path(&compose), &lint_options(&compose, &[])?, &shown_path(file));
+    Ok(is_read.then_some(compose))
+}
+
+/// The Compose file of a directory.
+fn beside(directory: &Path) -> Option<PathBuf> {
+    FILE_NAMES.iter().map(|name| directory.join(name)).find(|path| path.is_file())
 }
 
 /// New files and the diff, with values masked.
 fn changes(plan: &FixPlan) -> String {
     let new = plan.new_files.iter().map(|file| format!("new file {} (0600)\n", file.path));
     let changed = plan.changed.iter().map(|file| diff(&file.path, &file.shown.0, &file.shown.1));
-    new.chain(changed).collect()
+    let mode =
+        |mode: &ChangedMode| format!("mode of {}: 0{:o} becomes 0{:o}\n", mode.path, mode.before, mode.after);
+    new.chain(plan.modes.iter().map(mode)).chain(changed).collect()
 }
 
 /// What is changed, unless that is known, and what is said beside it.

@@ -99,6 +99,8 @@ pub struct EnvFile {
     pub path: Text,
     /// `required:`, true unless said otherwise.
     pub required: bool,
+    /// `format: raw`: what stands behind `=` is the value, quotes and dollars too.
+    pub raw: bool,
 }
 
 /// A grant: an entry of a service's `secrets:` or `configs:`.
@@ -388,10 +390,11 @@ impl Reader<'_> {
                         entry.get("required").map(|entry| &entry.value.data),
                         Some(Data::Bool(false))
                     );
-                    Ok(EnvFile { path, required })
+                    let raw = entry.get("format").and_then(|entry| entry.value.as_str()) == Some("raw");
+                    Ok(EnvFile { path, required, raw })
                 }
                 _ => match item.to_text() {
-                    Some(path) => Ok(EnvFile { path, required: true }),
+                    Some(path) => Ok(EnvFile { path, required: true, raw: false }),
                     None => Err(wrong("env_file", "a path or a list of paths", item)),
                 },
             })

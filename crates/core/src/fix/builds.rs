@@ -2,7 +2,7 @@
 
 use super::edit::{self, Edit};
 use super::secrets::{
-    NewSecret, Source, free_name, grant, has_place, items_of, made_note, quoted, takes_grants,
+    Granted, NewSecret, Source, free_name, grant, has_place, items_of, made_note, quoted, takes_grants,
 };
 use super::tree::{child, is_json, list_step, remove, scalar};
 use super::{Built, Changes, Fix, FixPlan, Project, moved, refuse};
@@ -22,17 +22,17 @@ struct Move<'p> {
     name: String,
     declaration: &'p Instruction,
     assigned: Assigned,
-    /// The commands that name it.
+    /// The commands that name it, and those whose programs may look for it.
     runs: Vec<&'p Instruction>,
     source: Source,
     builders: Vec<Builder<'p>>,
 }
 
 /// A service's `build:` in the tree of its file.
-struct Builder<'p> {
-    service: &'p Service,
-    document: &'p Document,
-    build: NodeId,
+pub(super) struct Builder<'p> {
+    pub(super) service: &'p Service,
+    pub(super) document: &'p Document,
+    pub(super) build: NodeId,
     /// `args:` and the variable's key or item in it.
     argument: Option<(NodeId, NodeId, NodeId)>,
 }
@@ -97,15 +97,26 @@ fn subject<'p>(project: &Project<'p>, finding: &Finding) -> Result<(&'p ReadDock
             Some((dockerfiles.iter().find(|read| read.services.contains(&at)), name))
         })
     } else {
-        let is_here = |read: &&ReadDockerfile| {
-            read.dockerfile.instructions.first().is_some_and(|first| first.span.file == finding.span.file)
-        };
-        finding.path.split_once(' ').map(|(_, name)| (dockerfiles.iter().find(is_here), name))
+        finding.path.split_once(' ').map(|(_, name)| (dockerfile_of(project, finding), name))
     };
     match found {
         Some((Some(read), name)) => Ok((read, name.to_owned())),
         _ => Err("the Dockerfile that it is for cannot be read; use a build secret by hand".to_owned()),
     }
+}
+
+/// The Dockerfile that a finding is in.
+pub(super) fn dockerfile_of<'p>(project: &Project<'p>, finding: &Finding) -> Option<&'p ReadDockerfile> {
+    let is_here = |first: &Instruction| first.span.file == finding.span.file;
+    let mut dockerfiles = project.linted.dockerfiles.iter();
+    dockerfiles.find(|read| read.dockerfile.instructions.first().is_some_and(is_here))
+}
+
+/// The project, if it builds with a Dockerfile.
+pub(super) fn building<'p>(project: &Project<'p>, read: &ReadDockerfile) -> Result<&'p Loaded, String> {
+    project.loaded().filter(|_| !read.services.is_empty()).ok_or_else(|| {
+        "no Compose file that builds with this Dockerfile was read; run `cosec fix` on that one".to_owned()
+    })
 }
 
 /// What a variable becomes, or why it stays.
@@ -115,9 +126,7 @@ fn movable<'p>(
     read: &'p ReadDockerfile,
     name: String,
 ) -> Result<Move<'p>, String> {
-    let loaded = project.loaded().filter(|_| !read.services.is_empty()).ok_or_else(|| {
-        "no Compose file that builds with this Dockerfile was read; run `cosec fix` on that one".to_owned()
-    })?;
+    let loaded = building(project, read)?;
     let instructions = &read.dockerfile.instructions;
     let declared: Vec<(usize, Assigned)> = instructions
         .iter()
@@ -140,7 +149,7 @@ fn movable<'p>(
         return Err("ONBUILD is for builds of other images; mount a secret there by hand".to_owned());
     }
     has_place(project)?;
-    has_syntax(project.sources().file(declaration.span.file).text())?;
+    has_syntax(project.sources().file(declaration.span.file).text(), MOUNTS_VARIABLES)?;
     let runs = runs(instructions, *at, &name)?;
     undeclarable(project.sources().file(declaration.span.file).text(), declaration, assigned)?;
     let services = || read.services.iter().filter_map(|at| loaded.project.services.get(*at));
@@ -160,7 +169,10 @@ fn movable<'p>(
 }
 
 /// `env=` of a mount is known from Dockerfile syntax 1.10 on (BuildKit 0.16).
-fn has_syntax(text: &str) -> Result<(), String> {
+const MOUNTS_VARIABLES: u32 = 10;
+
+/// Whether a Dockerfile names no syntax, or at least 1.`least`.
+pub(super) fn has_syntax(text: &str, least: u32) -> Result<(), String> {
     let Some(syntax) = syntax(text) else { return Ok(()) };
     let version = syntax
         .strip_prefix("docker.io/")
@@ -171,13 +183,13 @@ fn has_syntax(text: &str) -> Result<(), String> {
         None => matches!(version, "1" | "latest" | "labs"),
         Some((major, rest)) => {
             let minor = rest.split('.').next().and_then(|minor| minor.parse::<u32>().ok());
-            major == "1" && minor.is_some_and(|minor| minor >= 10)
+            major == "1" && minor.is_some_and(|minor| minor >= least)
         }
     });
     if known {
         return Ok(());
     }
-    Err("its `# syntax=` is not known to mount a secret as a variable; write `# syntax=docker/dockerfile:1` first"
+    Err("its `# syntax=` is not known to mount a secret so; write `# syntax=docker/dockerfile:1` first"
         .to_owned())
 }
 
@@ -194,12 +206,17 @@ fn syntax(text: &str) -> Option<&str> {
 /// The commands behind the declaration that name the variable; an error where anything else does.
 fn runs<'p>(instructions: &'p [Instruction], at: usize, name: &str) -> Result<Vec<&'p Instruction>, String> {
     let mut runs = Vec::new();
+    let mut is_named = false;
     for (index, instruction) in instructions.iter().enumerate() {
         let in_flags = instruction.flags.iter().any(|flag| names_variable(&flag.value, name));
         let in_text = instruction.texts().any(|text| names_variable(&text.text, name));
         let is_run = instruction.keyword == "RUN" && !instruction.is_on_build();
         let word = || instruction.texts().any(|text| has_word(&text.text, name));
-        if is_run && index > at && instruction.stage == instructions[at].stage && !in_flags && word() {
+        let is_reached = is_run && index > at && instruction.stage == instructions[at].stage && !in_flags;
+        if is_reached && word() {
+            is_named = true;
+            runs.push(instruction);
+        } else if is_reached && may_look(instruction) {
             runs.push(instruction);
         } else if in_flags || in_text || (is_run && word()) {
             return Err(format!(
@@ -208,7 +225,12 @@ fn runs<'p>(instructions: &'p [Instruction], at: usize, name: &str) -> Result<Ve
             ));
         }
     }
-    if runs.is_empty() {
+    if let Some(child) = child_stage(instructions, at) {
+        return Err(format!(
+            "the stage {child} is built on its stage and has {name}, too; mount a secret by hand"
+        ));
+    }
+    if !is_named {
         return Err(match instructions[at].keyword.as_str() {
             "ENV" => format!(
                 "no RUN names {name}, so it is for the running container; remove it there and grant the service a secret"
@@ -220,6 +242,45 @@ fn runs<'p>(instructions: &'p [Instruction], at: usize, name: &str) -> Result<Ve
     }
     Ok(runs)
 }
+
+/// The first stage that is built on that of an instruction, as it is written.
+fn child_stage(instructions: &[Instruction], at: usize) -> Option<&str> {
+    let word = |from: &'_ Instruction, number: usize| from.arguments.words().get(number).cloned();
+    let froms = || instructions.iter().filter(|instruction| instruction.keyword == "FROM");
+    let own = froms().find(|from| from.stage == instructions[at].stage)?;
+    let name = &own.arguments.text[word(own, 2)?];
+    froms().find_map(|from| {
+        let base = &from.arguments.text[word(from, 0)?];
+        (from.stage > own.stage && base.eq_ignore_ascii_case(name)).then_some(base)
+    })
+}
+
+/// Whether what a RUN starts may look for a variable that the RUN does not name, as package managers of languages,
+/// build tools and scripts do.
+fn may_look(run: &Instruction) -> bool {
+    let is_told = |command: &str| {
+        let mut words =
+            command.split_whitespace().map(|word| word.trim_matches(['"', '\'', ',', '[', ']', '@']));
+        words.find(|word| !word.is_empty() && !word.contains('=')).is_none_or(|program| {
+            let program = program.rsplit('/').next().unwrap_or_default();
+            TOLD.contains(&program)
+        })
+    };
+    !run.heredocs.is_empty()
+        || run.texts().any(|text| {
+            text.text.contains('`')
+                || text.text.contains("$(")
+                || !text.text.split(['&', '|', ';', '\n', '(', ')']).all(is_told)
+        })
+}
+
+/// Programs that use no variable which they are not told of.
+const TOLD: [&str; 46] = [
+    "addgroup", "adduser", "apk", "apt", "apt-get", "awk", "cat", "cd", "chgrp", "chmod", "chown", "cp",
+    "date", "dnf", "echo", "export", "false", "grep", "groupadd", "gunzip", "gzip", "head", "id", "install",
+    "ldconfig", "ln", "ls", "microdnf", "mkdir", "mv", "printf", "pwd", "rm", "rmdir", "sed", "set", "sleep",
+    "sort", "tail", "tar", "test", "touch", "true", "unzip", "useradd", "usermod",
+];
 
 pub(super) fn names_variable(text: &str, name: &str) -> bool {
     positions(text, name).any(|at| text[..at].ends_with('$') || text[..at].ends_with("${"))
@@ -249,6 +310,11 @@ fn value(
 ) -> Result<Source, String> {
     let argument = service.build.iter().flat_map(|build| &build.args).rfind(|arg| *arg.name.value == *name);
     if let Some(argument) = argument.filter(|_| declaration.keyword == "ARG") {
+        if argument.value.is_none() && project.environment.get(name).is_none() {
+            return Err(format!(
+                "{name} is not set here, and Docker builds without it then, which it does not with a secret; set it first, or mount one without `required` by hand"
+            ));
+        }
         return match (moved::source(project, argument)?, &argument.value) {
             // What `.env` says may stay there: Compose reads it for the secret, too.
             ((_, Some(line)), _) => Ok(Source::Variable(line.variable)),
@@ -268,7 +334,7 @@ fn value(
 }
 
 /// A service's `build:`, written in one place.
-fn builder<'p>(
+pub(super) fn builder<'p>(
     project: &Project<'p>,
     loaded: &'p Loaded,
     service: &'p Service,
@@ -370,11 +436,11 @@ fn edit_builds(project: &Project<'_>, moves: &[Move<'_>], names: &[String], chan
         let ours = || {
             moves.iter().zip(names).flat_map(|(one, name)| one.builders.iter().map(move |own| (own, name)))
         };
-        let mut granted: Vec<&str> = Vec::new();
+        let mut granted: Vec<Granted> = Vec::new();
         let mut gone: Vec<NodeId> = Vec::new();
         let mut args = None;
         for (own, name) in ours().filter(|(own, _)| is_it(own)) {
-            granted.push(name);
+            granted.push(Granted::plain(name));
             if let Some((key, container, entry)) = own.argument {
                 args = Some((key, container));
                 gone.push(entry);
@@ -390,11 +456,11 @@ fn edit_builds(project: &Project<'_>, moves: &[Move<'_>], names: &[String], chan
 
 /// The edits of one `build:`; `None` where it is written in a way that cosec does not edit, which the check of the
 /// whole then finds.
-fn edit_build(
+pub(super) fn edit_build(
     document: &Document,
     text: &str,
     build: NodeId,
-    granted: &[&str],
+    granted: &[Granted],
     args: Option<(NodeId, NodeId)>,
     gone: &[NodeId],
 ) -> Option<Vec<Edit>> {
@@ -420,7 +486,7 @@ fn edit_build(
 }
 
 /// `build: .` with room for secrets. The context stays where it is: what is put in holds nothing of the file.
-fn long_form(document: &Document, text: &str, build: NodeId, granted: &[&str]) -> Option<Vec<Edit>> {
+fn long_form(document: &Document, text: &str, build: NodeId, granted: &[Granted]) -> Option<Vec<Edit>> {
     let span = document.node(build).span;
     let (start, end) = (span.start as usize, span.end as usize);
     let in_flow = document
@@ -439,7 +505,7 @@ fn long_form(document: &Document, text: &str, build: NodeId, granted: &[&str]) -
     }
     let (newline, outer) = (edit::newline(text), " ".repeat(key + 2));
     let separator = format!("{newline}{outer}  - ");
-    let items: String = granted.iter().flat_map(|name| [separator.as_str(), name]).collect();
+    let items: String = granted.iter().flat_map(|one| [separator.as_str(), &one.name]).collect();
     // The blank behind `build:` goes.
     let blank = text[..start].trim_end_matches(' ').len();
     let open = Edit::replace(blank, start, format!("{newline}{outer}context: "));
@@ -448,11 +514,21 @@ fn long_form(document: &Document, text: &str, build: NodeId, granted: &[&str]) -
 
 fn describe(project: &Project<'_>, one: &Move<'_>, finding: &Finding, secret: &str) -> Fix {
     let title =
-        format!("give the build {} as the secret {secret}, and mount it where a RUN names it", one.name);
+        format!("give the build {} as the secret {secret}, and mount it where a RUN uses it", one.name);
     let mut fix = Fix::new(project.outcome(), finding, FixKind::Unsafe, title);
     if matches!(one.source, Source::File(_)) {
         fix.notes.push(format!(
             "rotate it: images that were built with it keep it; change it where it is used and in secrets/{secret}"
+        ));
+    }
+    if let Source::Variable(variable) = &one.source {
+        fix.notes.push(format!("whoever builds has to set {variable}: the build stops where it is not set"));
+    }
+    let unnamed =
+        one.runs.iter().filter(|run| !run.texts().any(|text| has_word(&text.text, &one.name))).count();
+    if unnamed > 0 {
+        fix.notes.push(format!(
+            "{unnamed} more RUN mount it, which do not name it, and start what may look for it; take it from those that do not need it"
         ));
     }
     fix.notes.extend(made_note(project, secret, &one.source));

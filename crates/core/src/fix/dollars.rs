@@ -2,8 +2,9 @@
 
 use super::edit::Edit;
 use super::{Changes, Fix, FixPlan, Project, refuse};
+use crate::compose::Environment;
 use crate::compose::template::{self, Piece};
-use crate::compose::{Environment, Value};
+use crate::files::join;
 use crate::lint::is_env_file;
 use crate::rules::{Finding, FixKind};
 use crate::source::Span;
@@ -67,17 +68,16 @@ fn doubled(project: &Project<'_>, finding: &Finding) -> Result<Vec<Edit>, String
 
 /// Single quotes around a value of an env file.
 fn quoted(project: &Project<'_>, finding: &Finding) -> Result<Vec<Edit>, String> {
-    let file = project.sources().file(finding.span.file).text();
+    let source = project.sources().file(finding.span.file);
+    let file = source.text();
     let (start, end) = (finding.span.start as usize, finding.span.end as usize);
     let value = &file[start..end];
     means_none(value, project.environment)?;
     if value.contains(['\'', '\\', '\n', '"']) {
         return Err("its value holds quotes or backslashes; put it into single quotes by hand".to_owned());
     }
-    if project.loaded().is_some_and(|loaded| has_raw(&loaded.root)) {
-        return Err(
-            "a service reads env files with `format: raw`, where quotes are a part of the value".to_owned()
-        );
+    if is_raw(project, source.path()) {
+        return Err("a service reads it with `format: raw`, where quotes are a part of the value".to_owned());
     }
     if file[..start].ends_with('"') && file[end..].starts_with('"') {
         return Ok(vec![Edit::replace(start - 1, start, "'"), Edit::replace(end, end + 1, "'")]);
@@ -106,9 +106,8 @@ fn means_none(raw: &str, environment: &Environment) -> Result<(), String> {
 }
 
 /// Whether a service takes an env file as it stands.
-pub(super) fn has_raw(root: &Value) -> bool {
-    let services = root.get("services").and_then(Value::as_map);
-    let files =
-        services.into_iter().flatten().filter_map(|(_, service)| service.value.get("env_file")?.as_seq());
-    files.flatten().any(|file| file.get("format").and_then(Value::as_str) == Some("raw"))
+pub(super) fn is_raw(project: &Project<'_>, path: &str) -> bool {
+    let services = project.model().into_iter().flat_map(|model| &model.services);
+    let mut files = services.flat_map(|service| &service.env_files);
+    files.any(|file| file.raw && join("", &file.path.value) == join("", path))
 }

@@ -44,9 +44,10 @@ pub(super) fn newline(text: &str) -> &'static str {
     if text[..end].ends_with('\r') { "\r\n" } else { "\n" }
 }
 
-/// Where the line that holds `at` starts.
+/// Where the line that holds `at` starts, behind a byte order mark.
 pub(super) fn line_start(text: &str, at: usize) -> usize {
-    text[..at].rfind('\n').map_or(0, |newline| newline + 1)
+    let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    text[..at].rfind('\n').map_or(mark.min(at), |newline| newline + 1)
 }
 
 /// One past the line break of the line that holds `at`, or the end of the text.
@@ -56,10 +57,7 @@ pub(super) fn line_end(text: &str, at: usize) -> usize {
 
 /// The column of a place, in bytes.
 pub(super) fn column(text: &str, at: usize) -> usize {
-    let start = line_start(text, at);
-    // A byte order mark is no column.
-    let mark = if start == 0 && text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    at - start - mark
+    at - line_start(text, at)
 }
 
 #[cfg(test)]

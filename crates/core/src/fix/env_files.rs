@@ -1,15 +1,16 @@
 //! A value moves out of a file of `env_file:` into a secret's file: the line then names that, and every service that
 //! reads the file is granted the secret.
 
-use super::dollars::has_raw;
+use super::dollars::is_raw;
 use super::edit::Edit;
-use super::secrets::{NewSecret, Source, free_name, has_place, is_outside, made_note, takes_grants};
+use super::secrets::{Granted, NewSecret, Source, free_name, has_place, is_outside, made_note, takes_grants};
 use super::tree::child;
 use super::{Changes, Fix, FixPlan, Moved, Project, moved, refuse};
 use crate::compose::dotenv::{self, Assigned};
 use crate::compose::template::Missing;
 use crate::compose::{Environment, Loaded, Service, Way};
 use crate::files::{file_name, join};
+use crate::images::FileForm;
 use crate::rules::{Finding, FixKind, is_tried_first};
 use crate::yaml::{Document, NodeId};
 
@@ -18,7 +19,7 @@ struct Move<'p> {
     finding: &'p Finding,
     path: String,
     assigned: Assigned,
-    variant: String,
+    form: FileForm,
     value: String,
     readers: Vec<Reader<'p>>,
 }
@@ -41,8 +42,6 @@ pub(super) fn plan<'p>(
     for finding in findings.iter().filter(|finding| finding.rule == "env-file-secret") {
         let one = match movable(project, finding) {
             Ok(one) => one,
-            // The variable of `environment:` has moved, and took the line with it.
-            Err(_) if is_taken_out(project, finding, changes) => continue,
             Err(reason) => {
                 plan.refused.push(refuse(outcome, finding, reason));
                 continue;
@@ -56,19 +55,19 @@ pub(super) fn plan<'p>(
         let (key, value) =
             (one.assigned.name.span, one.assigned.value.as_ref().map_or(finding.span, |it| it.span));
         let edits = changes.edits.entry(one.path.clone()).or_default();
-        edits.push(Edit::replace(key.start as usize, key.end as usize, one.variant.as_str()));
-        edits.push(Edit::replace(value.start as usize, value.end as usize, format!("/run/secrets/{name}")));
+        edits.push(Edit::replace(key.start as usize, key.end as usize, one.form.variable.as_str()));
+        edits.push(Edit::replace(value.start as usize, value.end as usize, one.form.value(&name)));
         for reader in &one.readers {
-            changes.grant(reader.document, reader.mapping, reader.env_file, &name);
+            changes.grant(reader.document, reader.mapping, reader.env_file, Granted::plain(&name));
             plan.moved.push(Moved {
                 service: reader.service.name.to_string(),
                 variable: variable.to_owned(),
-                variant: one.variant.clone(),
+                form: one.form.clone(),
                 secret: name.clone(),
                 in_env_file: true,
             });
         }
-        let title = format!("move the value of {variable} to secrets/{name}, and set {}", one.variant);
+        let title = format!("move the value of {variable} to secrets/{name}, and set {}", one.form.variable);
         let mut fix = Fix::new(outcome, one.finding, FixKind::Unsafe, title);
         fix.notes = moved::rotation(project, &one.path, &name, is_weak);
         fix.notes.extend(made_note(project, &name, &source));
@@ -77,26 +76,24 @@ pub(super) fn plan<'p>(
     }
 }
 
-/// Whether the line of a finding goes already.
-fn is_taken_out(project: &Project<'_>, finding: &Finding, changes: &Changes<'_>) -> bool {
-    let path = join("", project.sources().file(finding.span.file).path());
-    let place = finding.span.start as usize..finding.span.end as usize;
-    let takes = |edit: &Edit| edit.start <= place.start && place.end <= edit.end;
-    changes.dead.get(&path).is_some_and(|edits| edits.iter().any(takes))
-}
-
 fn movable<'p>(project: &Project<'p>, finding: &'p Finding) -> Result<Move<'p>, String> {
     let file = project.sources().file(finding.span.file);
     let path = join("", file.path());
     let reads = |service: &&Service| service.env_files.iter().any(|own| join("", &own.path.value) == path);
     let services: Vec<&Service> =
         project.model().iter().flat_map(|model| &model.services).filter(reads).collect();
-    let (Some(loaded), false) = (project.loaded(), services.is_empty()) else {
+    let Some(loaded) = project.loaded() else {
+        return Err(
+            "no Compose file that reads it is beside it; run `cosec fix` on the one whose services use it"
+                .to_owned(),
+        );
+    };
+    if services.is_empty() {
         return Err(
             "no service reads it by `env_file:`; what Compose puts in from it is moved where it is used"
                 .to_owned(),
         );
-    };
+    }
     let (own, others): (Vec<_>, Vec<_>) = dotenv::scan(finding.span.file, file.text())
         .into_iter()
         .partition(|line| *line.name.value == *finding.path);
@@ -105,8 +102,14 @@ fn movable<'p>(project: &Project<'p>, finding: &'p Finding) -> Result<Move<'p>, 
     };
     let name = assigned.name.value.to_string();
     let written = assigned.value.as_ref().map_or("", |value| &*value.raw);
-    if written.contains(['$', '\\', '\n']) || has_raw(&loaded.root) {
-        return Err("its value has variables, escapes or several lines, or is read with `format: raw`; move it by hand".to_owned());
+    if written.contains(['$', '\\', '\n']) {
+        return Err("its value has variables, escapes or several lines; move it by hand".to_owned());
+    }
+    if is_raw(project, &path) {
+        return Err(
+            "a service reads it with `format: raw`, where quotes are a part of the value; move it by hand"
+                .to_owned(),
+        );
     }
     let mut set = Environment::default();
     let parsed =
@@ -127,24 +130,28 @@ fn movable<'p>(project: &Project<'p>, finding: &'p Finding) -> Result<Move<'p>, 
         ));
     }
     has_place(project)?;
-    let mut variant = None;
+    let mut form: Option<FileForm> = None;
     let mut readers = Vec::new();
     for service in services {
-        let own = moved::variant(loaded, service, &name).ok();
-        let Some(own) = own.filter(|own| variant.as_ref().is_none_or(|known| known == own)) else {
+        let own = moved::form_of(loaded, service, &name).ok();
+        let Some(own) = own.filter(|own| form.as_ref().is_none_or(|known| known == own)) else {
             return Err(format!(
                 "service {} reads the file, too, and is not known to read {name} from a secret's file",
                 service.name
             ));
         };
-        if service.environment.iter().any(|known| [name.as_str(), &own].contains(&&*known.name.value)) {
+        if service
+            .environment
+            .iter()
+            .any(|known| [name.as_str(), &own.variable].contains(&&*known.name.value))
+        {
             return Err(format!(
                 "service {} sets {name} in `environment:`, which wins over it; take one of the two out",
                 service.name
             ));
         }
-        if others.iter().any(|line| *line.name.value == *own) {
-            return Err(format!("{own} is set already; remove one of the two"));
+        if others.iter().any(|line| *line.name.value == *own.variable) {
+            return Err(format!("{} is set already; remove one of the two", own.variable));
         }
         if service
             .env_files
@@ -163,10 +170,10 @@ fn movable<'p>(project: &Project<'p>, finding: &'p Finding) -> Result<Move<'p>, 
             ));
         }
         readers.push(reader(project, loaded, service)?);
-        variant = Some(own);
+        form = Some(own);
     }
-    let variant = variant.unwrap_or_default();
-    Ok(Move { finding, path: file.path().to_owned(), assigned, variant, value, readers })
+    let form = form.ok_or_else(|| "no service reads it by `env_file:`".to_owned())?;
+    Ok(Move { finding, path: file.path().to_owned(), assigned, form, value, readers })
 }
 
 /// Whether an env file sets a variable, or cannot be read.

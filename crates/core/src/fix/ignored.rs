@@ -1,9 +1,10 @@
 //! Lines for .gitignore and .dockerignore.
 
 use super::{Changes, Fix, FixPlan, refuse};
-use crate::files::{Answer, GitState, inside, join, parent};
+use crate::dockerignore;
+use crate::files::{Answer, FileSystem, GitState, inside, join, parent};
 use crate::gitignore::{IgnoreFiles, advice, covering};
-use crate::rules::{Finding, FixKind};
+use crate::rules::{Finding, FixKind, dockerignore_of};
 
 use super::Project;
 
@@ -49,7 +50,7 @@ pub(super) fn plan(
 }
 
 /// The file of the secret that a finding is about: `secrets.NAME…`
-fn secret_file(project: &Project<'_>, finding: &Finding) -> Option<String> {
+pub(super) fn secret_file(project: &Project<'_>, finding: &Finding) -> Option<String> {
     let name = finding.path.strip_prefix("secrets.")?;
     let secret = project.model()?.secrets.iter().find(|secret| {
         name.strip_prefix(&*secret.name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -67,13 +68,18 @@ fn ignore(project: &Project<'_>, file: &str, changes: &mut Changes<'_>) -> Strin
 /// Adds a file to the .dockerignore of the build contexts that it lies in.
 pub(super) fn keep_out(project: &Project<'_>, file: &str, changes: &mut Changes<'_>) -> Option<String> {
     let mut title = None;
-    for service in project.model().iter().flat_map(|model| &model.services) {
+    for (at, service) in project.model().iter().flat_map(|model| &model.services).enumerate() {
         let Some(context) = service.build.as_ref().and_then(|build| build.context.as_ref()) else { continue };
         let Some(inside) = inside(&context.value, file) else { continue };
-        let path = join(&context.value, ".dockerignore");
+        let read = project.linted.dockerfiles.iter().find(|read| read.services.contains(&at));
+        let path = read.map_or_else(
+            || join(&context.value, ".dockerignore"),
+            |read| dockerignore_of(project.files, read),
+        );
         let known = project.files.read(&path).unwrap_or_default();
+        let is_kept_out = dockerignore::is_ignored(&known, &inside);
         let line = if parent(&inside) == "secrets" { "secrets".to_owned() } else { inside };
-        if !known.lines().any(|own| own.trim().trim_matches('/') == line) {
+        if !is_kept_out {
             title = Some(format!("add {line} to {path}"));
             changes.append(path, line);
         }
@@ -81,7 +87,8 @@ pub(super) fn keep_out(project: &Project<'_>, file: &str, changes: &mut Changes<
     title
 }
 
-/// Keeps git from a file that is going to be made, now or once there is a repository.
+/// Keeps git from a file that is going to be made, now or once there is a repository: from all that lies beside it, or
+/// from it alone where git has some of that.
 pub(super) fn keep_from_git(project: &Project<'_>, file: &str, changes: &mut Changes<'_>) {
     let gitignore = join(project.directory, ".gitignore");
     let is_covered = match project.files.git(file) {
@@ -94,7 +101,30 @@ pub(super) fn keep_from_git(project: &Project<'_>, file: &str, changes: &mut Cha
             here.covers("secrets/x")
         }
     };
-    if !is_covered {
+    if is_covered {
+        return;
+    }
+    if has_tracked(project.files, parent(file), &mut { MOST_BESIDE }) {
+        changes.append(gitignore, covering(project.directory, file).line);
+    } else {
         changes.append(gitignore, "/secrets/".to_owned());
     }
+}
+
+/// As many files are asked about, beside one that is made.
+const MOST_BESIDE: usize = 500;
+
+/// Whether git has a file of a directory: a line for all of it would hide what people add beside that one. Where there
+/// are too many to know, it is taken to have one.
+fn has_tracked(files: &dyn FileSystem, directory: &str, left: &mut usize) -> bool {
+    let Answer::Known(names) = files.list(directory) else { return false };
+    names.iter().any(|name| {
+        let Some(fewer) = left.checked_sub(1) else { return true };
+        *left = fewer;
+        let path = join(directory, name);
+        if name.ends_with('/') {
+            return has_tracked(files, &path, left);
+        }
+        files.git(&path) == Answer::Known(GitState::Tracked)
+    })
 }

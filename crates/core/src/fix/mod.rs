@@ -6,13 +6,18 @@
 
 mod beside;
 mod builds;
+mod configs;
+mod copies;
 mod dollars;
 mod edit;
 mod env_files;
+mod file_mode;
 mod ignored;
 mod mode;
 mod mounts;
 mod moved;
+mod newline;
+mod plain_key;
 mod secrets;
 mod shadowed;
 mod tree;
@@ -30,8 +35,9 @@ pub use edit::{Edit, apply};
 use shadowed::EnvText;
 
 use crate::compose::template::Missing;
-use crate::compose::{Environment, LoadError, Loaded, Project as Model, Service, add_env_files};
+use crate::compose::{EnvVar, Environment, LoadError, Loaded, Project as Model, Service, add_env_files};
 use crate::files::{FileSystem, ReadError, join};
+use crate::images::FileForm;
 use crate::lint::{LintOptions, Linted, Outcome, lint};
 use crate::report::{JsonPlace, masked_change};
 use crate::rules::{Finding, FixKind, Proposal, ProposedFile, by_id};
@@ -63,12 +69,20 @@ pub struct FixPlan {
     pub new_files: Vec<NewFile>,
     /// Files with their new text, in the order in which they are to be written.
     pub changed: Vec<ChangedFile>,
+    /// Files that get another mode, before their text changes.
+    pub modes: Vec<ChangedMode>,
     /// What was asked for and is refused.
     pub refused: Vec<Refusal>,
+    /// How many findings have a fix that changes how the stack runs, where those were not asked for.
+    pub held_back: usize,
     /// The variables that move.
     moved: Vec<Moved>,
     /// The variables of builds that become secrets.
     built: Vec<Built>,
+    /// The configs that become secrets.
+    reshaped: Vec<Reshaped>,
+    /// The copies in Dockerfiles that become mounts.
+    copied: Vec<Copied>,
     /// The secrets whose definitions go.
     unused: Vec<String>,
     /// Secrets' files that are there as they would be made.
@@ -85,7 +99,7 @@ struct Moved {
     in_env_file: bool,
     service: String,
     variable: String,
-    variant: String,
+    form: FileForm,
     secret: String,
 }
 
@@ -94,6 +108,22 @@ struct Built {
     service: String,
     argument: String,
     secret: String,
+}
+
+/// A file that a Dockerfile copied, and removed at the end of a command.
+struct Copied {
+    /// What stood behind COPY.
+    copy: String,
+    /// What the command ended with.
+    removal: String,
+}
+
+/// A config of a service that is to be a secret at the same path.
+struct Reshaped {
+    service: String,
+    config: String,
+    secret: String,
+    target: String,
 }
 
 /// One finding and what is done about it.
@@ -114,6 +144,9 @@ pub struct Fix {
     /// The finding's place.
     #[serde(skip)]
     span: Span,
+    /// A file gets another mode.
+    #[serde(skip)]
+    sets_mode: bool,
 }
 
 impl Fix {
@@ -127,7 +160,14 @@ impl Fix {
             notes: Vec::new(),
             kind,
             span: finding.span,
+            sets_mode: false,
         }
+    }
+
+    /// Whether it was planned for a finding, of whichever reading of the files.
+    pub fn is_of(&self, outcome: &Outcome, finding: &Finding) -> bool {
+        let place = JsonPlace::of(&outcome.sources, finding.span);
+        self.rule == finding.rule && self.path == finding.path && self.place == place
     }
 
     /// Whether it mends a finding: several rules may be about one variable that moves.
@@ -150,6 +190,9 @@ pub struct Refusal {
     pub path: String,
     /// Why, in one sentence.
     pub reason: String,
+    /// The finding's place.
+    #[serde(skip)]
+    span: Span,
 }
 
 /// A secret's file that is to be made: 0600, exactly these bytes.
@@ -168,6 +211,16 @@ impl Content {
     pub fn expose(&self) -> &[u8] {
         self.0.as_bytes()
     }
+}
+
+/// A file and its permission bits before and after.
+pub struct ChangedMode {
+    /// Where.
+    pub path: String,
+    /// What they are.
+    pub before: u32,
+    /// What they become.
+    pub after: u32,
 }
 
 /// A file and its text before and after.
@@ -200,6 +253,8 @@ struct Project<'a> {
     linted: &'a Linted,
     env_texts: OnceCell<Vec<EnvText>>,
     services: OnceCell<HashMap<&'a str, &'a Service>>,
+    /// The variables of services, by the place where their value is written: `extends` brings one to several.
+    variables: OnceCell<HashMap<Span, Vec<(&'a Service, &'a EnvVar)>>>,
     beside: OnceCell<Result<Vec<Beside>, &'static str>>,
     /// Whether there is a place for secrets' files, or why not.
     place: OnceCell<Result<(), String>>,
@@ -213,9 +268,9 @@ impl<'a> Project<'a> {
         environment: &'a Environment,
         linted: &'a Linted,
     ) -> Self {
-        let (env_texts, services) = (OnceCell::new(), OnceCell::new());
+        let (env_texts, services, variables) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
         let (beside, place) = (OnceCell::new(), OnceCell::new());
-        Project { files, path, directory, environment, linted, env_texts, services, beside, place }
+        Project { files, path, directory, environment, linted, env_texts, services, variables, beside, place }
     }
 
     /// What lies in the project directory beside the project, read once; or why that is not known.
@@ -239,6 +294,20 @@ impl<'a> Project<'a> {
         let path = path.strip_prefix("services.")?;
         let mut ends = path.match_indices('.').map(|(at, _)| at).rev();
         ends.find_map(|end| Some((*services.get(&path[..end])?, &path[end + 1..])))
+    }
+
+    /// The services that have a variable from a place.
+    fn variables_at(&self, place: Span) -> &[(&'a Service, &'a EnvVar)] {
+        let all = self.variables.get_or_init(|| {
+            let mut all: HashMap<Span, Vec<(&Service, &EnvVar)>> = HashMap::new();
+            for service in self.model().into_iter().flat_map(|model| &model.services) {
+                for variable in &service.environment {
+                    all.entry(moved::place_of(variable)).or_default().push((service, variable));
+                }
+            }
+            all
+        });
+        all.get(&place).map(Vec::as_slice).unwrap_or_default()
     }
 
     fn outcome(&self) -> &'a Outcome {
@@ -312,17 +381,18 @@ pub fn plan(files: &dyn FileSystem, path: &str, options: &FixOptions<'_>) -> Res
     }
     let directory = options.lint.directory_of(path);
     let project = Project::new(files, path, directory, options.environment, &linted);
-    let asked: Vec<&Finding> = outcome
+    let (asked, held_back): (Vec<&Finding>, Vec<&Finding>) = outcome
         .findings
         .iter()
         .filter(|finding| options.rules.is_empty() || options.rules.iter().any(|rule| rule == finding.rule))
-        .filter(|finding| options.services.is_empty() || is_in(finding, options.services))
-        .filter(|finding| is_wanted(finding, options.include_unsafe))
+        .filter(|finding| options.services.is_empty() || is_in(&project, finding, options.services))
+        .filter(|finding| is_wanted(finding, true))
         .filter(|finding| (options.accept)(outcome, finding))
-        .collect();
+        .partition(|finding| is_wanted(finding, options.include_unsafe));
     let mut tries = usize::MAX;
     let good = together(&project, &asked, &options.lint, &mut tries);
     let mut plan = attempt(&project, &good);
+    plan.held_back = held_back.len();
     for finding in asked.iter().filter(|finding| !good.iter().any(|good| std::ptr::eq(*good, **finding))) {
         let alone = attempt(&project, &[finding]);
         let reason = match verify::check(&project, &alone, &options.lint) {
@@ -333,11 +403,22 @@ pub fn plan(files: &dyn FileSystem, path: &str, options: &FixOptions<'_>) -> Res
         plan.refused.extend(alone.fixes.iter().map(|_| refuse(outcome, finding, reason.as_str())));
     }
     let mut said: HashSet<(String, String)> = HashSet::new();
-    plan.refused.retain(|refusal| said.insert((refusal.place.to_string(), refusal.reason.clone())));
+    let gone: Vec<Span> =
+        plan.refused.iter().map(|refusal| refusal.span).filter(|span| goes(outcome, &plan, *span)).collect();
+    plan.refused.retain(|refusal| {
+        !gone.contains(&refusal.span) && said.insert((refusal.place.to_string(), refusal.reason.clone()))
+    });
     for file in &mut plan.changed {
         file.shown = shown(outcome, file);
     }
     Ok(plan)
+}
+
+/// Whether what stands at a place goes with a fix, whoever asked for that.
+fn goes(outcome: &Outcome, plan: &FixPlan, span: Span) -> bool {
+    let path = join("", outcome.sources.file(span.file).path());
+    let takes = |edit: &Edit| edit.start <= span.start as usize && span.end as usize <= edit.end;
+    plan.changed.iter().any(|file| join("", &file.path) == path && file.edits.iter().any(takes))
 }
 
 /// How much is said of a fix that is not asked for yet.
@@ -397,8 +478,13 @@ fn proposals(
     let mut detailed = 0;
     let proposals = findings.iter().map(|finding| {
         let fix = at.get(finding.path.as_str())?.iter().find(|fix| fix.mends(finding))?;
-        let mut proposal =
-            Proposal { kind: fix.kind, title: fix.title.clone(), files: Vec::new(), makes_file: false };
+        let mut proposal = Proposal {
+            kind: fix.kind,
+            title: fix.title.clone(),
+            files: Vec::new(),
+            makes_file: false,
+            sets_mode: fix.sets_mode,
+        };
         if detail == Detail::Changes && detailed < DETAILED {
             detailed += 1;
             let alone = attempt(&project, &[finding]);
@@ -459,9 +545,23 @@ fn together<'p>(
     if left.is_empty() || right.is_empty() || hold(&both, tries) { both } else { left }
 }
 
-fn is_in(finding: &Finding, services: &[String]) -> bool {
+/// Whether a finding is about one of the services: in its part of the project, in an env file that it reads, or in the
+/// Dockerfile that it is built with.
+fn is_in(project: &Project<'_>, finding: &Finding, services: &[String]) -> bool {
     let service = finding.path.strip_prefix("services.").unwrap_or_default();
-    services.iter().any(|name| service.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.')))
+    if services
+        .iter()
+        .any(|name| service.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.')))
+    {
+        return true;
+    }
+    let path = join("", project.sources().file(finding.span.file).path());
+    let read = builds::dockerfile_of(project, finding);
+    let all = project.model().into_iter().flat_map(|model| &model.services).enumerate();
+    all.filter(|(_, service)| services.iter().any(|name| **name == *service.name)).any(|(at, service)| {
+        service.env_files.iter().any(|file| join("", &file.path.value) == path)
+            || read.is_some_and(|read| read.services.contains(&at))
+    })
 }
 
 /// The services of a file's project, in its order; none if it cannot be read.
@@ -473,6 +573,13 @@ pub fn services(files: &dyn FileSystem, path: &str, options: &LintOptions) -> Ve
         .flat_map(|project| &project.services)
         .map(|service| service.name.to_string())
         .collect()
+}
+
+/// Whether a Compose file's project has a file: what it reads is judged with it, and fixed there.
+pub fn reads(files: &dyn FileSystem, path: &str, options: &LintOptions, other: &str) -> bool {
+    let linted = lint(files, path, options);
+    linted.loaded.is_some()
+        && linted.outcome.sources.iter().any(|(_, file)| join("", file.path()) == join("", other))
 }
 
 /// What a fix for a finding would change, whether or not it can be done.
@@ -488,9 +595,14 @@ fn attempt<'p>(project: &Project<'p>, findings: &[&'p Finding]) -> FixPlan {
     let mut plan = FixPlan::default();
     let mut changes = Changes::default();
     moved::plan(project, findings, &mut plan, &mut changes);
+    plain_key::plan(project, findings, &mut plan, &mut changes);
+    newline::plan(project, findings, &mut plan, &mut changes);
+    file_mode::plan(project, findings, &mut plan);
     mode::plan(project.outcome(), findings, &mut plan, &mut changes);
     env_files::plan(project, findings, &mut plan, &mut changes);
+    configs::plan(project, findings, &mut plan, &mut changes);
     builds::plan(project, findings, &mut plan, &mut changes);
+    copies::plan(project, findings, &mut plan, &mut changes);
     dollars::plan(project, findings, &mut plan, &mut changes);
     mounts::plan(project.outcome(), findings, &mut plan, &mut changes);
     unused::plan(project, findings, &mut plan, &mut changes);
@@ -567,6 +679,7 @@ fn refuse(outcome: &Outcome, finding: &Finding, reason: impl Into<String>) -> Re
         place: JsonPlace::of(&outcome.sources, finding.span),
         path: finding.path.clone(),
         reason: reason.into(),
+        span: finding.span,
     }
 }
 

@@ -5,29 +5,36 @@ use std::collections::{HashMap, HashSet};
 
 use super::builds::{has_word, names_variable};
 use super::edit::{self, Edit};
-use super::secrets::{NewSecret, Source, free_name, has_place, is_outside, made_note, takes_grants};
+use super::secrets::{Granted, NewSecret, Source, free_name, has_place, is_outside, made_note, takes_grants};
 use super::tree::{child, is_json, scalar};
 use super::{Changes, Fix, FixPlan, Moved, Project, refuse, shadowed};
 use crate::compose::template::{self, Missing, Operator, Piece};
 use crate::compose::{BindingOrigin, Data, EnvFile, EnvVar, Loaded, SecretDef, Service, Value};
 use crate::files::{Answer, GitState, file_name, join};
-use crate::images;
+use crate::images::{self, FileForm};
 use crate::lint::Outcome;
 use crate::rules::{Finding, FixKind, is_tried_first};
 use crate::source::Span;
 use crate::yaml::{Document, Kind, Node, NodeId, Style};
 
 /// The rules whose findings are mended by moving the value.
-pub(super) const RULES: [&str; 5] =
-    ["inline-password", "password-default", "url-password", "env-secret", "prefer-file-variant"];
+pub(super) const RULES: [&str; 7] = [
+    "inline-password",
+    "password-default",
+    "url-password",
+    "env-secret",
+    "prefer-file-variant",
+    "known-token",
+    "private-key",
+];
 
 /// One variable that moves.
 pub(super) struct Move<'p> {
     finding: &'p Finding,
     service: &'p Service,
     variable: &'p str,
-    /// The variable that names a file.
-    variant: String,
+    /// How the image takes it from a file.
+    form: FileForm,
     source: Source,
     /// The line that the value comes from, if it is one of `.env`.
     line: Option<Line>,
@@ -36,6 +43,25 @@ pub(super) struct Move<'p> {
     /// The lines of env files that `environment:` wins over.
     shadowed: Vec<Line>,
     written: Written<'p>,
+    /// Where the value is written: one place for services that extend each other.
+    place: Span,
+    /// It has no finding of its own here: its service extends the one that has.
+    is_along: bool,
+}
+
+fn span_of(document: &Document, entry: Entry) -> Span {
+    match entry {
+        Entry::Pair(key, value) => {
+            let (key, value) = (document.node(key).span, document.node(value).span);
+            Span { end: value.end.max(key.end), ..key }
+        }
+        Entry::Item(item) => document.node(item).span,
+    }
+}
+
+/// Where what a variable is comes from. Its name may be that of the service that another one extends.
+pub(super) fn place_of(variable: &EnvVar) -> Span {
+    variable.value.as_ref().map_or(variable.name.span, |value| value.span)
 }
 
 /// A line of `.env`, or of a file that stands for it.
@@ -49,7 +75,7 @@ pub(super) struct Line {
 
 /// A variable's place in the tree of its file.
 #[derive(Clone, Copy)]
-struct Written<'p> {
+pub(super) struct Written<'p> {
     document: &'p Document,
     service: NodeId,
     /// The key `environment` and its value.
@@ -79,7 +105,7 @@ pub(super) fn plan<'p>(
     let mut moves: Vec<Move<'_>> = Vec::new();
     let mut seen: HashSet<(&str, &str)> = HashSet::new();
     for finding in findings.iter().filter(|finding| RULES.contains(&finding.rule)) {
-        match movable(project, loaded, finding) {
+        match subject(project, finding).and_then(|subject| movable(project, loaded, finding, subject)) {
             // Several rules may be about one variable.
             Ok(one) => {
                 if seen.insert((&*one.service.name, one.variable)) {
@@ -89,6 +115,7 @@ pub(super) fn plan<'p>(
             Err(reason) => plan.refused.push(refuse(outcome, finding, reason)),
         }
     }
+    take_along(project, loaded, &mut moves, plan);
     // One that stays may need a line that another would take out.
     while let Some((at, reason)) = needed_line(project, loaded, &moves) {
         plan.refused.push(refuse(outcome, moves.remove(at).finding, reason));
@@ -99,12 +126,15 @@ pub(super) fn plan<'p>(
         return;
     }
     let names = names(project, &moves, changes);
+    let mut renamed: HashSet<Span> = HashSet::new();
     for (one, name) in moves.iter().zip(&names) {
         let written = &one.written;
         let file = project.sources().file(written.document.file());
         let edits = changes.edits.entry(file.path().to_owned()).or_default();
-        rename(file.text(), one, name, edits);
-        changes.grant(written.document, written.service, written.environment, name);
+        if renamed.insert(one.place) {
+            rename(file.text(), one, name, edits);
+        }
+        changes.grant(written.document, written.service, written.environment, Granted::plain(name));
     }
     let mut defined: HashSet<&str> = HashSet::new();
     for (one, name) in moves.iter().zip(&names) {
@@ -125,48 +155,99 @@ pub(super) fn plan<'p>(
         fix.notes.extend(one.line.as_ref().and_then(|line| kept.get(line.variable.as_str())).cloned());
         fix.notes.extend(default_note(loaded, one));
         fix.notes.extend(made_note(project, name, &one.source));
-        plan.fixes.push(fix);
+        if !one.is_along {
+            plan.fixes.push(fix);
+        }
         plan.moved.push(Moved {
             service: one.service.name.to_string(),
             variable: one.variable.to_owned(),
-            variant: one.variant.clone(),
+            form: one.form.clone(),
             secret: name.clone(),
             in_env_file: false,
         });
     }
 }
 
-/// What a finding is about, if it can move; else why not.
-fn movable<'p>(project: &Project<'p>, loaded: &'p Loaded, finding: &'p Finding) -> Result<Move<'p>, String> {
+/// The variable that a finding is about, and its service.
+pub(super) fn subject<'p>(
+    project: &Project<'p>,
+    finding: &Finding,
+) -> Result<(&'p Service, &'p EnvVar), String> {
     let found = project.service_at(&finding.path).and_then(|(service, rest)| {
         let name = rest.strip_prefix("environment.")?;
-        let variable = service.environment.iter().find(|variable| &*variable.name.value == name)?;
-        Some((service, variable))
+        // An item of a list may be named by its number.
+        let is_it =
+            |variable: &&EnvVar| &*variable.name.value == name || place_of(variable).contains(finding.span);
+        Some((service, service.environment.iter().find(is_it)?))
     });
-    let Some((service, variable)) = found else {
-        return Err("it is no variable of `environment:`; put it into a secret's file by hand".to_owned());
-    };
+    found.ok_or_else(|| {
+        let is_argument = finding.path.contains(".build.args.");
+        if is_argument {
+            "it is an argument of the build; the fix of its ARG in the Dockerfile takes it along, where that can be done"
+        } else {
+            "it is no variable of `environment:`; put it into a secret's file by hand"
+        }
+        .to_owned()
+    })
+}
+
+/// What becomes of a variable that a finding is about, if it can move; else why not.
+fn movable<'p>(
+    project: &Project<'p>,
+    loaded: &'p Loaded,
+    finding: &'p Finding,
+    (service, variable): (&'p Service, &'p EnvVar),
+) -> Result<Move<'p>, String> {
     let name = &*variable.name.value;
-    let variant = variant(loaded, service, name)?;
-    if service.environment.iter().any(|other| *other.name.value == *variant) {
-        return Err(format!("{variant} is set already; remove one of the two"));
-    }
+    let form = form_of(loaded, service, name)?;
+    is_free(service, name, &form)?;
     has_place(project)?;
-    let shadowed = shadowed::lines(project, loaded, service, name, &variant)?;
+    let shadowed = shadowed::lines(project, loaded, service, name, &form.variable)?;
     if let Some(key) = container_uses(loaded, service, name) {
         return Err(format!(
             "its `{key}` reads {name} in the container, where it is not set any more; let that read the file first"
         ));
     }
-    let written = find(project, loaded, service, variable)?;
+    let written = find(project, loaded, variable)?;
     takes_grants(written.document, written.service)?;
     let (source, line) = source(project, variable)?;
+    if let Source::File(value) = &source
+        && is_block(&written)
+        && value.trim_end_matches('\n').len() + 1 == value.len()
+        && value.lines().count() == 1
+    {
+        return Err(
+            "its value ends with a line break, which programs take for a part of a password or not; write `|-` if it is none"
+                .to_owned(),
+        );
+    }
     let asks_for = asks_for(variable);
-    Ok(Move { finding, service, variable: name, variant, source, line, asks_for, shadowed, written })
+    Ok(Move {
+        finding,
+        service,
+        variable: name,
+        form,
+        source,
+        line,
+        asks_for,
+        shadowed,
+        written,
+        place: place_of(variable),
+        is_along: false,
+    })
 }
 
-/// The variable by which a service's image reads another from a file.
-pub(super) fn variant(loaded: &Loaded, service: &Service, name: &str) -> Result<String, String> {
+/// Whether a service does not set the variable that is to name a file.
+pub(super) fn is_free(service: &Service, name: &str, form: &FileForm) -> Result<(), String> {
+    let is_set = |other: &EnvVar| *other.name.value == *form.variable;
+    if form.variable != name && service.environment.iter().any(is_set) {
+        return Err(format!("{} is set already; remove one of the two", form.variable));
+    }
+    Ok(())
+}
+
+/// How a service's image takes from a file what it else takes from a variable.
+pub(super) fn form_of(loaded: &Loaded, service: &Service, name: &str) -> Result<FileForm, String> {
     if service.build.is_some() {
         return Err(format!(
             "the image is built here, and whether it reads {name}_FILE is not known; if it does, set that and grant a secret by hand"
@@ -183,11 +264,51 @@ pub(super) fn variant(loaded: &Loaded, service: &Service, name: &str) -> Result<
             "`entrypoint` takes the place of the image's, which is what reads {name} from a file; if yours does, grant a secret by hand"
         ));
     }
-    images::file_variant(&image.value, name).ok_or_else(|| {
+    images::file_form(&image.value, name).ok_or_else(|| {
         format!(
-            "the image is not known to read {name} from a file; if it does, grant a secret and name its file by hand"
+            "the image is not known to read {name} from a file, or not in this version; if it does, grant a secret and name its file by hand"
         )
     })
+}
+
+/// What `extends` brings to several services of a file from one line moves from all of them, or from none.
+fn take_along<'p>(project: &Project<'p>, loaded: &'p Loaded, moves: &mut Vec<Move<'p>>, plan: &mut FixPlan) {
+    let mut at = 0;
+    while let Some(one) = moves.get(at) {
+        let (place, finding) = (one.place, one.finding);
+        let sharers = project.variables_at(place).iter().copied().filter(|(service, _)| {
+            let moves_itself = |own: &Move<'_>| own.place == place && own.service.name == service.name;
+            !moves.iter().any(moves_itself)
+        });
+        // Most are one service's alone.
+        let sharers: Vec<_> =
+            if project.variables_at(place).len() > 1 { sharers.collect() } else { Vec::new() };
+        let more: Result<Vec<Move<'p>>, String> = sharers
+            .into_iter()
+            .map(|(service, variable)| {
+                let along = movable(project, loaded, finding, (service, variable));
+                along.map(|along| Move { is_along: true, ..along }).map_err(|reason| {
+                    format!(
+                        "service {} has it from here by `extends`, where it has to stay: {reason}",
+                        service.name
+                    )
+                })
+            })
+            .collect();
+        match more {
+            Ok(more) => {
+                moves.extend(more);
+                at += 1;
+            }
+            Err(reason) => moves.retain(|one| {
+                let stays = one.place == place;
+                if stays && !one.is_along {
+                    plan.refused.push(refuse(project.outcome(), one.finding, reason.as_str()));
+                }
+                !stays
+            }),
+        }
+    }
 }
 
 /// The first of the moves that would take a line out of an env file which something else needs, and what that is.
@@ -283,7 +404,7 @@ pub(super) fn source(project: &Project<'_>, variable: &EnvVar) -> Result<(Source
 }
 
 /// Text without variables, its `$$` as `$`.
-fn literal(project: &Project<'_>, text: &str) -> Result<String, String> {
+pub(super) fn literal(project: &Project<'_>, text: &str) -> Result<String, String> {
     let pieces = template::parse(text)
         .map_err(|_| "its value is no valid template; write `$$` for each plain `$` first".to_owned())?;
     if pieces.iter().any(|piece| matches!(piece, Piece::Variable { .. })) {
@@ -296,13 +417,13 @@ fn literal(project: &Project<'_>, text: &str) -> Result<String, String> {
 }
 
 /// The variable in the tree of its file, reached without anchors, aliases and merge keys.
-fn find<'p>(
+pub(super) fn find<'p>(
     project: &Project<'p>,
     loaded: &Loaded,
-    service: &Service,
     variable: &EnvVar,
 ) -> Result<Written<'p>, String> {
-    let file = variable.name.span.file;
+    let place = place_of(variable);
+    let file = place.file;
     let named = loaded.ways.of(file);
     if !matches!(named, Some(crate::compose::Way::Named(_))) {
         let path = project.sources().file(file).path();
@@ -311,11 +432,16 @@ fn find<'p>(
     let inside = |outer: Span, inner: Span| outer.contains(inner);
     for document in project.documents().iter().filter(|document| document.file() == file) {
         let Some((_, services)) = child(document, document.root(), "services") else { continue };
-        let Some((_, own)) = child(document, services, &service.name) else { continue };
-        let Some(environment) = child(document, own, "environment") else { continue };
-        if !inside(document.node(environment.1).span, variable.name.span) {
-            continue;
-        }
+        let Kind::Mapping { entries: all, .. } = &document.node(services).kind else { continue };
+        // Its own service, or the one that it extends: they stand in the order of the text.
+        let after = all.partition_point(|(key, _)| document.node(*key).span.start <= place.start);
+        let found = after.checked_sub(1).and_then(|at| {
+            let (_, own) = all[at];
+            let environment = child(document, own, "environment")?;
+            let is_here = inside(document.node(environment.1).span, place);
+            is_here.then_some((own, environment))
+        });
+        let Some((own, environment)) = found else { continue };
         let anchored = [services, own, environment.1].iter().any(|id| document.node(*id).anchored);
         let entry = match &document.node(environment.1).kind {
             Kind::Mapping { entries, .. } => entries
@@ -326,11 +452,13 @@ fn find<'p>(
                 .map(|(key, value)| Entry::Pair(*key, *value)),
             Kind::Sequence { items, .. } => items
                 .iter()
-                .find(|item| inside(document.node(**item).span, variable.name.span))
+                .find(|item| inside(document.node(**item).span, place))
                 .map(|item| Entry::Item(*item)),
             _ => None,
         };
-        let Some(entry) = entry.filter(|_| !anchored) else { return Err(ELSEWHERE.to_owned()) };
+        let holds = |entry: &Entry| inside(span_of(document, *entry), place);
+        let entry = entry.filter(|_| !anchored).filter(holds);
+        let Some(entry) = entry else { return Err(ELSEWHERE.to_owned()) };
         let nodes = match entry {
             Entry::Pair(key, value) => vec![key, value],
             Entry::Item(item) => vec![item],
@@ -338,16 +466,42 @@ fn find<'p>(
         for node in nodes.iter().map(|id| document.node(*id)) {
             plain_enough(node)?;
         }
-        return Ok(Written { document, service: own, environment, entry });
+        let written = Written { document, service: own, environment, entry };
+        let text = project.sources().file(file).text();
+        let is_marked = match entry {
+            Entry::Pair(key, value) => block_mark(text, document, key, value).is_some(),
+            Entry::Item(_) => false,
+        };
+        if is_block(&written) && !is_marked {
+            return Err(
+                "its block has a comment at its mark, or is a list's; put it into a secret's file by hand"
+                    .to_owned(),
+            );
+        }
+        return Ok(written);
     }
     Err(ELSEWHERE.to_owned())
 }
 
+/// Whether a variable's value is written as a block of lines.
+fn is_block(written: &Written<'_>) -> bool {
+    let (Entry::Pair(_, value) | Entry::Item(value)) = written.entry;
+    matches!(scalar(written.document, value), Some((_, Style::Literal | Style::Folded)))
+}
+
+/// Where the mark of a block stands, `|-` or its like, with nothing but it on the line; `None` of other scalars.
+fn block_mark(text: &str, document: &Document, key: NodeId, value: NodeId) -> Option<usize> {
+    let Some((_, Style::Literal | Style::Folded)) = scalar(document, value) else { return None };
+    let (start, end) = (document.node(key).span.end as usize, document.node(value).span.start as usize);
+    let before = text.get(start..end)?;
+    let at = before.find(['|', '>'])?;
+    let is_mark = |c: char| "|>+-123456789".contains(c);
+    let alone = before[at..].lines().next()?.trim_end().chars().all(is_mark);
+    (alone && before[..at].trim() == ":").then_some(start + at)
+}
+
 fn plain_enough(node: &Node) -> Result<(), String> {
     match &node.kind {
-        Kind::Scalar { style: Style::Literal | Style::Folded, .. } => {
-            Err("its value is a block of several lines; put it into a secret's file by hand".to_owned())
-        }
         Kind::Scalar { .. } if node.anchored => Err(ELSEWHERE.to_owned()),
         Kind::Scalar { .. } if node.tag.is_some() => {
             Err("its value has a tag; take that off first".to_owned())
@@ -427,11 +581,7 @@ fn rename(text: &str, one: &Move<'_>, name: &str, edits: &mut Vec<Edit>) {
         let span = document.node(id).span;
         (span.start as usize, span.end as usize)
     };
-    let quoted = |id: NodeId, content: String| match scalar(document, id) {
-        Some((_, Style::Single)) => format!("'{content}'"),
-        Some((_, Style::Double)) => format!("\"{content}\""),
-        _ => content,
-    };
+    let quoted = |id, content| quoted_as(document, id, content);
     let is_json = is_json(document);
     // A number or nothing at all is replaced by text, which JSON wants in quotes.
     let value_quoted = |id: NodeId, content: String| match scalar(document, id) {
@@ -439,20 +589,49 @@ fn rename(text: &str, one: &Move<'_>, name: &str, edits: &mut Vec<Edit>) {
         _ if is_json => format!("\"{content}\""),
         _ => content,
     };
-    let target = format!("/run/secrets/{name}");
+    let (variant, target) = (&one.form.variable, one.form.value(name));
     match one.written.entry {
         Entry::Pair(key, value) => {
             let ((key_start, key_end), (start, end)) = (range(key), range(value));
-            edits.push(Edit::replace(key_start, key_end, quoted(key, one.variant.clone())));
+            let start = block_mark(text, document, key, value).unwrap_or(start);
+            edits.push(Edit::replace(key_start, key_end, quoted(key, variant.clone())));
             // `K:` has no value to replace.
             let blank = if start == end && !text[..start].ends_with(' ') { " " } else { "" };
             edits.push(Edit::replace(start, end, format!("{blank}{}", value_quoted(value, target))));
         }
         Entry::Item(item) => {
             let (start, end) = range(item);
-            edits.push(Edit::replace(start, end, quoted(item, format!("{}={target}", one.variant))));
+            edits.push(Edit::replace(start, end, quoted(item, format!("{variant}={target}"))));
         }
     }
+}
+
+/// Text in the quotes that a scalar has.
+fn quoted_as(document: &Document, id: NodeId, content: String) -> String {
+    match scalar(document, id) {
+        Some((_, Style::Single)) => format!("'{content}'"),
+        Some((_, Style::Double)) => format!("\"{content}\""),
+        _ => content,
+    }
+}
+
+/// The file in which a variable is written, and the edit that gives it another name.
+pub(super) fn key_edit(
+    project: &Project<'_>,
+    written: &Written<'_>,
+    variable: &EnvVar,
+    name: &str,
+) -> Result<(String, Edit), String> {
+    let document = written.document;
+    let (span, text) = match written.entry {
+        Entry::Pair(key, _) => (document.node(key).span, quoted_as(document, key, name.to_owned())),
+        Entry::Item(_) if project.sources().slice(variable.name.span) != &*variable.name.value => {
+            return Err("its name is written with escapes; write it out first".to_owned());
+        }
+        Entry::Item(_) => (variable.name.span, name.to_owned()),
+    };
+    let path = project.sources().file(document.file()).path().to_owned();
+    Ok((path, Edit::replace(span.start as usize, span.end as usize, text)))
 }
 
 /// Takes values that moved out of `.env`, where nothing else uses them. What stays, and why, is given back: a sentence
@@ -501,7 +680,7 @@ pub(super) fn range_of(text: &str, line: &Line) -> Option<(usize, usize)> {
     let (start, end) = (line.span.start as usize, line.span.end as usize);
     text.get(start..end)?;
     let (start, end) = (edit::line_start(text, start), edit::line_end(text, end));
-    let assigns = text[start..end].trim_start_matches('\u{feff}').trim_start();
+    let assigns = text[start..end].trim_start();
     let assigns = assigns.strip_prefix("export ").unwrap_or(assigns).trim_start();
     let rest = assigns.strip_prefix(line.variable.as_str())?;
     rest.trim_start().starts_with(['=', ':']).then_some((start, end))
@@ -562,11 +741,14 @@ fn asked(raw: &str, pieces: &[Piece], wanted: &str) -> usize {
 
 fn describe(project: &Project<'_>, outcome: &Outcome, one: &Move<'_>, name: &str) -> Fix {
     let title = match &one.source {
-        Source::File(_) => {
-            format!("move the value of {} to secrets/{name}, and set {}", one.variable, one.variant)
+        Source::File(_) | Source::There(_) => {
+            format!("move the value of {} to secrets/{name}, and set {}", one.variable, one.form.variable)
         }
         Source::Variable(variable) => {
-            format!("grant {variable} as the secret {name}, and set {} for {}", one.variant, one.variable)
+            format!(
+                "grant {variable} as the secret {name}, and set {} for {}",
+                one.form.variable, one.variable
+            )
         }
     };
     let mut fix = Fix::new(outcome, one.finding, FixKind::Unsafe, title);

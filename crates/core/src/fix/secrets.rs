@@ -15,6 +15,8 @@ use crate::yaml::{Document, Kind, NodeId, Style};
 pub(super) enum Source {
     /// A file that is made from this.
     File(String),
+    /// A file that is there, as its path is to be written.
+    There(String),
     /// A variable that is set elsewhere.
     Variable(String),
 }
@@ -33,7 +35,41 @@ pub(super) struct Grants<'p> {
     /// The service, and the entry behind which `secrets:` is to stand.
     mapping: NodeId,
     behind: (NodeId, NodeId),
-    names: Vec<String>,
+    granted: Vec<Granted>,
+}
+
+/// A secret that is granted.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Granted {
+    pub(super) name: String,
+    /// Its path in the container, where that is not /run/secrets/NAME.
+    pub(super) target: Option<String>,
+}
+
+impl Granted {
+    /// At its usual place.
+    pub(super) fn plain(name: &str) -> Self {
+        Granted { name: name.to_owned(), target: None }
+    }
+
+    /// As an item of a list on lines of its own, without indentation.
+    fn lines(&self) -> Vec<String> {
+        match &self.target {
+            None => vec![format!("- {}", self.name)],
+            Some(target) => vec![format!("- source: {}", self.name), format!("  target: {target}")],
+        }
+    }
+
+    /// As an item of a list in brackets.
+    fn flow(&self, is_quoted: bool) -> String {
+        let word = |text: &str| quoted(text, is_quoted);
+        match &self.target {
+            None => word(&self.name),
+            Some(target) => {
+                format!("{{{}: {}, {}: {}}}", word("source"), word(&self.name), word("target"), word(target))
+            }
+        }
+    }
 }
 
 impl<'p> Changes<'p> {
@@ -43,20 +79,20 @@ impl<'p> Changes<'p> {
         document: &'p Document,
         mapping: NodeId,
         behind: (NodeId, NodeId),
-        name: &str,
+        granted: Granted,
     ) {
         let is_it =
             |known: &&mut Grants<'_>| known.mapping == mapping && known.document.file() == document.file();
         let known = match self.grants.iter_mut().find(is_it) {
             Some(known) => known,
             None => {
-                self.grants.push(Grants { document, mapping, behind, names: Vec::new() });
+                self.grants.push(Grants { document, mapping, behind, granted: Vec::new() });
                 let Some(last) = self.grants.last_mut() else { return };
                 last
             }
         };
-        if !known.names.iter().any(|known| known == name) {
-            known.names.push(name.to_owned());
+        if !known.granted.contains(&granted) {
+            known.granted.push(granted);
         }
     }
 }
@@ -194,7 +230,7 @@ pub(super) fn grant(
     document: &Document,
     mapping: NodeId,
     behind: (NodeId, NodeId),
-    names: &[&str],
+    granted: &[Granted],
     list_step: usize,
 ) -> Option<Edit> {
     let newline = edit::newline(text);
@@ -202,19 +238,20 @@ pub(super) fn grant(
         let node = document.node(secrets);
         let Kind::Sequence { items, flow } = &node.kind else { return None };
         let Some(last) = items.last() else {
-            let items = items_of(names, is_json(document));
+            let items = items_of(granted, is_json(document));
             return Some(Edit::insert(node.span.start as usize + 1, items));
         };
         let end = document.node(*last).span.end as usize;
         if *flow {
             let is_quoted = is_json(document) || matches!(scalar(document, *last), Some((_, Style::Double)));
-            return Some(Edit::insert(end, format!(", {}", items_of(names, is_quoted))));
+            return Some(Edit::insert(end, format!(", {}", items_of(granted, is_quoted))));
         }
         let start = document.node(*last).span.start as usize;
         let before = &text[edit::line_start(text, start)..start];
         let indent = before.find('-').filter(|dash| before[..*dash].trim().is_empty())?;
         let indent = &before[..indent];
-        let lines: Vec<String> = names.iter().map(|name| format!("{indent}- {name}")).collect();
+        let lines = granted.iter().flat_map(Granted::lines);
+        let lines: Vec<String> = lines.map(|line| format!("{indent}{line}")).collect();
         return Some(below(text, end, indent.len(), &lines, newline));
     }
     let service = document.node(mapping);
@@ -222,7 +259,7 @@ pub(super) fn grant(
         let (key, value) = entries.last()?;
         let end = document.node(*value).span.end.max(document.node(*key).span.end) as usize;
         let is_quoted = is_quoted_mapping(document, mapping);
-        let (key, items) = (quoted("secrets", is_quoted), items_of(names, is_quoted));
+        let (key, items) = (quoted("secrets", is_quoted), items_of(granted, is_quoted));
         return Some(Edit::insert(end, format!(", {key}: [{items}]")));
     }
     let (key, value) = behind;
@@ -230,13 +267,13 @@ pub(super) fn grant(
     let indent = " ".repeat(column);
     let items = " ".repeat(column + list_step);
     let mut lines = vec![format!("{indent}secrets:")];
-    lines.extend(names.iter().map(|name| format!("{items}- {name}")));
+    lines.extend(granted.iter().flat_map(Granted::lines).map(|line| format!("{items}{line}")));
     Some(below(text, document.node(value).span.end as usize, column, &lines, newline))
 }
 
 /// The items of a list in brackets.
-pub(super) fn items_of(names: &[&str], is_quoted: bool) -> String {
-    let items: Vec<String> = names.iter().map(|name| quoted(name, is_quoted)).collect();
+pub(super) fn items_of(granted: &[Granted], is_quoted: bool) -> String {
+    let items: Vec<String> = granted.iter().map(|one| one.flow(is_quoted)).collect();
     items.join(", ")
 }
 
@@ -251,8 +288,7 @@ pub(super) fn define(project: &Project<'_>, changes: &mut Changes<'_>) {
     for one in std::mem::take(&mut changes.grants) {
         let file = project.sources().file(one.document.file());
         let step = steps.entry(one.document.file()).or_insert_with(|| list_step(one.document, file.text()));
-        let names: Vec<&str> = one.names.iter().map(String::as_str).collect();
-        let edit = grant(file.text(), one.document, one.mapping, one.behind, &names, *step);
+        let edit = grant(file.text(), one.document, one.mapping, one.behind, &one.granted, *step);
         changes.edits.entry(file.path().to_owned()).or_default().extend(edit);
     }
     let mut documents: Vec<&Document> = Vec::new();
@@ -309,6 +345,7 @@ fn definition(document: &Document, text: &str, secrets: &[&NewSecret<'_>]) -> Ed
     let source_in = |one: &NewSecret<'_>, is_quoted: bool| {
         let (key, value) = match &one.source {
             Source::File(_) => ("file", format!("./secrets/{}", one.name)),
+            Source::There(path) => ("file", path.clone()),
             Source::Variable(variable) => ("environment", variable.clone()),
         };
         format!("{}: {}", quoted(key, is_quoted), quoted(&value, is_quoted))

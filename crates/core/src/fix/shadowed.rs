@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::builds::names_variable;
-use super::dollars::has_raw;
+use super::dollars::is_raw;
 use super::edit::Edit;
 use super::moved::{Line, range_of, used_beside};
 use super::secrets::is_outside;
@@ -106,7 +106,7 @@ pub(super) fn lines(
                 env.path
             ));
         }
-        if env.sets(variant).next().is_some() {
+        if variant != name && env.sets(variant).next().is_some() {
             return Err(format!("{} of `env_file:` sets {variant} already; remove one of the two", env.path));
         }
         let own = own_lines(project, loaded, env, name).map_err(|reason| {
@@ -132,7 +132,7 @@ fn own_lines(project: &Project<'_>, loaded: &Loaded, env: &EnvText, name: &str) 
     }
     let mut set = Environment::default();
     let parsed = dotenv::parse(env.file, &env.text, &Environment::default(), &mut set, Missing::Allow);
-    if parsed.is_err() || has_raw(&loaded.root) {
+    if parsed.is_err() || is_raw(project, &env.path) {
         return Err("that file cannot be read for certain as Compose reads it".to_owned());
     }
     if is_outside(project, &env.path) {

@@ -591,3 +591,271 @@ fn a_weak_value_is_said_to_be_weak_wherever_it_stands() {
         assert!(notes.iter().any(|note| note.contains("rotate it: the value is weak")), "{value}: {notes:?}");
     }
 }
+
+#[test]
+fn one_env_file_that_is_read_as_it_stands_does_not_keep_the_others() {
+    let compose = "services:\n  db:\n    image: postgres\n    env_file: db.env\n  raw:\n    image: redis\n    env_file: [{path: raw.env, format: raw}]\n";
+    let given = [("compose.yaml", compose), ("db.env", "POSTGRES_PASSWORD=x1y2z\n"), ("raw.env", "A=b\n")];
+    let (files, refused) = fixed(&given, "compose.yaml", &["env-file-secret"]);
+    assert_eq!(
+        (refused.len(), files["db.env"].as_str()),
+        (0, "POSTGRES_PASSWORD_FILE=/run/secrets/postgres_password\n")
+    );
+    let raw = compose.replace("path: raw.env", "path: db.env");
+    is_refused(
+        &[("compose.yaml", &raw), ("db.env", given[1].1)],
+        "compose.yaml",
+        "env-file-secret",
+        "format: raw",
+    );
+}
+
+#[test]
+fn nothing_is_called_left_that_goes() {
+    let env = [("compose.yaml", ASKING), (".env", "PW=x1y2z\nA=b\n")];
+    let (files, refused) = fixed(&env, "compose.yaml", &[]);
+    assert_eq!((files[".env"].as_str(), refused.as_slice()), ("A=b\n", &[][..]));
+    let given = "services: {a: {build: {context: ., args: {NPM_TOKEN: '${NPM_TOKEN}'}}}}\n";
+    let (_, refused) = fixed(&[("compose.yaml", given), ("Dockerfile", NODE)], "compose.yaml", &[]);
+    assert_eq!(refused, [""; 0]);
+}
+
+#[test]
+fn what_extends_brings_within_a_file_moves_from_all_services_or_from_none() {
+    let more = "  other:\n    extends: {service: db}\n    environment: {A: b}\n";
+    let text = format!("{DATABASE}{more}");
+    let (files, refused) = fixed(&[("compose.yaml", &text)], "compose.yaml", &["inline-password"]);
+    assert_eq!(refused, [""; 0]);
+    assert_eq!(
+        files["compose.yaml"].matches("_FILE: /run/secrets/postgres_password\n    secrets:\n").count(),
+        1
+    );
+    assert!(files["compose.yaml"].contains(more), "{}", files["compose.yaml"]);
+    let list = text.replace("POSTGRES_PASSWORD: q9zt41", "- POSTGRES_PASSWORD=q9zt41");
+    let (files, refused) = fixed(&[("compose.yaml", &list)], "compose.yaml", &["inline-password"]);
+    assert_eq!((refused.len(), files.contains_key("secrets/postgres_password")), (0, true));
+    let unknown = text.replace("{A: b}", "{A: b}\n    image: redis");
+    is_refused(
+        &[("compose.yaml", &unknown)],
+        "compose.yaml",
+        "inline-password",
+        "service other has it from here",
+    );
+    // It would be granted the other's secret, too.
+    let own = text.replace("{A: b}", "{POSTGRES_PASSWORD: z8t7q6}");
+    is_refused(&[("compose.yaml", &own)], "compose.yaml", "inline-password", "something else");
+}
+
+#[test]
+fn a_mode_of_a_config_is_written_in_base_8_too() {
+    let text = "services: {a: {image: x, configs: [{source: c, mode: 444}]}}\nconfigs: {c: {file: ./c}}\n";
+    assert_eq!(becomes("compose.yaml", text, "secret-mode-decimal"), text.replace("444", "0444"));
+}
+
+#[test]
+fn the_dockerfile_s_own_list_is_what_keeps_a_secret_out_of_the_image() {
+    let compose = "services: {a: {build: {context: ., dockerfile: web.Dockerfile}, secrets: [s]}}\nsecrets: {s: {file: ./s}}\n";
+    let mut given = vec![("compose.yaml", compose), ("web.Dockerfile", "FROM a\nCOPY . .\n"), ("s", "x")];
+    let rule = &["secret-file-in-context"];
+    assert_eq!(fixed(&given, "compose.yaml", rule).0[".dockerignore"], "s\n");
+    given.push(("web.Dockerfile.dockerignore", "target"));
+    let (files, refused) = fixed(&given, "compose.yaml", rule);
+    assert_eq!((files["web.Dockerfile.dockerignore"].as_str(), refused.len()), ("target\ns\n", 0));
+    assert!(!files.contains_key(".dockerignore"), "Docker does not read it");
+}
+
+#[test]
+fn a_run_keeps_a_variable_that_what_it_starts_may_look_for() {
+    let compose = "services: {a: {build: .}}\n";
+    let dockerfile = "FROM node\nARG NPM_TOKEN=q9Zt-41x\nRUN apt-get update && mkdir -p /x\nRUN npm ci\nRUN test \"$NPM_TOKEN\"\n";
+    let given = [("compose.yaml", compose), ("Dockerfile", dockerfile)];
+    let (files, refused) = fixed(&given, "compose.yaml", &["docker-arg-secret"]);
+    assert_eq!(refused, [""; 0]);
+    let mount = "--mount=type=secret,id=npm_token,env=NPM_TOKEN,required=true";
+    let after = format!(
+        "FROM node\nRUN apt-get update && mkdir -p /x\nRUN {mount} npm ci\nRUN {mount} test \"$NPM_TOKEN\"\n"
+    );
+    assert_eq!(files["Dockerfile"], after);
+    let child = "FROM node AS base\nARG NPM_TOKEN=q9Zt-41x\nRUN test $NPM_TOKEN\nFROM base\nRUN npm ci\n";
+    let given = [("compose.yaml", compose), ("Dockerfile", child)];
+    is_refused(&given, "compose.yaml", "docker-arg-secret", "built on its stage");
+}
+
+#[test]
+fn a_build_that_does_without_an_unset_variable_goes_on_doing_so() {
+    let compose = "services: {a: {build: {context: ., args: [NPM_TOKEN]}}}\n";
+    let dockerfile = "FROM node\nARG NPM_TOKEN\nRUN npm config set t $NPM_TOKEN\n";
+    let mut given = vec![("compose.yaml", compose), ("Dockerfile", dockerfile)];
+    is_refused(&given, "compose.yaml", "docker-arg-secret", "NPM_TOKEN is not set here");
+    given.push((".env", "NPM_TOKEN=x1y2z\n"));
+    let (files, _) = fixed(&given, "compose.yaml", &["docker-arg-secret"]);
+    assert!(
+        files["compose.yaml"].contains("npm_token: \n")
+            || files["compose.yaml"].contains("environment: NPM_TOKEN")
+    );
+}
+
+#[test]
+fn a_mark_at_the_top_of_a_file_outlives_its_first_line() {
+    let given = [("compose.yaml", ASKING), (".env", "\u{feff}PW=x1y2z\nA=b\n")];
+    let (files, _) = planned(&given, LintOptions::default(), ".env");
+    assert_eq!(files[".env"], "\u{feff}A=b\n");
+    let text = "\u{feff}secrets:\n  s: {file: ./s}\nservices: {a: {image: x}}\n";
+    assert_eq!(becomes("compose.yaml", text, "secret-unused"), "\u{feff}services: {a: {image: x}}\n");
+}
+
+#[test]
+fn a_path_in_a_password_s_place_gets_the_name_that_the_image_reads_paths_by() {
+    let rule = "path-in-plain-key";
+    let file = |entry: &str, more: &str| {
+        format!(
+            "services:\n  db:\n    image: postgres\n    environment:\n      {entry} # c\n    secrets: [pw{more}]\nsecrets: {{pw: {{file: ./pw}}, own: {{file: ./own}}}}\n"
+        )
+    };
+    for entry in [
+        "POSTGRES_PASSWORD: /run/secrets/pw",
+        "'POSTGRES_PASSWORD': \"/run/secrets/pw\"",
+        "- POSTGRES_PASSWORD=/run/secrets/pw",
+        "- \"POSTGRES_PASSWORD=/run/secrets/pw\"",
+    ] {
+        let text = file(entry, ", own");
+        assert_eq!(becomes("compose.yaml", &text, rule), text.replace("PASSWORD", "PASSWORD_FILE"));
+    }
+    let refused = |text: &str, why: &str| is_refused(&[("compose.yaml", text)], "compose.yaml", rule, why);
+    refused(&file("POSTGRES_PASSWORD: /run/secrets/own", ""), "grant it first");
+    let entry = "POSTGRES_PASSWORD: /run/secrets/pw";
+    refused(&file(entry, "").replace("image: postgres", "image: redis"), "not known to read");
+    refused(&file(&format!("{entry}\n      POSTGRES_PASSWORD_FILE: /x"), ""), "set already");
+    refused(&file(entry, "]\n    labels: ['$$POSTGRES_PASSWORD'"), "`labels` reads");
+}
+
+#[test]
+fn a_token_whose_variable_is_not_named_for_it_moves_as_a_password_does() {
+    let token = "rk_test_q8Wk2mZ0pLr7Xc4Vt9Bn3Hd6";
+    for entry in ["MB_DB_CONNECTION_URI: ", "- MB_DB_CONNECTION_URI="] {
+        let text = format!(
+            "services:\n  a:\n    image: metabase/metabase\n    environment:\n      {entry}{token}\n"
+        );
+        let (files, refused) = fixed(&[("compose.yaml", &text)], "compose.yaml", &["known-token"]);
+        assert_eq!(refused, [""; 0]);
+        assert_eq!(files["secrets/mb_db_connection_uri"], token);
+    }
+    let label = format!("services: {{a: {{image: x, labels: {{l: {token}}}}}}}\n");
+    is_refused(&[("compose.yaml", &label)], "compose.yaml", "known-token", "no variable of `environment:`");
+}
+
+#[test]
+fn an_image_that_wants_a_mark_before_the_path_keeps_its_variable() {
+    let text = "services:\n  a:\n    image: ghcr.io/goauthentik/server:2025.10\n    env_file: a.env\n    environment:\n      - AUTHENTIK_SECRET_KEY=x1y2z3\n      - 'AUTHENTIK_BOOTSTRAP_PASSWORD=q9zt41'\n";
+    let given = [("compose.yaml", text), ("a.env", "AUTHENTIK_EMAIL__PASSWORD=z8t7q6\n")];
+    let (files, refused) = fixed(&given, "compose.yaml", &["inline-password", "env-file-secret"]);
+    assert!(refused.len() == 1 && refused[0].contains("AUTHENTIK_BOOTSTRAP_PASSWORD"), "{refused:?}");
+    let after = &files["compose.yaml"];
+    assert!(after.contains("- AUTHENTIK_SECRET_KEY=file:///run/secrets/authentik_secret_key\n"), "{after}");
+    assert_eq!(files["a.env"], "AUTHENTIK_EMAIL__PASSWORD=file:///run/secrets/authentik_email__password\n");
+    assert_eq!(files["secrets/authentik_secret_key"], "x1y2z3");
+    let outside =
+        "services: {a: {image: ghcr.io/goauthentik/server, environment: {AUTHENTIK_SECRET_KEY: '${KEY}'}}}\n";
+    let after = becomes("compose.yaml", outside, "prefer-file-variant");
+    assert!(after.contains("'file:///run/secrets/authentik_secret_key'"), "{after}");
+}
+
+#[test]
+fn a_config_with_a_password_becomes_a_secret_at_the_same_path() {
+    let rule = "secret-in-config";
+    let text = "services:\n  a:\n    image: x\n    configs:\n      - plain\n      - source: my.conf\n        target: /etc/my.conf # c\nconfigs:\n  # the first\n  plain: {file: ./plain}\n  my.conf:\n    content: |\n      host: db # $$1\n      password: hunter2x\nvolumes: {}\n";
+    let after = "services:\n  a:\n    image: x\n    configs:\n      - plain\n    secrets:\n      - source: my_conf_config\n        target: /etc/my.conf\nconfigs:\n  # the first\n  plain: {file: ./plain}\nvolumes: {}\n\nsecrets:\n  my_conf_config:\n    file: ./secrets/my_conf_config\n";
+    let (files, refused) = fixed(&[("compose.yaml", text)], "compose.yaml", &[rule]);
+    assert_eq!((files["compose.yaml"].as_str(), refused.len()), (after, 0));
+    assert_eq!(files["secrets/my_conf_config"], "host: db # $1\npassword: hunter2x\n");
+    let flow = "services: {a: {image: x, configs: [c], secrets: [s]}}\nconfigs: {c: {environment: DB_PASSWORD}}\nsecrets: {s: {file: ./s}}\n";
+    assert_eq!(
+        becomes("compose.yaml", flow, rule),
+        "services: {a: {image: x, secrets: [s, {source: c_config, target: /c}]}}\nsecrets: {s: {file: ./s}, c_config: {environment: DB_PASSWORD}}\n"
+    );
+    let refused = |text: &str, why: &str| is_refused(&[("compose.yaml", text)], "compose.yaml", rule, why);
+    refused(
+        &text.replace("volumes: {}", "x: {a: &a 1}").replace("  my.conf:\n", "  my.conf: &c\n"),
+        "anchor",
+    );
+    refused(&text.replace("host: db", "host: ${DB}"), "comes from a variable");
+    refused(&text.replace("target: /etc/my.conf", "mode: 0440"), "an owner or a mode");
+    refused(
+        &format!("{text}  b:\n")
+            .replace("volumes: {}\n  b:\n", "")
+            .replace("services:\n", "services:\n  b: {image: x, configs: [my.conf]}\n"),
+        "not just one service",
+    );
+}
+
+#[test]
+fn a_file_that_a_build_copies_uses_and_removes_is_mounted_for_that_command() {
+    let rule = "docker-copy-secret";
+    let compose = "services:\n  a:\n    build: ./app\n";
+    let dockerfile = "FROM node\nRUN mkdir /x\n# for the clone\nCOPY id_rsa /root/.ssh/\nRUN git clone git@example.com:x \\\n    && rm -f /root/.ssh/id_rsa\nCOPY src /src\n";
+    let given = |dockerfile: &str| {
+        fixed(
+            &[("compose.yaml", compose), ("app/Dockerfile", dockerfile), ("app/id_rsa", "x")],
+            "compose.yaml",
+            &[rule],
+        )
+    };
+    let (files, refused) = given(dockerfile);
+    assert_eq!(refused, [""; 0]);
+    assert_eq!(
+        files["app/Dockerfile"],
+        "FROM node\nRUN mkdir /x\n# for the clone\nRUN --mount=type=secret,id=id_rsa,target=/root/.ssh/id_rsa,required=true git clone git@example.com:x\nCOPY src /src\n"
+    );
+    assert_eq!(
+        files["compose.yaml"],
+        "services:\n  a:\n    build:\n      context: ./app\n      secrets:\n        - id_rsa\n\nsecrets:\n  id_rsa:\n    file: ./app/id_rsa\n"
+    );
+    for (from, to, why) in [
+        (" \\\n    && rm -f /root/.ssh/id_rsa", "", "may need it later"),
+        ("RUN git", "RUN chmod 600 /root/.ssh/id_rsa && git", "the RUN changes"),
+        ("RUN mkdir /x", "USER node", "USER may need it"),
+        ("COPY src /src", "CMD cat /root/.ssh/id_rsa", "CMD may need it"),
+        ("COPY src /src", "FROM b\nCOPY id_rsa /y", "COPY may need it"),
+        ("COPY src /src", "COPY . /src", "secret-file-in-context"),
+        ("/root/.ssh/\n", ".ssh/id_rsa\n", "depends on others"),
+        ("COPY id_rsa", "COPY --chmod=600 id_rsa", "more than a plain COPY"),
+    ] {
+        let (files, refused) = given(&dockerfile.replace(from, to));
+        assert!(files.is_empty() && refused.iter().any(|reason| reason.contains(why)), "{why}: {refused:?}");
+    }
+}
+
+#[test]
+fn the_documentation_says_of_every_rule_what_its_fix_does() {
+    let (done, left) = include_str!("../../../../docs/fix.md").split_once("Rules without a fix").unwrap();
+    let rows = |text: &str| -> Vec<String> {
+        let first = |line: &str| line.strip_prefix("| ")?.split(" |").next().map(str::to_owned);
+        text.lines()
+            .filter_map(first)
+            .flat_map(|rules| rules.split(", ").map(str::to_owned).collect::<Vec<_>>())
+            .collect()
+    };
+    for rule in crate::rules::ALL {
+        let id = rule.id.to_owned();
+        assert_eq!(rows(done).contains(&id), rule.fix.is_some(), "{id}");
+        assert!(rule.fix.is_none() || !rows(left).contains(&id), "{id}");
+    }
+}
+
+#[test]
+fn a_key_of_several_lines_moves_with_all_of_its_bytes() {
+    let key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA==\n-----END PRIVATE KEY-----\n";
+    let block = key.replace('\n', "\n        ");
+    let text = format!(
+        "services:\n  a:\n    image: healthchecks/healthchecks\n    environment:\n      GITHUB_PRIVATE_KEY: |\n        {}\n      # next\n      A: b\n",
+        block.trim_end()
+    );
+    let (files, refused) =
+        fixed(&[("compose.yaml", &text)], "compose.yaml", &["private-key", "inline-password"]);
+    assert_eq!(refused, [""; 0]);
+    assert_eq!(files["secrets/github_private_key"], key);
+    let after = "environment:\n      GITHUB_PRIVATE_KEY_FILE: /run/secrets/github_private_key\n      # next\n      A: b\n    secrets:\n";
+    assert!(files["compose.yaml"].contains(after), "{}", files["compose.yaml"]);
+    let commented = text.replace("KEY: |", "KEY: | # why");
+    is_refused(&[("compose.yaml", &commented)], "compose.yaml", "private-key", "a comment at its mark");
+}

@@ -115,7 +115,7 @@ pub(super) fn remove(
     }
     let line = |at: &usize| {
         let first = edit::line_start(text, start(*at));
-        let before = text[first..start(*at)].trim_start_matches('\u{feff}').trim();
+        let before = text[first..start(*at)].trim();
         (before.is_empty() || before == "-").then(|| (first, edit::line_end(text, end(*at))))
     };
     let lines: Option<Vec<(usize, usize)>> = all.iter().map(line).collect();

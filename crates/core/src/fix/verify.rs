@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use super::shadowed::{self, EnvText};
-use super::{Built, FixPlan, Model, Moved, Project};
-use crate::compose::{Data, Map, MapEntry, Service, Value, same};
+use super::{Built, FixPlan, Model, Moved, Project, Reshaped};
+use crate::compose::{Data, Map, MapEntry, Service, Text, Value, same};
 use crate::dockerfile::{Dockerfile, Instruction, mount_option};
 use crate::files::{
     Answer, FileFacts, FileKind, FileSystem, GitState, ReadError, file_name, inside, join, parent,
@@ -103,10 +103,18 @@ impl FileSystem for Fixed<'_> {
     fn facts(&self, path: &str) -> Answer<FileFacts> {
         // One that is there as it would be made is judged as those that are made.
         if self.is_new(path) || self.made.contains(path) {
-            Answer::NotChecked("it is not made yet")
-        } else {
-            self.files.facts(path)
+            return Answer::NotChecked("it is not made yet");
         }
+        let mut facts = self.files.facts(path);
+        if let (Answer::Known(facts), Some(text)) = (&mut facts, self.changed(path)) {
+            *facts = FileFacts { owner: facts.owner, ..FileFacts::of_text(text) };
+        }
+        if let (Answer::Known(facts), Some(mode)) =
+            (&mut facts, self.plan.modes.iter().find(|mode| mode.path == path))
+        {
+            facts.owner = facts.owner.map(|owner| owner.with_mode(mode.after));
+        }
+        facts
     }
 
     fn home(&self) -> Option<String> {
@@ -150,9 +158,11 @@ pub(super) fn check(before: &Project<'_>, plan: &FixPlan, lint: &LintOptions) ->
             }
             let known = Known::of(&after.project);
             let unbuilt = plan.built.iter().find(|built| !is_built(&known, built));
+            let lost = plan.reshaped.iter().find(|one| !is_reshaped(&known, one));
             let unmoved = plan.moved.iter().find(|moved| !has_moved(&fixed, &known, moved));
             difference(&old, &new, &mut String::new())
                 .or_else(|| unbuilt.map(|built| format!("services.{}.build", built.service)))
+                .or_else(|| lost.map(|one| format!("services.{}.configs", one.service)))
                 .or_else(|| unmoved.map(|moved| format!("services.{}.environment", moved.service)))
         }
         (None, None) => None,
@@ -263,7 +273,15 @@ fn commands(dockerfile: &Dockerfile, plan: &FixPlan) -> Vec<String> {
             }));
             return (words.len() > 1).then_some(words);
         }
-        words.extend(instruction.texts().map(|text| text.text.trim().to_owned()));
+        if instruction.keyword == "COPY" && plan.copied.iter().any(|copied| copied.copy == *text) {
+            return None;
+        }
+        let without = |text: &str| {
+            let mut removals = plan.copied.iter().map(|copied| copied.removal.as_str());
+            let left = removals.find_map(|removal| text.trim().strip_suffix(removal));
+            left.unwrap_or_else(|| text.trim()).to_owned()
+        };
+        words.extend(instruction.texts().map(|text| without(&text.text)));
         Some(words)
     };
     dockerfile.instructions.iter().filter_map(command).map(|words| words.join("\0")).collect()
@@ -293,6 +311,18 @@ fn is_built(known: &Known<'_>, built: &Built) -> bool {
         && known.secrets.contains(built.secret.as_str())
 }
 
+/// Whether a service has as a secret, at the same path, what was a config.
+fn is_reshaped(known: &Known<'_>, one: &Reshaped) -> bool {
+    let Some(service) = known.services.get(one.service.as_str()) else { return false };
+    let arrives = |target: &Text| *target.value == *one.target;
+    let is_granted = service
+        .secrets
+        .iter()
+        .any(|grant| *grant.source.value == *one.secret && grant.target.as_ref().is_some_and(arrives));
+    let is_left = service.configs.iter().any(|grant| *grant.source.value == *one.config);
+    is_granted && !is_left && known.secrets.contains(one.secret.as_str())
+}
+
 /// Makes of texts what is written there, variables or not.
 fn take_literally(value: &mut Value, written: &[Span]) {
     match &mut value.data {
@@ -312,17 +342,17 @@ fn take_literally(value: &mut Value, written: &[Span]) {
 fn has_moved(files: &Fixed<'_>, known: &Known<'_>, moved: &Moved) -> bool {
     let Some(&service) = known.services.get(moved.service.as_str()) else { return false };
     let variable = |name: &str| service.environment.iter().find(|variable| *variable.name.value == *name);
-    let target = format!("/run/secrets/{}", moved.secret);
-    let names_it = variable(&moved.variant)
+    let names_it = variable(&moved.form.variable)
         .and_then(|variable| variable.value.as_ref())
-        .is_some_and(|value| *value.value == *target);
+        .is_some_and(|value| *value.value == moved.form.value(&moved.secret));
     let is_granted = service.secrets.iter().any(|grant| *grant.source.value == *moved.secret);
     // What an env file says is looked at by the rule.
-    let is_renamed = moved.in_env_file || (names_it && variable(&moved.variable).is_none());
+    let keeps_name = moved.form.variable == moved.variable;
+    let is_renamed = moved.in_env_file || (names_it && (keeps_name || variable(&moved.variable).is_none()));
     let env_texts = EnvText::all(files, [service]);
     let is_renamed = is_renamed
-        && !shadowed::is_set(&env_texts, &moved.variable)
-        && shadowed::is_set(&env_texts, &moved.variant) == moved.in_env_file
+        && (keeps_name || !shadowed::is_set(&env_texts, &moved.variable))
+        && shadowed::is_set(&env_texts, &moved.form.variable) == moved.in_env_file
         && shadowed::user(&env_texts, &moved.variable).is_none();
     is_renamed && is_granted && known.secrets.contains(moved.secret.as_str())
 }
@@ -334,16 +364,19 @@ fn take_out(root: &mut Value, plan: &FixPlan) {
         .iter()
         .map(|moved| moved.secret.as_str())
         .chain(plan.built.iter().map(|built| built.secret.as_str()))
+        .chain(plan.reshaped.iter().map(|one| one.secret.as_str()))
         .collect();
+    let is_config = |name: &str| plan.reshaped.iter().any(|one| one.config == name);
     if let Some(top) = root.as_map_mut() {
         if let Some(secrets) = top.get_mut("secrets").and_then(|entry| entry.value.as_map_mut()) {
             secrets.retain(|name, _| {
                 !defined.contains(name.as_ref()) && !plan.unused.iter().any(|unused| **unused == **name)
             });
         }
-        if top.get("secrets").is_some_and(|entry| entry.value.is_empty()) {
-            top.shift_remove("secrets");
+        if let Some(configs) = top.get_mut("configs").and_then(|entry| entry.value.as_map_mut()) {
+            configs.retain(|name, _| !is_config(name));
         }
+        without_empty(top, &["secrets", "configs"]);
     }
     let Some(services) = root.get_mut("services").and_then(Value::as_map_mut) else { return };
     let mut of_service: HashMap<&str, (Vec<&Moved>, Vec<&Built>)> = HashMap::new();
@@ -362,21 +395,39 @@ fn take_out(root: &mut Value, plan: &FixPlan) {
         }
         if let Some(environment) = service.get_mut("environment") {
             take_variables(&mut environment.value, |name| {
-                moved.iter().any(|moved| moved.variable == name || moved.variant == name)
+                moved.iter().any(|moved| moved.variable == name || moved.form.variable == name)
             });
         }
         if let Some(secrets) = service.get_mut("secrets").and_then(|entry| entry.value.as_seq_mut()) {
             secrets.retain(|item| {
-                !item.as_str().is_some_and(|name| moved.iter().any(|moved| moved.secret == name))
+                let name = granted(item);
+                let is_ours = moved.iter().any(|moved| moved.secret == name)
+                    || plan.reshaped.iter().any(|one| one.secret == name);
+                !is_ours
             });
-            for grant in secrets {
-                if let Some(grant) = grant.as_map_mut() {
-                    grant.shift_remove("mode");
-                }
+        }
+        if let Some(configs) = service.get_mut("configs").and_then(|entry| entry.value.as_seq_mut()) {
+            configs.retain(|item| !is_config(granted(item)));
+        }
+        for key in ["secrets", "configs"] {
+            let grants = service.get_mut(key).and_then(|entry| entry.value.as_seq_mut());
+            for grant in grants.into_iter().flatten().filter_map(Value::as_map_mut) {
+                grant.shift_remove("mode");
             }
         }
-        if service.get("secrets").is_some_and(|entry| entry.value.is_empty()) {
-            service.shift_remove("secrets");
+        without_empty(service, &["secrets", "configs"]);
+    }
+}
+
+/// The name of what an item of `secrets:` or `configs:` grants.
+fn granted(item: &Value) -> &str {
+    item.as_str().or_else(|| item.get("source")?.as_str()).unwrap_or_default()
+}
+
+fn without_empty(map: &mut Map, keys: &[&str]) {
+    for key in keys {
+        if map.get(*key).is_some_and(|entry| entry.value.is_empty()) {
+            map.shift_remove(*key);
         }
     }
 }
@@ -409,9 +460,5 @@ fn take_out_of_build(build: &mut Value, built: &[&Built]) {
         secrets
             .retain(|item| !item.as_str().is_some_and(|name| built.iter().any(|built| built.secret == name)));
     }
-    for key in ["args", "secrets"] {
-        if build.get(key).is_some_and(|entry| entry.value.is_empty()) {
-            build.shift_remove(key);
-        }
-    }
+    without_empty(build, &["args", "secrets"]);
 }

@@ -47,7 +47,7 @@ pub struct JsonFinding {
 }
 
 /// A place: lines and columns from 1, columns in Unicode scalar values, the end exclusive.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct JsonPlace {
     /// The file as given.
     pub file: String,

@@ -34,7 +34,7 @@ rule! {
     /// FROM alpine:3
     /// RUN --mount=type=ssh git clone git@example.com:app
     /// ```
-    DOCKER_COPY_SECRET = "docker-copy-secret", "a Dockerfile copies a file of secrets", Error, Regular, needs Files, Dockerfile check
+    DOCKER_COPY_SECRET = "docker-copy-secret", "a Dockerfile copies a file of secrets", Error, Regular, needs Files fix Unsafe, Dockerfile check
 }
 
 /// Files that hold credentials and nothing else.
@@ -101,7 +101,7 @@ fn check(context: &DockerfileContext<'_>, findings: &mut Findings) {
 }
 
 /// The sources of `COPY` and `ADD`: all words but the last, in both forms.
-pub(super) fn sources(instruction: &Instruction) -> Vec<Range<usize>> {
+pub(crate) fn sources(instruction: &Instruction) -> Vec<Range<usize>> {
     let text = &instruction.arguments.text;
     let mut words: Vec<Range<usize>> = if text.starts_with('[') {
         let quotes: Vec<usize> = text.match_indices('"').map(|(at, _)| at).collect();

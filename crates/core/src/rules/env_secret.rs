@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use super::prefer_file_variant::file_variant;
+use super::prefer_file_variant::file_form;
 use super::rule::rule;
 use super::{Confidence, Context, Finding, Findings};
 use crate::compose::EnvVar;
@@ -52,7 +52,7 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
         let mut variables = Vec::new();
         for variable in &service.environment {
             // What the image could read from a file is prefer-file-variant's to report.
-            if file_variant(service, variable).is_some() {
+            if file_form(service, variable).is_some() {
                 seen.push(variable.value.as_ref().map_or(variable.name.span, |value| value.span));
             } else {
                 variables.push((variable, path.clone()));

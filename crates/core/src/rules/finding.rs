@@ -59,6 +59,8 @@ pub struct Proposal {
     pub files: Vec<ProposedFile>,
     /// A file is to be made with a secret's value in it, which no report holds.
     pub makes_file: bool,
+    /// A file's mode is to change, which no edit of a text does.
+    pub sets_mode: bool,
 }
 
 /// What a fix changes in a file.

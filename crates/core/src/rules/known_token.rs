@@ -37,7 +37,7 @@ rule! {
     /// ```
     ///
     /// Where the format has a checksum it must be right; the examples of documentations are left alone.
-    KNOWN_TOKEN = "known-token", "a provider's token is written in the Compose file", Error, Regular, needs Text, Project check
+    KNOWN_TOKEN = "known-token", "a provider's token is written in the Compose file", Error, Regular, needs Text fix Unsafe, Project check
 }
 
 fn check(context: &Context<'_>, findings: &mut Findings) {

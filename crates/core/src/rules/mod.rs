@@ -104,7 +104,10 @@ pub static ALL: &[&Rule] = &[
     &ignore_unused::IGNORE_UNUSED,
 ];
 
+pub(crate) use docker_copy_secret::sources as copied_files;
 pub(crate) use ignore_unused::IGNORE_UNUSED;
+pub(crate) use secret_file_in_context::dockerignore_of;
+pub(crate) use secret_file_mode::{can_read, is_open};
 pub(crate) use told::Telling;
 pub(crate) use weak_password::is_tried_first;
 

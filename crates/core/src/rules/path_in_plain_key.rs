@@ -31,7 +31,7 @@ rule! {
     ///     environment:
     ///       POSTGRES_PASSWORD_FILE: /run/secrets/db_password
     /// ```
-    PATH_IN_PLAIN_KEY = "path-in-plain-key", "a password's variable holds a path", Info, Regular, needs Text, Project check
+    PATH_IN_PLAIN_KEY = "path-in-plain-key", "a password's variable holds a path", Info, Regular, needs Text fix Unsafe, Project check
 }
 
 fn check(context: &Context<'_>, findings: &mut Findings) {

@@ -2,7 +2,7 @@ use super::rule::rule;
 use super::{Context, Finding, Findings};
 use crate::compose::{EnvVar, Service};
 use crate::detect::{Literal, literal};
-use crate::images;
+use crate::images::{self, FileForm};
 
 rule! {
     /// # prefer-file-variant
@@ -43,26 +43,27 @@ rule! {
 fn check(context: &Context<'_>, findings: &mut Findings) {
     for service in &context.project.services {
         for variable in &service.environment {
-            let Some(file_variable) = file_variant(service, variable) else { continue };
+            let Some(form) = file_form(service, variable) else { continue };
+            let file = if form.mark.is_empty() { &*form.variable } else { "it from a file" };
             let name = &variable.name.value;
             let span = variable.value.as_ref().map_or(variable.name.span, |value| value.span);
             let path = format!("services.{}.environment.{name}", service.name);
             let message = format!(
-                "{name} goes through the environment, where `docker inspect` shows it; this image reads {file_variable} too"
+                "{name} goes through the environment, where `docker inspect` shows it; this image reads {file} too"
             );
             findings.push(
                 Finding::new(&PREFER_FILE_VARIANT, span, path, message)
                     .label("from the environment")
-                    .help(format!("grant a secret and set {file_variable}: /run/secrets/NAME"))
+                    .help(format!("grant a secret and set {}: {}", form.variable, form.value("NAME")))
                     .show(variable.name.span),
             );
         }
     }
 }
 
-/// The variable by which the service's image takes the same value from a file, for a value that comes from outside.
-/// A value that is written out is inline-password's to report.
-pub(super) fn file_variant(service: &Service, variable: &EnvVar) -> Option<String> {
+/// How the service's image takes the same value from a file, for a value that comes from outside. A value that is
+/// written out is inline-password's to report.
+pub(super) fn file_form(service: &Service, variable: &EnvVar) -> Option<FileForm> {
     let from_outside = variable
         .value
         .as_ref()
@@ -71,7 +72,7 @@ pub(super) fn file_variant(service: &Service, variable: &EnvVar) -> Option<Strin
     if !from_outside {
         return None;
     }
-    let found = images::file_variant(&service.image.as_ref()?.value, name)?;
+    let found = images::file_form(&service.image.as_ref()?.value, name)?;
     let continued =
         |other: &EnvVar| other.name.value.strip_prefix(name).is_some_and(|rest| rest.starts_with('_'));
     (!service.environment.iter().any(continued)).then_some(found)

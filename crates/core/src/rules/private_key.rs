@@ -36,7 +36,7 @@ rule! {
     /// ```
     ///
     /// Public keys and certificates are left alone.
-    PRIVATE_KEY = "private-key", "a private key is written in the Compose file", Error, Regular, needs Text, Project check
+    PRIVATE_KEY = "private-key", "a private key is written in the Compose file", Error, Regular, needs Text fix Unsafe, Project check
 }
 
 fn check(context: &Context<'_>, findings: &mut Findings) {

@@ -70,7 +70,7 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
                     message,
                 )
                 .label("in the build context")
-                .help(format!("add the line {inside} to {}", join(&read.context, ".dockerignore")))
+                .help(format!("add the line {inside} to {}", dockerignore_of(context.files, read)))
                 .related(copied, "copied here")
                 .show(file.span)
                 .show(copied),
@@ -80,11 +80,16 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
     }
 }
 
-/// Whether a .dockerignore keeps a path of the context out: the Dockerfile's own goes before the context's.
+/// Whether a .dockerignore keeps a path of the context out.
 pub(super) fn is_kept_out(files: &dyn FileSystem, read: &ReadDockerfile, inside: &str) -> bool {
-    let own = files.read(&format!("{}.dockerignore", read.path));
-    let text = own.or_else(|_| files.read(&join(&read.context, ".dockerignore")));
+    let text = files.read(&dockerignore_of(files, read));
     text.is_ok_and(|text| dockerignore::is_ignored(&text, inside))
+}
+
+/// The file that says what a build leaves out: the Dockerfile's own, if it is there, goes before the context's.
+pub(crate) fn dockerignore_of(files: &dyn FileSystem, read: &ReadDockerfile) -> String {
+    let own = format!("{}.dockerignore", read.path);
+    if files.read(&own).is_ok() { own } else { join(&read.context, ".dockerignore") }
 }
 
 /// The instruction that copies a path of the context.

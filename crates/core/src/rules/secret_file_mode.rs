@@ -42,7 +42,7 @@ rule! {
     ///
     /// A file below a directory that others cannot enter, as most home directories are, is open to nobody, whatever
     /// its own mode. A file that git tracks is secret-file-tracked's to report.
-    SECRET_FILE_MODE = "secret-file-mode", "a secret's file is open to others, or closed to its service", Warning, Regular, needs Files, Project check
+    SECRET_FILE_MODE = "secret-file-mode", "a secret's file is open to others, or closed to its service", Warning, Regular, needs Files fix Unsafe, Project check
 }
 
 fn check(context: &Context<'_>, findings: &mut Findings) {
@@ -70,7 +70,7 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
         };
         let mode = owner.mode & 0o777;
         let closed_to = context.users_of(name).find(|service| !can_read(service, owner));
-        if owner.open & 0o004 != 0 || (owner.open & 0o040 != 0 && owner.gid != owner.uid) {
+        if is_open(owner) {
             let who = if owner.open & 0o004 != 0 { "every user of this machine" } else { "its whole group" };
             let message = format!("the file of the secret `{name}` has mode 0{mode:o}: {who} can read it");
             let help = format!(
@@ -93,8 +93,13 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
     }
 }
 
+/// Whether others than its owner can read a file. A group of the owner's number is the owner's own.
+pub(crate) fn is_open(owner: FileOwner) -> bool {
+    owner.open & 0o004 != 0 || (owner.open & 0o040 != 0 && owner.gid != owner.uid)
+}
+
 /// Whether the service's user can read the file. What only the image can tell counts as yes.
-fn can_read(service: &Service, owner: FileOwner) -> bool {
+pub(crate) fn can_read(service: &Service, owner: FileOwner) -> bool {
     let Some(user) = &service.user else { return true };
     let (user, group) = user.value.split_once(':').unwrap_or((&user.value, ""));
     let Ok(uid) = user.parse::<u32>() else { return true };

@@ -44,7 +44,7 @@ rule! {
     ///   db_password:
     ///     file: ./secrets/db_password # .gitignore
     /// ```
-    SECRET_IN_CONFIG = "secret-in-config", "a config's content holds a secret", Error, Regular, needs Text, Project check
+    SECRET_IN_CONFIG = "secret-in-config", "a config's content holds a secret", Error, Regular, needs Text fix Unsafe, Project check
 }
 
 fn check(context: &Context<'_>, findings: &mut Findings) {

@@ -37,7 +37,7 @@ rule! {
     /// ```
     ///
     /// Keys, certificates, configurations and other large files are left alone: they are made of lines.
-    SECRET_TRAILING_NEWLINE = "secret-trailing-newline", "a secret's file ends with a line break", Info, Regular, needs Files, Project check
+    SECRET_TRAILING_NEWLINE = "secret-trailing-newline", "a secret's file ends with a line break", Info, Regular, needs Files fix Unsafe, Project check
 }
 
 /// Longer is no password.
