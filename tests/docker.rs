@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::print_stderr,
     reason = "tests"
 )]
@@ -1168,7 +1169,9 @@ fn costs(engine: &Engine) {
     let project = project(engine, &format!("user: \"0:0\"\nsecrets: [pw, {}]", names.join(", ")), "0000");
     let secrets: Vec<String> =
         names.iter().map(|name| format!("  {name}: {{file: ./secrets/{name}}}\n")).collect();
-    names.iter().for_each(|name| project.write(&format!("secrets/{name}"), "value"));
+    for name in &names {
+        project.write(&format!("secrets/{name}"), "value");
+    }
     project.write("compose.yaml", project.text("compose.yaml") + &secrets.concat());
     let timed = |run: &dyn Fn()| {
         let began = Instant::now();
@@ -1195,7 +1198,9 @@ fn costs(engine: &Engine) {
         })
         .collect();
     down(&project);
-    [&mut plain, &mut served, &mut seen].into_iter().for_each(|times| times.sort());
+    for times in [&mut plain, &mut served, &mut seen] {
+        times.sort();
+    }
     let (plain, served) = (plain[rounds / 2], served[rounds / 2]);
     if many {
         println!(

@@ -251,8 +251,6 @@ fn has_strace() -> bool {
     is_here
 }
 
-/// A kill between any two steps leaves a project that works, with the old password or the new file; nothing that
-/// git would take has the value; and it can be taken back, or done again, from there.
 /// A value that is on its way into a secret's file lies nowhere that git would take it from.
 #[test]
 fn a_kill_at_any_moment_of_rotate_leaves_the_old_value_or_the_new_one_and_none_for_git() {
@@ -309,15 +307,8 @@ fn a_kill_at_any_moment_of_rotate_leaves_the_old_value_or_the_new_one_and_none_f
     assert!(kills > 5 && left > 0, "{kills} kills, of which {left} left something");
 }
 
-fn has_strace() -> bool {
-    if Command::new("strace").arg("-V").output().is_ok_and(|output| output.status.success()) {
-        return true;
-    }
-    assert!(std::env::var_os("CI").is_none(), "strace is missing");
-    println!("not run: strace is not here; run `cargo xtask setup` as root");
-    false
-}
-
+/// A kill between any two steps leaves a project that works, with the old password or the new file; nothing that
+/// git would take has the value; and it can be taken back, or done again, from there.
 #[test]
 fn a_kill_at_any_moment_of_fix_and_undo_leaves_the_old_project_or_the_new_one() {
     if !has_strace() {
