@@ -407,3 +407,139 @@ fn a_walk_follows_a_link_to_a_file_and_says_which_directory_it_cannot_look_into(
     assert!(ran.stdout.contains("compose.yaml:1:53") && !ran.stdout.contains("canary"), "{}", ran.stdout);
     assert!(ran.stderr.contains("cannot be looked into"), "{}", ran.stderr);
 }
+
+fn report(ran: &rig::Ran) -> Vec<(String, u64, String)> {
+    let report: serde_json::Value =
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}{}", ran.stdout, ran.stderr));
+    let found = report["findings"].as_array().unwrap().iter().map(|finding| {
+        let text = |key: &str| finding[key].as_str().unwrap().to_owned();
+        (text("file"), finding["line"].as_u64().unwrap(), text("rule"))
+    });
+    found.collect()
+}
+
+#[test]
+fn a_comment_is_used_if_any_project_of_the_run_uses_it() {
+    let project = Project::new();
+    // Only the project that includes it leaves the secret to nobody.
+    let part = "services: {a: {image: x, secrets: [s]}}\nsecrets:\n  # cosec: ignore[secret-overshared] all of them need it\n  s: {environment: S}\n";
+    project.write("part/compose.yaml", part);
+    let whole = "include: [part/compose.yaml]\nservices:\n";
+    let services: String = (0..3).map(|at| format!("  b{at}: {{image: x, secrets: [s]}}\n")).collect();
+    project.write("compose.yaml", format!("{whole}{services}"));
+    let ran = project.cosec(&["lint", "--persona", "auditor", "--format", "json"]);
+    let unused = |ran: &rig::Ran| {
+        report(ran).into_iter().filter(|(.., rule)| rule == "ignore-unused").collect::<Vec<_>>()
+    };
+    assert_eq!(unused(&ran), [], "{}", ran.stdout);
+    let ran = project.cosec(&["lint", "part", "--persona", "auditor", "--format", "json"]);
+    assert_eq!(unused(&ran).len(), 1, "{}", ran.stdout);
+    // Two projects read it, and none needs the comment: it is reported, once.
+    let common = "services:\n  c:\n    image: x # cosec: ignore[inline-password] nothing\n";
+    project.write("common.yaml", common);
+    for name in ["x", "y"] {
+        let text = "services: {a: {extends: {file: ../common.yaml, service: c}}}\n";
+        project.write(&format!("{name}/compose.yaml"), text);
+    }
+    let ran = project.cosec(&["lint", "x", "y", "--format", "json"]);
+    assert_eq!(unused(&ran), [("common.yaml".into(), 3, "ignore-unused".into())], "{}", ran.stdout);
+}
+
+#[test]
+fn a_comment_for_what_was_not_looked_for_is_not_called_unused() {
+    let text = "services:\n  a:\n    # cosec: ignore[high-entropy] made up\n    environment: {X: q8Wk2mZ0pLr7Xc4Vt9Bn3Hd6}\n";
+    for (arguments, unused) in [(&[][..], 0), (&["--persona", "auditor"], 0)] {
+        let ran = lint(text, &[&["--format", "json"], arguments].concat());
+        assert_eq!(report(&ran).len(), unused, "{}", ran.stdout);
+    }
+    let broken = Project::new();
+    let comment = "services: {a: {image: x}} # cosec: ignore[secret-undefined] it is in the other file\n";
+    broken.write("compose.yaml", comment);
+    broken.write("app-compose.yaml", "include: [compose.yaml]\nservices: {b: 1}\n");
+    let ran = broken.cosec(&["lint", "--format", "json"]);
+    assert_eq!((ran.code, report(&ran)), (2, Vec::new()), "{}", ran.stdout);
+    broken.write("cosec.toml", "[lint.rules]\nignore-unused = 'off'\n");
+    broken.write("app-compose.yaml", "services: {}\n");
+    broken.cosec(&["lint"]).succeeds();
+}
+
+#[test]
+fn a_value_that_services_share_is_found_once_with_all_who_have_it() {
+    let text = "x-env: &env\n  DB_PASSWORD: Xk29sLq\nservices:\n  a:\n    image: x\n    environment: *env\n  b:\n    image: x\n    environment: *env\n  c:\n    image: x\n    environment:\n      <<: *env\n      Z: 1\n";
+    let ran = lint(text, &["--format", "json"]);
+    let log: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let [finding] = log["findings"].as_array().unwrap().as_slice() else { panic!("{}", ran.stdout) };
+    assert_eq!(finding["path"], "services.a.environment.DB_PASSWORD");
+    let related: Vec<(u64, &str)> = finding["related"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|related| (related["line"].as_u64().unwrap(), related["message"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        related,
+        [(9, "also services.b.environment.DB_PASSWORD"), (13, "also services.c.environment.DB_PASSWORD")]
+    );
+    assert!(lint(text, &[]).stdout.contains("1 error in 1 file"));
+}
+
+#[test]
+fn a_fingerprint_is_the_same_wherever_the_user_stands() {
+    let project = Project::new();
+    project.write("sub/compose.yaml", "services: {a: {environment: {DB_PASSWORD: Xk29sLq}}}\n");
+    let root = project.directory().to_owned();
+    let fingerprint = |from: &std::path::Path, path: &str| {
+        let mut command = project.command(&["lint", "--format", "json", path]);
+        let ran = rig::finish(command.current_dir(from));
+        let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        report["findings"][0]["fingerprint"].as_str().unwrap().to_owned()
+    };
+    let ways = |root: &std::path::Path| {
+        let above = root.parent().unwrap();
+        let name = root.file_name().unwrap().to_str().unwrap();
+        std::os::unix::fs::symlink(root, above.join(format!("{name}-link"))).unwrap();
+        [
+            fingerprint(root, "."),
+            fingerprint(root, "./sub/../sub"),
+            fingerprint(&root.join("sub"), "compose.yaml"),
+            fingerprint(&root.join("sub"), "../sub/compose.yaml"),
+            fingerprint(above, &format!("{name}/sub")),
+            fingerprint(above, &format!("{name}-link/sub")),
+            fingerprint(above, root.join("sub/compose.yaml").to_str().unwrap()),
+        ]
+    };
+    let in_repository = ways(&root);
+    assert!(in_repository.iter().all(|print| *print == in_repository[0]), "{in_repository:?}");
+    // Without a repository it is the project that counts: a copy elsewhere is the same.
+    let bare = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(bare.path().join("x/sub")).unwrap();
+    std::fs::copy(root.join("sub/compose.yaml"), bare.path().join("x/sub/compose.yaml")).unwrap();
+    let without = ways(&bare.path().join("x"));
+    assert!(without.iter().all(|print| *print == without[0]), "{without:?}");
+    assert_ne!(without[0], in_repository[0]);
+    // A baseline that is written at the root holds for who stands below it.
+    project.cosec(&["lint", "--write-baseline"]).succeeds();
+    let mut command = project.command(&["lint", "--baseline", "../.cosec-baseline.json"]);
+    let ran = rig::finish(command.current_dir(root.join("sub")));
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn a_baseline_of_what_could_not_be_read_says_so_and_keeps_what_it_knew() {
+    let project = Project::new();
+    let text = "services: {a: {environment: {DB_PASSWORD: Xk29sLq}}}\n";
+    project.write("a/compose.yaml", text);
+    project.write("b/compose.yaml", text);
+    let write = ["lint", "--write-baseline", "--baseline", "known.json"];
+    project.cosec(&write).succeeds();
+    let known = project.text("known.json");
+    project.write("b/compose.yaml", "services: [\n");
+    let ran = project.cosec(&write);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("b/compose.yaml") && ran.stderr.contains("wrote 1 finding to"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(project.text("known.json"), known, "what was found in it stays known");
+}

@@ -173,6 +173,13 @@ pub(crate) enum LintFormat {
     Junit,
 }
 
+impl LintFormat {
+    /// Whether findings are told from each other by fingerprints in it.
+    pub(crate) fn tells_fingerprints(self) -> bool {
+        matches!(self, LintFormat::Json | LintFormat::Sarif | LintFormat::Gitlab)
+    }
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Persona {
     Regular,

@@ -1,7 +1,7 @@
 //! Lints one Compose file, one file of variables or one Dockerfile, with all rules that are for it.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::compose::{Environment, LoadError, LoadRequest, Loaded, Project, dotenv, load};
@@ -9,7 +9,8 @@ use crate::dockerfile::{self, is_dockerfile};
 use crate::files::{
     Answer, FILE_NAMES, FileKind, FileSystem, GitState, OVERRIDE_NAMES, ReadError, file_name, join, parent,
 };
-use crate::ignore;
+use crate::ignore::{self, Comment};
+use crate::reach;
 use crate::rules::{
     self, Check, Context, DockerfileContext, EnvFileContext, Finding, Findings, NotChecked, Persona,
     ReadDockerfile, Rule, Severity, Telling,
@@ -58,11 +59,18 @@ impl LintOptions {
         self.directory.as_deref().unwrap_or_else(|| parent(path))
     }
 
-    fn runs(&self, rule: &Rule) -> bool {
+    pub(crate) fn runs(&self, rule: &Rule) -> bool {
         match self.levels.get(rule.id) {
             Some(Level::Off) => false,
             Some(Level::At(_)) => true,
             None => rule.persona <= self.persona,
+        }
+    }
+
+    /// Gives a finding the severity that settings want.
+    pub(crate) fn grade(&self, finding: &mut Finding) {
+        if let Some(Level::At(severity)) = self.levels.get(finding.rule) {
+            finding.severity = *severity;
         }
     }
 
@@ -88,6 +96,8 @@ pub struct Outcome {
     pub ignored: Vec<(Finding, String)>,
     /// What was found and a baseline knows already.
     pub known: Vec<Finding>,
+    /// The comments that ignore, as far as this project can judge them.
+    pub comments: Vec<Comment>,
     /// What could not be checked.
     pub not_checked: Vec<NotChecked>,
     /// Why the file could not be read as a project. Nothing was checked then.
@@ -101,6 +111,11 @@ impl Outcome {
             Some(error) => error.span.map(|span| self.sources.range(span)),
             None => None,
         }
+    }
+
+    /// Puts the findings in file order.
+    pub(crate) fn sort(&mut self) {
+        self.findings.sort_by_key(|finding| (finding.span.file, finding.span.start, finding.rule));
     }
 
     fn take(&mut self, findings: Findings) {
@@ -154,12 +169,11 @@ pub(crate) fn lint(files: &dyn FileSystem, path: &str, options: &LintOptions) ->
     }
     for finding in &mut outcome.findings {
         telling.finding(&outcome.sources, finding);
-        if let Some(Level::At(severity)) = options.levels.get(finding.rule) {
-            finding.severity = *severity;
-        }
+        options.grade(finding);
     }
-    outcome.findings.sort_by_key(|finding| (finding.span.file, finding.span.start, finding.rule));
-    ignore::apply(outcome);
+    outcome.sort();
+    reach::note(&outcome.documents, &mut outcome.findings);
+    ignore::apply(outcome, options);
     linted
 }
 
@@ -188,34 +202,6 @@ pub fn is_compose_file(path: &str) -> bool {
 /// Whether a file of a directory is linted by itself: a Compose file, or variables.
 pub fn is_linted(path: &str) -> bool {
     is_compose_file(path) || is_env_file(path)
-}
-
-/// Leaves each finding in the first outcome that has it, or the first that knows a fix: a file that others include,
-/// extend or override is seen from each of them, and may be mended from one of them only.
-pub fn once_each(outcomes: &mut [Outcome]) {
-    let key = |sources: &Sources, finding: &Finding| {
-        (
-            sources.file(finding.span.file).path().to_owned(),
-            finding.span.start,
-            finding.rule,
-            finding.path.clone(),
-        )
-    };
-    let mut mended: HashSet<_> = HashSet::new();
-    for outcome in &*outcomes {
-        let with_fix = outcome.findings.iter().filter(|finding| finding.fix.is_some());
-        mended.extend(with_fix.map(|finding| key(&outcome.sources, finding)));
-    }
-    let mut seen = HashSet::new();
-    for outcome in outcomes {
-        let sources = &outcome.sources;
-        let mut is_first = |finding: &Finding| {
-            let key = key(sources, finding);
-            (finding.fix.is_some() || !mended.contains(&key)) && seen.insert(key)
-        };
-        outcome.findings.retain(&mut is_first);
-        outcome.ignored.retain(|(finding, _)| is_first(finding));
-    }
 }
 
 fn check_env_file(

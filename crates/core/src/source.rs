@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::files::join;
+
 /// Which file of a [`Sources`] a span lies in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FileId(u32);
@@ -43,6 +45,7 @@ pub struct Position {
 /// One text with the path under which people know it.
 pub struct SourceFile {
     path: String,
+    identity: Option<Box<str>>,
     text: Arc<str>,
     line_starts: Vec<u32>,
 }
@@ -51,6 +54,12 @@ impl SourceFile {
     /// The path as given, for messages.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// What tells the file from others wherever the user stands ([`Sources::identify`]); as long as nobody has said
+    /// it, its clean path.
+    pub fn identity(&self) -> String {
+        self.identity.as_deref().map_or_else(|| join("", &self.path), str::to_owned)
     }
 
     /// The whole text. A byte order mark is kept, so that offsets fit the bytes on disk.
@@ -105,8 +114,15 @@ impl Sources {
         let line_starts = std::iter::once(0)
             .chain(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at as u32 + 1))
             .collect();
-        self.files.push(SourceFile { path: path.into(), text, line_starts });
+        self.files.push(SourceFile { path: path.into(), identity: None, text, line_starts });
         FileId(self.files.len() as u32 - 1)
+    }
+
+    /// Says what tells each file from others, from its path.
+    pub fn identify(&mut self, identity: impl Fn(&str) -> String) {
+        for file in &mut self.files {
+            file.identity = Some(identity(&file.path).into_boxed_str());
+        }
     }
 
     /// One file.

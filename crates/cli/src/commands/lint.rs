@@ -11,9 +11,10 @@ use cosec_core::baseline::{self, Baseline};
 use cosec_core::compose::LoadError;
 use cosec_core::files::MemoryFiles;
 use cosec_core::fix::{self, Detail};
-use cosec_core::lint::{LintOptions, Outcome, is_linted, lint_file, once_each};
+use cosec_core::lint::{LintOptions, Outcome, is_linted, lint_file};
 use cosec_core::report::{self, Colour, Report};
 use cosec_core::rules::{NotChecked, Severity};
+use cosec_core::settle::settle;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use ignore::{WalkBuilder, WalkState};
 
@@ -23,7 +24,7 @@ use crate::config::{self, Config};
 use crate::disk::Disk;
 use crate::failure::Failure;
 use crate::git::Git;
-use crate::project::shown_path;
+use crate::project::{colour, shown_path};
 
 /// Where a baseline is written if nothing says otherwise.
 const BASELINE: &str = ".cosec-baseline.json";
@@ -60,27 +61,29 @@ pub(crate) fn run(args: &LintArgs) -> Result<ExitCode, Failure> {
             places.join(", ")
         )));
     }
-    once_each(&mut outcomes);
-    let fail_on = args.fail_on.map(Into::into).or(config.settings.fail_on).unwrap_or(Severity::Warning);
+    settle(&mut outcomes);
     let baseline = args.baseline.clone().or_else(|| config.baseline());
+    if args.write_baseline || baseline.is_some() || args.format.tells_fingerprints() {
+        for outcome in &mut outcomes {
+            let project = Path::new(&outcome.path).parent().unwrap_or(Path::new("")).to_owned();
+            outcome.sources.identify(|path| git.identity(Path::new(path), &project));
+        }
+    }
+    let fail_on = args.fail_on.map(Into::into).or(config.settings.fail_on).unwrap_or(Severity::Warning);
     if args.write_baseline {
-        let path = baseline.unwrap_or_else(|| PathBuf::from(BASELINE));
-        let findings: usize = outcomes.iter().map(|outcome| outcome.findings.len()).sum();
-        // A part of a project is linted: what is known of the rest stays known.
-        let earlier = std::fs::read_to_string(&path).ok().and_then(|text| Baseline::read(&text).ok());
-        let mut others = earlier.map(|earlier| earlier.elsewhere(&outcomes)).unwrap_or_default();
-        let beside = path.parent().unwrap_or(Path::new(""));
-        others.retain(|entry| Path::new(entry.file()).exists() || beside.join(entry.file()).exists());
-        atomic::replace(&path, baseline::write(&outcomes, others).as_bytes(), atomic::SHARED)
-            .map_err(|error| Failure::Cannot(format!("cannot write {}: {error}", path.display())))?;
-        let shown = path.display();
-        anstream::eprintln!("wrote {findings} findings to {shown}");
-        if args.baseline.is_none() && config.baseline().is_none() {
+        let path = baseline.clone().unwrap_or_else(|| PathBuf::from(BASELINE));
+        write_baseline(&path, &outcomes, &git)?;
+        if baseline.is_none() {
+            let shown = path.display();
             anstream::eprintln!(
                 "to use it: --baseline {shown}, or in cosec.toml: [lint] baseline = \"{shown}\""
             );
         }
-        return Ok(ExitCode::SUCCESS);
+        return Ok(if outcomes.iter().all(|outcome| outcome.not_checked.is_empty()) {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(2)
+        });
     }
     if let Some(path) = baseline {
         apply_baseline(&path, &mut outcomes)?;
@@ -99,6 +102,30 @@ pub(crate) fn run(args: &LintArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::Cannot(format!("cannot write the report: {error}")));
     }
     Ok(exit_code(&outcomes, fail_on))
+}
+
+/// Writes what is known of what could be read, and says what could not be.
+fn write_baseline(path: &Path, outcomes: &[Outcome], git: &Git) -> Result<(), Failure> {
+    let findings: usize = outcomes.iter().map(|outcome| outcome.findings.len()).sum();
+    // A part of a project is linted: what is known of the rest stays known.
+    let earlier = std::fs::read_to_string(path).ok().and_then(|text| Baseline::read(&text).ok());
+    let mut others = earlier.map(|earlier| earlier.elsewhere(outcomes)).unwrap_or_default();
+    let beside = path.parent().unwrap_or(Path::new("")).to_owned();
+    let places = [git.root(&beside), Some(beside), Some(PathBuf::new())];
+    others.retain(|entry| places.iter().flatten().any(|place| place.join(entry.file()).exists()));
+    atomic::replace(path, baseline::write(outcomes, others).as_bytes(), atomic::SHARED)
+        .map_err(|error| Failure::Cannot(format!("cannot write {}: {error}", path.display())))?;
+    let mut notes = anstream::stderr().lock();
+    let told = outcomes.iter().try_for_each(|outcome| write_not_checked(&mut notes, outcome));
+    let gaps = outcomes.iter().filter(|outcome| !outcome.not_checked.is_empty()).count();
+    let left_out = match gaps {
+        0 => String::new(),
+        1 => "; what 1 file has that could not be checked is not among them".to_owned(),
+        gaps => format!("; what {gaps} files have that could not be checked is not among them"),
+    };
+    let word = if findings == 1 { "finding" } else { "findings" };
+    told.and_then(|()| writeln!(notes, "wrote {findings} {word} to {}{left_out}", path.display()))
+        .map_err(|error| Failure::Cannot(format!("cannot say what was not checked: {error}")))
 }
 
 fn apply_baseline(path: &Path, outcomes: &mut [Outcome]) -> Result<(), Failure> {
@@ -280,14 +307,7 @@ fn write_text(outcomes: &[Outcome]) -> std::io::Result<()> {
         for note in report::render_notes(outcome) {
             writeln!(out, "{note}\n")?;
         }
-        match &outcome.error {
-            Some(failure) => writeln!(notes, "{}\n", report::render_error(outcome, failure, colour))?,
-            None => {
-                for entry in &outcome.not_checked {
-                    writeln!(notes, "{}: {} was not checked: {}", outcome.path, entry.rule, entry.reason)?;
-                }
-            }
-        }
+        write_not_checked(&mut notes, outcome)?;
     }
     writeln!(out, "{}", report::summary(outcomes))?;
     if let Some(rule) =
@@ -296,6 +316,16 @@ fn write_text(outcomes: &[Outcome]) -> std::io::Result<()> {
         writeln!(out, "`cosec explain {rule}` says why and what to do instead")?;
     }
     Ok(())
+}
+
+/// Why a file could not be read, or what of it could not be checked.
+fn write_not_checked(notes: &mut impl Write, outcome: &Outcome) -> std::io::Result<()> {
+    if let Some(failure) = &outcome.error {
+        return writeln!(notes, "{}\n", report::render_error(outcome, failure, colour()));
+    }
+    outcome.not_checked.iter().try_for_each(|entry| {
+        writeln!(notes, "{}: {} was not checked: {}", outcome.path, entry.rule, entry.reason)
+    })
 }
 
 fn write_out(text: &str) -> std::io::Result<()> {

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::lint::Outcome;
-use crate::rules::{Confidence, Finding, FixKind, Severity};
+use crate::rules::{Confidence, Finding, FixKind, Related, Severity};
 use crate::source::{Sources, Span};
 
 /// The whole report.
@@ -21,7 +21,7 @@ pub struct Report {
 }
 
 /// A finding.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct JsonFinding {
     /// The rule's id.
     pub rule: &'static str,
@@ -62,7 +62,7 @@ pub struct JsonPlace {
 }
 
 /// Another place.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct JsonRelated {
     /// Where.
     #[serde(flatten)]
@@ -122,7 +122,7 @@ impl Report {
 /// The findings of one file, each with a fingerprint of its own.
 pub(super) fn json_findings(outcome: &Outcome) -> Vec<JsonFinding> {
     let mut findings: Vec<JsonFinding> =
-        outcome.findings.iter().map(|finding| json_finding(&outcome.sources, finding)).collect();
+        outcome.findings.iter().map(|finding| JsonFinding::of(&outcome.sources, finding)).collect();
     // The second finding of a rule at one path is told from the first by its number.
     let mut seen: HashMap<String, u32> = HashMap::new();
     for finding in &mut findings {
@@ -135,31 +135,34 @@ pub(super) fn json_findings(outcome: &Outcome) -> Vec<JsonFinding> {
     findings
 }
 
-pub(super) fn json_finding(sources: &Sources, finding: &Finding) -> JsonFinding {
-    JsonFinding {
-        rule: finding.rule,
-        severity: finding.severity,
-        confidence: finding.confidence,
-        message: finding.message.clone(),
-        place: JsonPlace::of(sources, finding.span),
-        path: finding.path.clone(),
-        related: finding
-            .related
-            .iter()
-            .map(|related| JsonRelated {
-                place: JsonPlace::of(sources, related.span),
-                message: related.message.clone(),
-            })
-            .collect(),
-        fix: finding.fix.as_ref().map(|proposal| proposal.kind),
-        help: finding.help.clone(),
-        fingerprint: fingerprint_of(sources, finding),
+impl JsonFinding {
+    /// A finding as it is reported.
+    pub fn of(sources: &Sources, finding: &Finding) -> Self {
+        JsonFinding {
+            rule: finding.rule,
+            severity: finding.severity,
+            confidence: finding.confidence,
+            message: finding.message.clone(),
+            place: JsonPlace::of(sources, finding.span),
+            path: finding.path.clone(),
+            related: finding.related.iter().map(|related| JsonRelated::of(sources, related)).collect(),
+            fix: finding.fix.as_ref().map(|proposal| proposal.kind),
+            help: finding.help.clone(),
+            fingerprint: fingerprint_of(sources, finding),
+        }
     }
 }
 
-/// The fingerprint of a finding as such. The place of an item in its list is left out: it moves.
+impl JsonRelated {
+    /// Another place as it is reported.
+    pub fn of(sources: &Sources, related: &Related) -> Self {
+        JsonRelated { place: JsonPlace::of(sources, related.span), message: related.message.clone() }
+    }
+}
+
+/// The fingerprint of a finding as such: of its rule, its path and what tells its file from others. The place of an item in its list is left out: it moves.
 pub fn fingerprint_of(sources: &Sources, finding: &Finding) -> String {
-    let file = crate::files::join("", sources.file(finding.span.file).path());
+    let file = sources.file(finding.span.file).identity();
     let is_index = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let parts: Vec<&str> =
         finding.path.split('.').map(|part| if is_index(part) { "#" } else { part }).collect();

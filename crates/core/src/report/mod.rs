@@ -8,7 +8,7 @@ mod sarif;
 mod text;
 
 pub use ci::{github, gitlab, junit};
-pub use json::{JsonFinding, JsonNotChecked, JsonPlace, Report, fingerprint_of};
+pub use json::{JsonFinding, JsonNotChecked, JsonPlace, JsonRelated, Report, fingerprint_of};
 pub use markdown::markdown;
 pub use mask::Excerpts;
 pub(crate) use mask::masked_change;

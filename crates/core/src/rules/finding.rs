@@ -98,6 +98,8 @@ pub struct Finding {
     pub span: Span,
     /// The place in the project: `services.db.environment.POSTGRES_PASSWORD`.
     pub path: String,
+    /// The alias by which the value is reached, where several findings are about one value.
+    pub reached: Option<Span>,
     /// Other places.
     pub related: Vec<Related>,
     /// What `cosec fix` would do; `None` where it can do nothing, or was not asked ([`crate::fix::lint_file`]).
@@ -118,6 +120,7 @@ impl Finding {
             help: String::new(),
             span,
             path: path.into(),
+            reached: None,
             related: Vec::new(),
             fix: None,
             shown: Vec::new(),
