@@ -543,3 +543,103 @@ fn a_baseline_of_what_could_not_be_read_says_so_and_keeps_what_it_knew() {
     );
     assert_eq!(project.text("known.json"), known, "what was found in it stays known");
 }
+
+#[test]
+fn standard_input_is_linted_as_a_file_that_lies_here() {
+    let project = Project::new();
+    let text = "services:\n  a:\n    image: x\n    build: .\n    env_file: [app.conf]\n    secrets: [s]\nsecrets: {s: {file: ./s.txt}}\n";
+    project.write("compose.yaml", text);
+    project.write("app.conf", "API_TOKEN=Xk29sLq\n");
+    project.write("Dockerfile", "FROM x\nARG NPM_TOKEN=Xk29sLq\n");
+    project.write("s.txt", "Xk29sLq");
+    let from_stdin = |text: &str, arguments: &[&str]| {
+        project.write("input", text);
+        let file = std::fs::File::open(project.path("input")).unwrap();
+        rig::finish(project.command(arguments).stdin(file))
+    };
+    for way in [&["lint", "-", "--format", "json"][..], &["-f", "-", "lint", "--format", "json"]] {
+        let ran = from_stdin(text, way);
+        let as_file = project.cosec(&["lint", "compose.yaml", "--format", "json"]);
+        assert_eq!(ran.code, as_file.code, "{}", ran.stderr);
+        let rules = |ran: &rig::Ran| report(ran).into_iter().map(|(.., rule)| rule).collect::<Vec<_>>();
+        assert_eq!(rules(&ran), rules(&as_file), "{}", ran.stdout);
+        assert!(rules(&ran).contains(&"env-file-secret".to_owned()), "{}", ran.stdout);
+        assert!(ran.stdout.contains("<stdin>"), "{}", ran.stdout);
+    }
+    // What cannot be read is listed.
+    project.write("app.conf", [0xff, 0xfe, b'\n']);
+    let ran = from_stdin(text, &["lint", "-"]);
+    assert_eq!(ran.code, 2, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("app.conf"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_dockerfile_inside_of_the_compose_file_is_linted_where_it_is_written() {
+    let value = canary();
+    let inline = format!(
+        "    build:\n      context: .\n      dockerfile_inline: |\n        FROM x\n        # a comment\n        ARG NPM_TOKEN={value}\n        RUN curl -u admin:{value} \\\n\n          http://x\n        ENV A=b \\\n          DB_PASSWORD={value}\n"
+    );
+    let quoted = format!(
+        "    build: {{context: ., dockerfile_inline: \"FROM x\\nENV A=\\\"é\\\" API_TOKEN={value}\\n\"}}\n"
+    );
+    let text = format!("services:\n  a:\n{inline}  b:\n{quoted}");
+    let ran = lint(&text, &["--format", "json"]);
+    let log: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let lines: Vec<Vec<char>> = text.lines().map(|line| line.chars().collect()).collect();
+    let found: Vec<(u64, &str, String)> = log["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| {
+            let number = |key: &str| finding[key].as_u64().unwrap() as usize;
+            let marked = &lines[number("line") - 1][number("column") - 1..number("end_column") - 1];
+            (number("line") as u64, finding["rule"].as_str().unwrap(), marked.iter().collect())
+        })
+        .collect();
+    let expected = [
+        (8, "docker-arg-secret", value.clone()),
+        (9, "docker-run-secret", value.clone()),
+        (13, "docker-env-secret", value.clone()),
+        (15, "docker-env-secret", value.clone()),
+    ];
+    assert_eq!(found, expected, "{}", ran.stdout);
+    let ran = lint(&text, &[]);
+    assert!(!ran.stdout.contains(&value), "{}", ran.stdout);
+    let project = Project::new();
+    project.write("compose.yaml", &text);
+    let ran = project.cosec(&["fix", "--unsafe", "--write"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(project.text("compose.yaml"), text, "{}", ran.stdout);
+}
+
+#[test]
+fn the_files_of_a_project_are_named_as_compose_names_them() {
+    let project = Project::new();
+    project.write("base.yaml", "services: {a: {image: x, secrets: [s]}}\n");
+    project.write("app.compose.yaml", "services: {a: {secrets: [t]}}\nsecrets: {s: {environment: S}}\n");
+    project.write("other/compose.yaml", "services: {a: {environment: {DB_PASSWORD: Xk29sLq}}}\n");
+    let undefined = |ran: &rig::Ran| {
+        let log: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        let found = log["findings"].as_array().unwrap();
+        let of = |rule: &str| found.iter().filter(|finding| finding["rule"] == *rule).count();
+        (of("secret-undefined"), of("inline-password"))
+    };
+    let files = ["-f", "base.yaml", "-f", "app.compose.yaml", "lint", "--format", "json"];
+    assert_eq!(undefined(&project.cosec(&files)), (1, 0), "only `t`, and nothing beside the project");
+    let mut command = project.command(&["lint", "--format", "json"]);
+    let ran = rig::finish(command.env("COMPOSE_FILE", "base.yaml:app.compose.yaml"));
+    assert_eq!(undefined(&ran), (1, 1), "what lies below is looked at, too: {}", ran.stdout);
+    project.write(".env", "COMPOSE_FILE=base.yaml:app.compose.yaml\n");
+    let ran = project.cosec(&["lint", "--format", "json"]);
+    assert_eq!(undefined(&ran), (1, 1), "{}", ran.stdout);
+    project.cosec(&["-f", "gone.yaml", "lint"]).fails(2, &["there is no gone.yaml"]);
+    project.cosec(&["-f", "base.yaml", "lint", "other"]).fails(2, &["-f names one project"]);
+    // Paths start from the directory that is named.
+    project.write(
+        "deploy/compose.yaml",
+        "services: {a: {image: x, secrets: [s]}}\nsecrets: {s: {file: s.txt}}\n",
+    );
+    project.write("s.txt", "Xk29sLq");
+    let ran = project.cosec(&["--project-directory", ".", "lint", "deploy/compose.yaml"]);
+    assert!(ran.stdout.contains("echo /s.txt >> .gitignore"), "{}", ran.stdout);
+}

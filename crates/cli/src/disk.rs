@@ -16,7 +16,10 @@ use crate::git::Git;
 /// Larger is no Compose file.
 const LARGEST: u64 = 64 << 20;
 
-/// The disk, with git's answers remembered. `-` is standard input.
+/// What standard input is called in reports.
+pub(crate) const STDIN: &str = "<stdin>";
+
+/// The disk, with git's answers remembered. `-` and [`STDIN`] are standard input.
 #[derive(Default)]
 pub(crate) struct Disk {
     input: OnceCell<Result<String, ReadError>>,
@@ -33,7 +36,7 @@ impl Disk {
 
 impl FileSystem for Disk {
     fn read(&self, path: &str) -> Result<String, ReadError> {
-        if path == "-" {
+        if path == "-" || path == STDIN {
             return self.input.get_or_init(|| text(&mut std::io::stdin())).clone();
         }
         read(Path::new(path))

@@ -236,6 +236,7 @@ fn check_dockerfile(
     outcome.dockerfiles.push(file);
     let read = ReadDockerfile {
         path: path.to_owned(),
+        inline: false,
         dockerfile: dockerfile::parse(file, outcome.sources.file(file).text()),
         // Without a project the context is most often where the file lies.
         context: parent(path).to_owned(),
@@ -316,6 +317,16 @@ fn read_dockerfiles(files: &dyn FileSystem, project: &Project, outcome: &mut Out
     let mut read: Vec<ReadDockerfile> = Vec::new();
     for (at, service) in project.services.iter().enumerate() {
         let Some(build) = &service.build else { continue };
+        if let Some(inline) = &build.inline {
+            read.push(ReadDockerfile {
+                dockerfile: dockerfile::parse_inline(&outcome.sources, inline),
+                path: format!("services.{}.build.dockerfile_inline", service.name),
+                inline: true,
+                context: build.context.as_ref().map_or_else(String::new, |context| context.value.to_string()),
+                services: vec![at],
+            });
+            continue;
+        }
         let Some(context) = build.local_context() else { continue };
         let Some(path) = build.dockerfile_path(context) else { continue };
         if let Some(known) = read.iter_mut().find(|known| known.path == path && known.context == context) {
@@ -329,6 +340,7 @@ fn read_dockerfiles(files: &dyn FileSystem, project: &Project, outcome: &mut Out
                 read.push(ReadDockerfile {
                     dockerfile: dockerfile::parse(file, outcome.sources.file(file).text()),
                     path,
+                    inline: false,
                     context: context.to_owned(),
                     services: vec![at],
                 });

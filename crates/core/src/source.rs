@@ -162,6 +162,41 @@ impl Sources {
         }
     }
 
+    /// Where each byte of a scalar's text is written, and its end, as offsets of the file; `None` where escapes or
+    /// folding hide it. As [`Sources::within`] for all of it at once.
+    pub fn offsets(&self, scalar: Span, text: &str) -> Option<Vec<usize>> {
+        let written = self.slice(scalar);
+        let first = scalar.start as usize;
+        let mut offsets: Vec<usize> = Vec::with_capacity(text.len() + 1);
+        if written.starts_with(['"', '\'']) || !text.contains('\n') {
+            let told = walk(written, text, |at, source| {
+                // The bytes of one character stand side by side.
+                while offsets.last().is_some() && offsets.len() < at {
+                    offsets.push(offsets[offsets.len() - 1] + 1);
+                }
+                offsets.push(first + source);
+                true
+            });
+            told?;
+        } else {
+            let mut lines = written.split_inclusive('\n');
+            let mut start = first;
+            for own in text.split_inclusive('\n') {
+                let line = lines.next()?;
+                let content = own.strip_suffix('\n').unwrap_or(own);
+                let whole = line.trim_end_matches(['\n', '\r']);
+                let indentation = whole.len().checked_sub(content.len()).unwrap_or_default();
+                if !content.is_empty() && !whole.ends_with(content) {
+                    return None;
+                }
+                offsets.extend((0..own.len()).map(|at| start + indentation + at));
+                start += line.len();
+            }
+            offsets.push(offsets.last().map_or(start, |last| last + 1));
+        }
+        (offsets.len() == text.len() + 1).then_some(offsets)
+    }
+
     /// First and last place of a span; the last is one past the end.
     pub fn range(&self, span: Span) -> (Position, Position) {
         let file = self.file(span.file);
@@ -184,9 +219,19 @@ fn line_align(written: &str, text: &str, offset: usize) -> Option<usize> {
     Some(start + indentation + column)
 }
 
-/// The offset in `written` at which the text at `offset` is written: walks both, passing over quotes,
-/// indentation, folded line breaks and escapes.
+/// The offset in `written` at which the text at `offset` is written.
 fn align(written: &str, text: &str, offset: usize) -> Option<usize> {
+    let mut found = None;
+    walk(written, text, |at, source| {
+        found = (at == offset).then_some(source);
+        at != offset
+    });
+    found
+}
+
+/// Tells for each character of the text, and for its end, at which offset it is written, until it is told to stop or
+/// cannot: walks both, passing over quotes, indentation, folded line breaks and escapes.
+fn walk(written: &str, text: &str, mut goes_on: impl FnMut(usize, usize) -> bool) -> Option<()> {
     let double = written.starts_with('"');
     let mut source = written.char_indices().peekable();
     if written.starts_with(['"', '\'']) {
@@ -199,10 +244,10 @@ fn align(written: &str, text: &str, offset: usize) -> Option<usize> {
             source.next();
         }
         line_start = false;
-        if at == offset {
-            return source.peek().map(|(at, _)| *at);
+        let (start, found) = source.next()?;
+        if !goes_on(at, start) {
+            return Some(());
         }
-        let (_, found) = source.next()?;
         if found == expected {
             if found == '\'' && !double && source.peek().is_some_and(|(_, next)| *next == '\'') {
                 source.next();
@@ -230,7 +275,8 @@ fn align(written: &str, text: &str, offset: usize) -> Option<usize> {
             return None;
         }
     }
-    (offset == text.len()).then(|| source.peek().map_or(written.len(), |(at, _)| *at))
+    goes_on(text.len(), source.peek().map_or(written.len(), |(at, _)| *at));
+    Some(())
 }
 
 /// A span that covers the whole of a file's first byte, for findings about a file as such.

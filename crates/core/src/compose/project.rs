@@ -80,7 +80,7 @@ pub struct Build {
     /// `secrets:`
     pub secrets: Vec<Grant>,
     /// `dockerfile_inline:` stands in place of a file.
-    pub inline: bool,
+    pub inline: Option<Text>,
 }
 
 /// A variable of `environment:` or `build.args:`, from `K: v` or `- K=v`.
@@ -150,7 +150,7 @@ impl Build {
         let context = self.context.as_ref()?;
         let remote =
             context.raw.contains("://") || context.raw.starts_with("git@") || context.raw.contains('$');
-        (!remote && !self.inline).then_some(&*context.value)
+        (!remote).then_some(&*context.value)
     }
 
     /// The Dockerfile, from where the user stands.
@@ -248,14 +248,14 @@ impl Reader<'_> {
                     dockerfile: None,
                     args: vec![],
                     secrets: vec![],
-                    inline: false,
+                    inline: None,
                 }),
                 Data::Map(build) => Some(Build {
                     context: self.text(build, "context")?,
                     dockerfile: self.text(build, "dockerfile")?,
                     args: self.variables(build, "args")?,
                     secrets: self.grants(build, "secrets")?,
-                    inline: build.contains_key("dockerfile_inline"),
+                    inline: build.get("dockerfile_inline").and_then(|entry| entry.value.to_text()),
                 }),
                 _ => return Err(wrong("build", "a path or a mapping", value)),
             },

@@ -118,6 +118,9 @@ fn movable<'p>(
     let loaded = project.loaded().filter(|_| !read.services.is_empty()).ok_or_else(|| {
         "no Compose file that builds with this Dockerfile was read; run `cosec fix` on that one".to_owned()
     })?;
+    if read.inline {
+        return Err("the Dockerfile is a part of the Compose file; mount a secret there by hand".to_owned());
+    }
     let instructions = &read.dockerfile.instructions;
     let declared: Vec<(usize, Assigned)> = instructions
         .iter()

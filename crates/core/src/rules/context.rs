@@ -37,8 +37,10 @@ pub struct Context<'a> {
 
 /// A Dockerfile and who builds with it.
 pub struct ReadDockerfile {
-    /// Its path, from where the user stands.
+    /// Its path, from where the user stands; of `dockerfile_inline:` the path in the project.
     pub path: String,
+    /// Whether it is written in the Compose file.
+    pub inline: bool,
     /// What it says.
     pub dockerfile: Dockerfile,
     /// The directory of the build context, from where the user stands.
