@@ -643,3 +643,29 @@ fn the_files_of_a_project_are_named_as_compose_names_them() {
     let ran = project.cosec(&["--project-directory", ".", "lint", "deploy/compose.yaml"]);
     assert!(ran.stdout.contains("echo /s.txt >> .gitignore"), "{}", ran.stdout);
 }
+
+#[test]
+fn what_rules_say_of_one_place_is_shown_once_and_where_it_is() {
+    let text = "services:\n  a:\n    image: x\n    environment: {TZ: Etc/UTC, DB_PASSWORD: postgres}\n";
+    let ran = lint(text, &[]);
+    insta::assert_snapshot!(ran.stdout, @"
+    error[inline-password]: the value of DB_PASSWORD is written in the file; everyone who can read the file has it
+     --> compose.yaml:4:45
+      |
+    4 |     environment: {TZ: ***, DB_PASSWORD: ***}
+      |                                         ^^^ a literal secret
+      |
+      = help: put it in a file that git ignores, grant that as a secret, and set DB_PASSWORD_FILE if the image reads it
+      = warning: the value of DB_PASSWORD is one of the passwords that are tried first [weak-password]
+      = help: make a random one, for example with `openssl rand -hex 24`, and keep it in a secret's file
+
+    1 error, 1 warning in 1 file
+    `cosec explain inline-password` says why and what to do instead
+    ");
+    // Information about another file is said of that one.
+    let project = Project::new();
+    project.write("compose.yaml", "include: [part.yaml]\nservices: {}\n");
+    project.write("part.yaml", "services: {a: {image: x, environment: {DB_PASSWORD: \"${PW}\"}}}\n");
+    let ran = project.cosec(&["lint"]).succeeds();
+    assert!(ran.stdout.contains("the environment: part.yaml line 1"), "{}", ran.stdout);
+}

@@ -28,6 +28,13 @@ pub struct Comment {
     complaint: Option<Box<Finding>>,
 }
 
+impl Comment {
+    /// The file that it is in.
+    pub(crate) fn file(&self) -> FileId {
+        self.span.file
+    }
+}
+
 /// What a comment that is meant for cosec starts with, blanks left out.
 const MARK: &str = "cosec:ignore";
 

@@ -1,7 +1,7 @@
 //! Lints one Compose file, one file of variables or one Dockerfile, with all rules that are for it.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::compose::{Environment, LoadError, LoadRequest, Loaded, Project, dotenv, load};
@@ -113,6 +113,25 @@ impl Outcome {
         }
     }
 
+    /// Gives back what no report needs: of many files it is most of the memory. `excerpts`: whether lines will be shown.
+    pub fn slim(&mut self, excerpts: bool) {
+        let is_shown = |finding: &Finding| finding.severity > Severity::Info;
+        let comments = !self.comments.is_empty();
+        if !excerpts || !(comments || self.error.is_some() || self.findings.iter().any(is_shown)) {
+            self.documents = Vec::new();
+        }
+        let ignored = self.ignored.iter().map(|(finding, _)| finding);
+        let spans = self.findings.iter().chain(ignored).flat_map(|finding| {
+            let related = finding.related.iter().map(|related| related.span);
+            related.chain([finding.span]).chain(finding.reached)
+        });
+        let error =
+            self.error.iter().flat_map(|error| error.span.into_iter().chain(error.related.map(|it| it.0)));
+        let files = spans.chain(error).map(|span| span.file).chain(self.comments.iter().map(Comment::file));
+        let needed: HashSet<FileId> = files.collect();
+        self.sources.forget_texts(|file| needed.contains(&file));
+    }
+
     /// Puts the findings in file order.
     pub(crate) fn sort(&mut self) {
         self.findings.sort_by_key(|finding| (finding.span.file, finding.span.start, finding.rule));
@@ -160,15 +179,16 @@ pub(crate) fn lint(files: &dyn FileSystem, path: &str, options: &LintOptions) ->
         outcome.not_checked.push(NotChecked { rule: "*", reason: error.to_string() });
         outcome.error = Some(error);
     }
-    let telling = Telling::of(&outcome.documents);
-    if let Some(error) = &mut outcome.error {
+    let Outcome { documents, sources, findings, error, not_checked, .. } = outcome;
+    let telling = Telling::of(documents);
+    if let Some(error) = error {
         error.message = telling.text(&error.message);
     }
-    for entry in &mut outcome.not_checked {
+    for entry in not_checked {
         entry.reason = telling.text(&entry.reason);
     }
-    for finding in &mut outcome.findings {
-        telling.finding(&outcome.sources, finding);
+    for finding in findings {
+        telling.finding(sources, finding);
         options.grade(finding);
     }
     outcome.sort();

@@ -125,6 +125,17 @@ impl Sources {
         }
     }
 
+    /// Gives the texts of files back that nobody asks for any more.
+    pub fn forget_texts(&mut self, is_needed: impl Fn(FileId) -> bool) {
+        for (at, file) in self.files.iter_mut().enumerate() {
+            if is_needed(FileId(at as u32)) {
+                file.line_starts.shrink_to_fit();
+            } else {
+                (file.text, file.line_starts) = ("".into(), vec![0]);
+            }
+        }
+    }
+
     /// One file.
     pub fn file(&self, id: FileId) -> &SourceFile {
         &self.files[id.0 as usize]

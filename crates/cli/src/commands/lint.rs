@@ -11,8 +11,8 @@ use cosec_core::baseline::{self, Baseline};
 use cosec_core::compose::LoadError;
 use cosec_core::fix::{self, Detail};
 use cosec_core::lint::{LintOptions, Outcome, is_linted, lint_file};
-use cosec_core::report::{self, Colour, Report};
-use cosec_core::rules::{NotChecked, Severity};
+use cosec_core::report::{self, Colour};
+use cosec_core::rules::{Finding, NotChecked, Severity};
 use cosec_core::settle::settle;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use ignore::{WalkBuilder, WalkState};
@@ -199,12 +199,13 @@ fn exit_code(outcomes: &[Outcome], fail_on: Severity) -> ExitCode {
 
 /// Lints a file; what can be fixed is looked for where the format says it.
 fn lint_path(disk: &Disk, path: &str, options: &LintOptions, format: LintFormat) -> Outcome {
-    let detail = match format {
-        LintFormat::Json => Detail::Kind,
-        LintFormat::Sarif => Detail::Changes,
-        _ => return lint_file(disk, path, options),
+    let mut outcome = match format {
+        LintFormat::Json => fix::lint_file(disk, path, options, Detail::Kind),
+        LintFormat::Sarif => fix::lint_file(disk, path, options, Detail::Changes),
+        _ => lint_file(disk, path, options),
     };
-    fix::lint_file(disk, path, options, detail)
+    outcome.slim(format == LintFormat::Text);
+    outcome
 }
 
 /// A walk through a directory.
@@ -327,12 +328,13 @@ fn write_text(outcomes: &[Outcome]) -> std::io::Result<()> {
     };
     for outcome in outcomes {
         // What is mere information takes a line in all, not an excerpt each.
-        let mut shown =
-            outcome.findings.iter().filter(|finding| finding.severity > Severity::Info).peekable();
-        if shown.peek().is_some() {
+        let shown: Vec<&Finding> =
+            outcome.findings.iter().filter(|finding| finding.severity > Severity::Info).collect();
+        if !shown.is_empty() {
             let excerpts = report::Excerpts::of(outcome);
-            for finding in shown {
-                writeln!(out, "{}\n", report::render_finding(&excerpts, finding, colour))?;
+            for place in shown.chunk_by(|one, other| one.span == other.span) {
+                let [first, others @ ..] = place else { continue };
+                writeln!(out, "{}\n", report::render_findings(&excerpts, first, others, colour))?;
             }
         }
         for note in report::render_notes(outcome) {
@@ -366,7 +368,7 @@ fn write_out(text: &str) -> std::io::Result<()> {
 fn write_json(outcomes: &[Outcome]) -> std::io::Result<()> {
     // What a terminal wants line by line, a pipe takes in large pieces.
     let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
-    serde_json::to_writer(&mut out, &Report::new(outcomes))?;
+    report::write_json(outcomes, &mut out)?;
     writeln!(out)?;
     out.flush()
 }

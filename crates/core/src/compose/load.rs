@@ -371,7 +371,13 @@ impl Loader<'_> {
         if let Some(parsed) = self.parsed.get(path) {
             return Ok(parsed.clone());
         }
-        let text = self.files.read(path).map_err(|error| LoadError::unreadable(path, &error))?;
+        let text = self.files.read(path).map_err(|error| match (way, &error) {
+            (Way::Included(_) | Way::Extended(_), ReadError::Missing) => {
+                let message = format!("there is no file {path}, which another one includes or extends");
+                LoadError { message: without_credentials(&message), span: None, related: None }
+            }
+            _ => LoadError::unreadable(path, &error),
+        })?;
         let file = self.add(path, text, way);
         let start = crate::source::file_start(file);
         if self.is_exact()

@@ -172,8 +172,8 @@ pub struct Token {
 
 /// Tokens of known providers in a text, JSON Web Tokens among them.
 pub fn tokens(text: &str) -> Vec<Token> {
-    // Shorter is no token of any provider.
-    if text.len() < 20 {
+    // No token of any provider is shorter, and none has blanks.
+    if !text.split_ascii_whitespace().any(|word| word.len() >= 20) {
         return Vec::new();
     }
     let Some(prefixes) = &*PREFIXES else { return Vec::new() };

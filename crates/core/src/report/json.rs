@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::lint::Outcome;
 use crate::rules::{Confidence, Finding, FixKind, Related, Severity};
@@ -109,14 +109,42 @@ impl Report {
         let mut report = Report { version: 1, findings: Vec::new(), not_checked: Vec::new() };
         for outcome in outcomes {
             report.findings.extend(json_findings(outcome));
-            report.not_checked.extend(outcome.not_checked.iter().map(|entry| JsonNotChecked {
-                file: outcome.path.clone(),
-                rule: entry.rule,
-                reason: entry.reason.clone(),
-            }));
+            report.not_checked.extend(json_not_checked(outcome));
         }
         report
     }
+}
+
+/// The report of several files, made as it is written: of many files it is large.
+#[derive(Serialize)]
+struct Written<'a> {
+    version: u32,
+    #[serde(serialize_with = "write_findings")]
+    findings: &'a [Outcome],
+    #[serde(serialize_with = "write_not_checked")]
+    not_checked: &'a [Outcome],
+}
+
+fn write_findings<S: Serializer>(outcomes: &[Outcome], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(outcomes.iter().flat_map(json_findings))
+}
+
+fn write_not_checked<S: Serializer>(outcomes: &[Outcome], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(outcomes.iter().flat_map(json_not_checked))
+}
+
+/// Writes what [`Report::new`] makes, without holding it.
+pub fn write_json(outcomes: &[Outcome], to: &mut impl std::io::Write) -> std::io::Result<()> {
+    let report = Written { version: 1, findings: outcomes, not_checked: outcomes };
+    Ok(serde_json::to_writer(to, &report)?)
+}
+
+fn json_not_checked(outcome: &Outcome) -> impl Iterator<Item = JsonNotChecked> + '_ {
+    outcome.not_checked.iter().map(|entry| JsonNotChecked {
+        file: outcome.path.clone(),
+        rule: entry.rule,
+        reason: entry.reason.clone(),
+    })
 }
 
 /// The findings of one file, each with a fingerprint of its own.
