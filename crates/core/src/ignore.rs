@@ -29,9 +29,9 @@ pub struct Comment {
 }
 
 impl Comment {
-    /// The file that it is in.
-    pub(crate) fn file(&self) -> FileId {
-        self.span.file
+    /// Where it is.
+    pub(crate) fn span(&self) -> Span {
+        self.span
     }
 }
 

@@ -1,7 +1,7 @@
 //! Lints one Compose file, one file of variables or one Dockerfile, with all rules that are for it.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::compose::{Environment, LoadError, LoadRequest, Loaded, Project, dotenv, load};
@@ -15,7 +15,7 @@ use crate::rules::{
     self, Check, Context, DockerfileContext, EnvFileContext, Finding, Findings, NotChecked, Persona,
     ReadDockerfile, Rule, Severity, Telling,
 };
-use crate::source::{FileId, Position, Sources};
+use crate::source::{FileId, Position, Sources, Span};
 use crate::yaml::Document;
 
 /// How to lint.
@@ -116,20 +116,23 @@ impl Outcome {
     /// Gives back what no report needs: of many files it is most of the memory. `excerpts`: whether lines will be shown.
     pub fn slim(&mut self, excerpts: bool) {
         let is_shown = |finding: &Finding| finding.severity > Severity::Info;
-        let comments = !self.comments.is_empty();
-        if !excerpts || !(comments || self.error.is_some() || self.findings.iter().any(is_shown)) {
+        let shows = self.error.is_some() || !self.comments.is_empty() || self.findings.iter().any(is_shown);
+        let excerpts = excerpts && shows;
+        if !excerpts {
             self.documents = Vec::new();
         }
         let ignored = self.ignored.iter().map(|(finding, _)| finding);
-        let spans = self.findings.iter().chain(ignored).flat_map(|finding| {
+        let of_findings = self.findings.iter().chain(ignored).flat_map(|finding| {
             let related = finding.related.iter().map(|related| related.span);
             related.chain([finding.span]).chain(finding.reached)
         });
-        let error =
-            self.error.iter().flat_map(|error| error.span.into_iter().chain(error.related.map(|it| it.0)));
-        let files = spans.chain(error).map(|span| span.file).chain(self.comments.iter().map(Comment::file));
-        let needed: HashSet<FileId> = files.collect();
-        self.sources.forget_texts(|file| needed.contains(&file));
+        let of_error = self.error.iter().flat_map(|error| {
+            let related = error.related.map(|(span, _)| span);
+            error.span.into_iter().chain(related)
+        });
+        let of_comments = self.comments.iter().map(Comment::span);
+        let spans: Vec<Span> = of_findings.chain(of_error).chain(of_comments).collect();
+        self.sources.keep_only(&spans, excerpts);
     }
 
     /// Puts the findings in file order.

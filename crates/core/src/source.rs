@@ -48,6 +48,8 @@ pub struct SourceFile {
     identity: Option<Box<str>>,
     text: Arc<str>,
     line_starts: Vec<u32>,
+    /// Places that are still asked for when the text is gone, by offset.
+    places: Box<[(u32, Position)]>,
 }
 
 impl SourceFile {
@@ -82,6 +84,9 @@ impl SourceFile {
 
     /// The place of a byte offset.
     pub fn position(&self, offset: u32) -> Position {
+        if let Ok(known) = self.places.binary_search_by_key(&offset, |(offset, _)| *offset) {
+            return self.places[known].1;
+        }
         let offset = offset.min(self.text.len() as u32);
         let line = self.line_index(offset);
         let start = self.line_starts[line] as usize;
@@ -114,7 +119,13 @@ impl Sources {
         let line_starts = std::iter::once(0)
             .chain(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at as u32 + 1))
             .collect();
-        self.files.push(SourceFile { path: path.into(), identity: None, text, line_starts });
+        self.files.push(SourceFile {
+            path: path.into(),
+            identity: None,
+            text,
+            line_starts,
+            places: Box::default(),
+        });
         FileId(self.files.len() as u32 - 1)
     }
 
@@ -125,14 +136,19 @@ impl Sources {
         }
     }
 
-    /// Gives the texts of files back that nobody asks for any more.
-    pub fn forget_texts(&mut self, is_needed: impl Fn(FileId) -> bool) {
+    /// Gives back the texts that nobody asks for any more: of the files that `spans` lie in they stay if `texts` says
+    /// so, else the places of the spans.
+    pub fn keep_only(&mut self, spans: &[Span], texts: bool) {
         for (at, file) in self.files.iter_mut().enumerate() {
-            if is_needed(FileId(at as u32)) {
-                file.line_starts.shrink_to_fit();
-            } else {
-                (file.text, file.line_starts) = ("".into(), vec![0]);
+            let own = spans.iter().filter(|span| span.file == FileId(at as u32));
+            let mut offsets: Vec<u32> = own.flat_map(|span| [span.start, span.end]).collect();
+            if texts && !offsets.is_empty() {
+                continue;
             }
+            offsets.sort_unstable();
+            offsets.dedup();
+            file.places = offsets.into_iter().map(|offset| (offset, file.position(offset))).collect();
+            (file.text, file.line_starts) = ("".into(), vec![0]);
         }
     }
 

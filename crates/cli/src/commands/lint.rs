@@ -30,6 +30,8 @@ const BASELINE: &str = ".cosec-baseline.json";
 
 pub(crate) fn run(project: &ProjectArgs, args: &LintArgs) -> Result<ExitCode, Failure> {
     let (chain, paths) = named(project, args)?;
+    // Of a baseline what could not be read is told as text, and nothing is fixed.
+    let format = if args.write_baseline { LintFormat::Text } else { args.format };
     let mut outcomes = Vec::new();
     let mut first = None;
     let git = Arc::new(Git::default());
@@ -42,14 +44,14 @@ pub(crate) fn run(project: &ProjectArgs, args: &LintArgs) -> Result<ExitCode, Fa
             ..own
         };
         if path.is_dir() {
-            let walk = Walk { format: args.format, excluded: excluded(&config)?, known: &chain, git: &git };
+            let walk = Walk { format, excluded: excluded(&config)?, known: &chain, git: &git };
             outcomes.extend(walk.lint(path, &options));
         } else {
             options.directory = project.project_directory.as_deref().map(shown_path);
             if outcomes.is_empty() {
                 options.files = chain.iter().map(|file| name_of(file)).collect();
             }
-            outcomes.push(lint_path(&Disk::asking(&git), &name_of(path), &options, args.format));
+            outcomes.push(lint_path(&Disk::asking(&git), &name_of(path), &options, format));
         }
         first.get_or_insert(config);
     }

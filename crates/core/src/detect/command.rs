@@ -24,7 +24,7 @@ fn given_in_command(raw: &str, wanted: impl Fn(&str) -> bool) -> Vec<Assignment>
     let shadow = without_variables(raw, true);
     let words = words(&shadow);
     let mut found = assigned(raw, &shadow, &wanted);
-    let mut program = "";
+    let (mut program, mut called) = ("", 0);
     // Where the simple command starts that a word belongs to.
     let mut start = 0;
     for (at, word) in words.iter().enumerate() {
@@ -34,9 +34,10 @@ fn given_in_command(raw: &str, wanted: impl Fn(&str) -> bool) -> Vec<Assignment>
         let text = &shadow[word.clone()];
         let name = text.rsplit('/').next().unwrap_or(text);
         if is_program(name) {
-            program = name;
+            (program, called) = (name, at);
         }
-        let line = Line { text: &shadow, words: &words[start..], at: at - start, program };
+        let line =
+            Line { text: &shadow, words: &words[start..], at: at - start, program, is_own: called >= start };
         found.extend(line.flag());
         found.extend(line.at_known_place(name));
     }
@@ -55,7 +56,8 @@ fn given_in_command(raw: &str, wanted: impl Fn(&str) -> bool) -> Vec<Assignment>
 /// Programs, and the short flag before a password; `…` at the end of a name stands for any ending. The password may
 /// stand in the flag's own word.
 const PASSWORD_FLAGS: &[(&str, &str)] = &[
-    ("7z…", "-p"),
+    ("7z", "-p"),
+    ("7za", "-p"),
     ("bcp", "-P"),
     ("cqlsh…", "-p"),
     ("cypher-shell", "-p"),
@@ -130,6 +132,9 @@ struct Line<'a> {
     at: usize,
     /// The program whose flags it may be one of.
     program: &'a str,
+    /// Whether the program is this command's, not an earlier one's: what looks like several commands may be one, with
+    /// a `;` in quotes.
+    is_own: bool,
 }
 
 impl Line<'_> {
@@ -188,10 +193,11 @@ impl Line<'_> {
             return Some(Assignment { name: word.start..word.start + 2, value: word.start + 2..word.end });
         }
         for (program, flag) in PASSWORD_FLAGS.iter().filter(|(program, _)| is_called(self.program, program)) {
-            if written == *flag && *program != "7z…" {
+            if written == *flag && !program.starts_with("7z") {
                 return given(next()?);
             }
-            if written.starts_with(flag) && written.len() > flag.len() && *program != "openssl" {
+            if self.is_own && written.starts_with(flag) && written.len() > flag.len() && *program != "openssl"
+            {
                 let value = word.start + flag.len();
                 return Some(Assignment { name: word.start..value, value: value..word.end });
             }
@@ -202,7 +208,7 @@ impl Line<'_> {
             if is_last && let Some(found) = next().and_then(|value| pair(value, *parted)) {
                 return Some(found);
             }
-            if written.starts_with(flag) && written.len() > flag.len() {
+            if self.is_own && written.starts_with(flag) && written.len() > flag.len() {
                 return pair(word.start + flag.len()..word.end, *parted);
             }
         }
@@ -377,6 +383,7 @@ mod tests {
             "git config set user.name x",
             "curl -X POST -u admin: http://x",
             "unzip -p x.zip",
+            "7z x a.7z; vswhere -latest -products x",
             "redis-server --requirepass $$PW",
             "redis-server --requirepass ${PW}",
             "mysqladmin ping -p$$MYSQL_PASSWORD",

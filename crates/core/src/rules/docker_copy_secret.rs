@@ -122,7 +122,9 @@ fn secrecy(context: &DockerfileContext<'_>, path: &str) -> Option<Severity> {
     if CREDENTIALS.contains(&name.as_str()) {
         return Some(Severity::Error);
     }
-    if is_example(path) || words.iter().any(|word| public.contains(word)) {
+    // Diffie-Hellman's parameters are known to all.
+    let is_group = |word: &&str| word.starts_with("ffdhe") || word.starts_with("dhparam") || *word == "dh";
+    if is_example(path) || words.iter().any(|word| public.contains(word) || is_group(word)) {
         return None;
     }
     let in_context = join(&context.read.context, path);

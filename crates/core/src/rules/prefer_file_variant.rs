@@ -53,7 +53,7 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
             findings.push(
                 Finding::new(&PREFER_FILE_VARIANT, span, path, message)
                     .label("from the environment")
-                    .help(format!("grant a secret and set {file_variable}: /run/secrets/NAME"))
+                    .help(format!("grant a secret and set {file_variable} to /run/secrets/NAME"))
                     .show(variable.name.span),
             );
         }
