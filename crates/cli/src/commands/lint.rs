@@ -358,9 +358,7 @@ fn write_not_checked(notes: &mut impl Write, outcome: &Outcome) -> std::io::Resu
     if let Some(failure) = &outcome.error {
         return writeln!(notes, "{}\n", report::render_error(outcome, failure, colour()));
     }
-    outcome.not_checked.iter().try_for_each(|entry| {
-        writeln!(notes, "{}: {} was not checked: {}", outcome.path, entry.rule, entry.reason)
-    })
+    outcome.not_checked.iter().try_for_each(|entry| writeln!(notes, "{}: {entry}", outcome.path))
 }
 
 fn write_out(text: &str) -> std::io::Result<()> {

@@ -44,7 +44,7 @@ pub fn sarif(outcomes: &[Outcome]) -> String {
             outcome.not_checked.iter().map(|entry| {
                 json!({
                     "level": "warning",
-                    "message": {"text": format!("{} was not checked: {}", entry.rule, entry.reason)},
+                    "message": {"text": entry.to_string()},
                     "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri(&outcome.path)}}}],
                 })
             })

@@ -171,3 +171,12 @@ pub struct NotChecked {
     /// Why.
     pub reason: String,
 }
+
+impl fmt::Display for NotChecked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.rule {
+            "*" => write!(f, "not all of it was checked: {}", self.reason),
+            rule => write!(f, "{rule} was not checked: {}", self.reason),
+        }
+    }
+}
