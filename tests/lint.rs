@@ -1,6 +1,6 @@
 //! `cosec lint` as its users meet it: what it prints, how it ends, what it never prints.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod rig;
 
@@ -425,8 +425,8 @@ fn a_comment_is_used_if_any_project_of_the_run_uses_it() {
     let part = "services: {a: {image: x, secrets: [s]}}\nsecrets:\n  # cosec: ignore[secret-overshared] all of them need it\n  s: {environment: S}\n";
     project.write("part/compose.yaml", part);
     let whole = "include: [part/compose.yaml]\nservices:\n";
-    let services: String = (0..3).map(|at| format!("  b{at}: {{image: x, secrets: [s]}}\n")).collect();
-    project.write("compose.yaml", format!("{whole}{services}"));
+    let services: Vec<String> = (0..3).map(|at| format!("  b{at}: {{image: x, secrets: [s]}}\n")).collect();
+    project.write("compose.yaml", format!("{whole}{}", services.concat()));
     let ran = project.cosec(&["lint", "--persona", "auditor", "--format", "json"]);
     let unused = |ran: &rig::Ran| {
         report(ran).into_iter().filter(|(.., rule)| rule == "ignore-unused").collect::<Vec<_>>()
@@ -487,7 +487,7 @@ fn a_value_that_services_share_is_found_once_with_all_who_have_it() {
 fn a_fingerprint_is_the_same_wherever_the_user_stands() {
     let project = Project::new();
     project.write("sub/compose.yaml", "services: {a: {environment: {DB_PASSWORD: Xk29sLq}}}\n");
-    let root = project.directory().to_owned();
+    let root = project.directory();
     let fingerprint = |from: &std::path::Path, path: &str| {
         let mut command = project.command(&["lint", "--format", "json", path]);
         let ran = rig::finish(command.current_dir(from));

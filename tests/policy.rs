@@ -461,8 +461,8 @@ const FORMS: &[(&str, &str)] = &[
         "secret-in-command",
         r#"develop: {watch: [{path: ., action: sync+exec, target: /x, exec: {command: "htpasswd -b /x u Xk29sLq"}}]}"#,
     ),
-    ("inline-password", r#"post_start: [{command: x, environment: [DB_PASSWORD=Xk29sLq]}]"#),
-    ("inline-password", r#"logging: {driver: splunk, options: {splunk-token: Xk29sLq}}"#),
+    ("inline-password", "post_start: [{command: x, environment: [DB_PASSWORD=Xk29sLq]}]"),
+    ("inline-password", "logging: {driver: splunk, options: {splunk-token: Xk29sLq}}"),
     ("inline-password", r#"environment: {AUTHORIZATION: "Bearer Xk29sLq"}"#),
     ("inline-password", "environment: {AES_KEY: Xk29sLq}"),
     ("inline-password", "provider: {type: x, options: {password: Xk29sLq}}"),
@@ -492,7 +492,8 @@ fn files_of_secrets_that_a_dockerfile_copies_are_known_by_what_is_in_them_or_by_
     }
     let copied =
         ["tls.pem", "open.pem", "ca-bundle.pem", "gone.pem", "credentials.json", "secrets.go", "secrets"];
-    let lines: String = copied.iter().map(|name| format!("COPY {name} /x/\n")).collect();
+    let lines: Vec<String> = copied.iter().map(|name| format!("COPY {name} /x/\n")).collect();
+    let lines = lines.concat();
     project.write("Dockerfile", format!("FROM x\n{lines}LABEL a.api-token=Xk29sLq b.token-count=3\n"));
     let ran = project.cosec(&["lint", "Dockerfile", "--format", "json"]);
     let report: Value = serde_json::from_str(&ran.stdout).unwrap();

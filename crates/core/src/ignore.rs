@@ -91,13 +91,13 @@ fn was_looked_for(outcome: &Outcome, options: &LintOptions, id: &str) -> bool {
 
 /// The comments that ignore nothing in any of the outcomes, each with the first outcome that has read it. What one
 /// project cannot tell is not held against a comment: a finding may come about only where files are merged.
-pub fn unused<'a>(outcomes: impl Iterator<Item = &'a Outcome> + Clone) -> Vec<(usize, Finding)> {
+pub fn unused(outcomes: &[&Outcome]) -> Vec<(usize, Finding)> {
     let place = |outcome: &Outcome, comment: &Comment| {
         (join("", outcome.sources.file(comment.span.file).path()), comment.span.start)
     };
     let comments = || {
-        let numbered = outcomes.clone().enumerate();
-        numbered.flat_map(|(at, outcome)| outcome.comments.iter().map(move |comment| (at, outcome, comment)))
+        let numbered = outcomes.iter().enumerate();
+        numbered.flat_map(|(at, outcome)| outcome.comments.iter().map(move |comment| (at, *outcome, comment)))
     };
     let without = comments().filter(|(.., comment)| comment.complaint.is_none());
     let mut left: HashSet<_> = without.map(|(_, outcome, comment)| place(outcome, comment)).collect();

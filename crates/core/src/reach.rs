@@ -11,7 +11,9 @@ use crate::yaml::{Document, Kind, NodeId};
 pub(crate) fn note(documents: &[Document], findings: &mut [Finding]) {
     let place = |finding: &Finding| (finding.rule, finding.span);
     let mut times: HashMap<_, u32> = HashMap::with_capacity(findings.len());
-    findings.iter().for_each(|finding| *times.entry(place(finding)).or_default() += 1);
+    for finding in &*findings {
+        *times.entry(place(finding)).or_default() += 1;
+    }
     if times.len() == findings.len() {
         return;
     }

@@ -33,12 +33,12 @@ fn key<'a>(outcome: &'a Outcome, finding: &'a Finding) -> Key<'a> {
 /// Keeps each finding in the first outcome that has it, or the first that knows a fix: a file that others include,
 /// extend or override is seen from each of them, and may be mended from one of them only. A value that several
 /// services have by an alias is one finding.
-pub fn settled<'a>(outcomes: impl Iterator<Item = &'a Outcome> + Clone) -> Settled {
+pub fn settled(outcomes: &[&Outcome]) -> Settled {
     let all = || {
-        let numbered = outcomes.clone().enumerate();
+        let numbered = outcomes.iter().enumerate();
         numbered.flat_map(|(at, outcome)| {
             let findings = outcome.findings.iter().enumerate();
-            findings.map(move |(number, finding)| ((at, number), outcome, finding))
+            findings.map(move |(number, finding)| ((at, number), *outcome, finding))
         })
     };
     let with_fix = all().filter(|(.., finding)| finding.fix.is_some());
@@ -68,7 +68,7 @@ pub fn settled<'a>(outcomes: impl Iterator<Item = &'a Outcome> + Clone) -> Settl
 
 /// Leaves in the outcomes what is reported of them.
 pub fn settle(outcomes: &mut [Outcome]) {
-    let Settled { kept, unused } = settled(outcomes.iter());
+    let Settled { kept, unused } = settled(&outcomes.iter().collect::<Vec<_>>());
     let mut found: Vec<Vec<Option<Finding>>> = outcomes
         .iter_mut()
         .map(|outcome| std::mem::take(&mut outcome.findings).into_iter().map(Some).collect())

@@ -212,7 +212,7 @@ impl Sources {
                 let line = lines.next()?;
                 let content = own.strip_suffix('\n').unwrap_or(own);
                 let whole = line.trim_end_matches(['\n', '\r']);
-                let indentation = whole.len().checked_sub(content.len()).unwrap_or_default();
+                let indentation = whole.len().saturating_sub(content.len());
                 if !content.is_empty() && !whole.ends_with(content) {
                     return None;
                 }

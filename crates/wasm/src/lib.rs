@@ -136,8 +136,9 @@ impl Workspace {
     pub fn lint(&mut self, fixes: bool) -> Result<String, String> {
         self.refresh(fixes);
         let there: HashSet<&str> = self.files.paths().collect();
-        let settled = settled(self.linted.values().map(|linted| &linted.outcome));
         let all: Vec<&Linted> = self.linted.values().collect();
+        let outcomes: Vec<&Outcome> = all.iter().map(|linted| &linted.outcome).collect();
+        let settled = settled(&outcomes);
         let mut answer = Answered {
             version: 1,
             findings: Vec::new(),
