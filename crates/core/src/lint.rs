@@ -1,7 +1,7 @@
 //! Lints one Compose file, one file of variables or one Dockerfile, with all rules that are for it.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::compose::{Environment, LoadError, LoadRequest, Loaded, Project, dotenv, load};
@@ -11,6 +11,7 @@ use crate::files::{
 };
 use crate::ignore::{self, Comment};
 use crate::reach;
+use crate::report::value_places;
 use crate::rules::{
     self, Check, Context, DockerfileContext, EnvFileContext, Finding, Findings, NotChecked, Persona,
     ReadDockerfile, Rule, Severity, Telling,
@@ -88,6 +89,8 @@ pub struct Outcome {
     pub sources: Sources,
     /// The syntax trees of the file, for masking.
     pub documents: Vec<Document>,
+    /// Where the values stand, for masking, of files whose trees were given back.
+    pub values: HashMap<FileId, Vec<Span>>,
     /// Which of the texts are Dockerfiles, for masking.
     pub dockerfiles: Vec<FileId>,
     /// What was found, in file order.
@@ -118,9 +121,6 @@ impl Outcome {
         let is_shown = |finding: &Finding| finding.severity > Severity::Info;
         let shows = self.error.is_some() || !self.comments.is_empty() || self.findings.iter().any(is_shown);
         let excerpts = excerpts && shows;
-        if !excerpts {
-            self.documents = Vec::new();
-        }
         let ignored = self.ignored.iter().map(|(finding, _)| finding);
         let of_findings = self.findings.iter().chain(ignored).flat_map(|finding| {
             let related = finding.related.iter().map(|related| related.span);
@@ -132,6 +132,11 @@ impl Outcome {
         });
         let of_comments = self.comments.iter().map(Comment::span);
         let spans: Vec<Span> = of_findings.chain(of_error).chain(of_comments).collect();
+        if excerpts {
+            self.values = value_places(self);
+            self.values.retain(|file, _| spans.iter().any(|span| span.file == *file));
+        }
+        self.documents = Vec::new();
         self.sources.keep_only(&spans, excerpts);
     }
 

@@ -220,8 +220,7 @@ fn count(outcome: &Outcome) -> HashMap<(&str, &str, &str), usize> {
     counts
 }
 
-/// A finding that was not there before. A value
-/// whose dollars are kept may be found as what it is.
+/// A finding that was not there before. A value whose dollars are kept may be found as what it is.
 fn brought<'o>(before: &Outcome, after: &'o Outcome, plan: &FixPlan) -> Option<&'o Finding> {
     // An item of a list has a number where rules for variables have the name.
     let parent = |path: &str| path.rsplit_once('.').map_or(String::new(), |(parent, _)| parent.to_owned());
