@@ -94,7 +94,7 @@ def score(kind, arguments):
     return re.search(r'precision (\S+) recall (\S+)', out).groups()
 
 print(f'{len(compose)} Compose files; least of {a.runs} runs or more (dclint: one).\n')
-print('| Tool | Compose: precision | recall | env files: precision | recall | seconds | × cosec | CPU seconds | peak MB |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |')
+print('| Tool | Compose: precision | recall | env files: precision | recall | seconds | CPU seconds | × CPU of cosec | peak MB |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |')
 own = None
 for name in tool:
     if not tool[name] or not shutil.which(tool[name]):
@@ -112,10 +112,10 @@ for name in tool:
         cells = [*score('compose', ['--findings', found]), *score('env', ['--findings', found])]
         if name == 'compose-lint': cells[2:] = ['does not read them', '']
     seconds, cpu, peak = timed(name)
-    own = own or seconds
+    own = own or cpu
     if name == 'cosec':
         fixes = measured([tool[name], 'lint', '--format', 'json', '.'], tree, a.runs)
-    print(f'| {name} | {" | ".join(cells)} | {seconds:.3f} | {seconds / own:.1f} | {cpu:.3f} | {peak:.0f} |', flush=True)
+    print(f'| {name} | {" | ".join(cells)} | {seconds:.3f} | {cpu:.3f} | {cpu / own:.1f} | {peak:.0f} |', flush=True)
 
 print(f'\ncosec with what can be fixed (`--format json`): {fixes[0]:.3f} s, {fixes[1]:.3f} CPU seconds.')
 print('\n| Files | seconds | CPU ms for each file | peak MB |\n| ---: | ---: | ---: | ---: |')
