@@ -1,6 +1,6 @@
 //! `cosec lint` as its users meet it: what it prints, how it ends, what it never prints.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod rig;
 
@@ -406,4 +406,266 @@ fn a_walk_follows_a_link_to_a_file_and_says_which_directory_it_cannot_look_into(
     assert_eq!(ran.code, 2, "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stdout.contains("compose.yaml:1:53") && !ran.stdout.contains("canary"), "{}", ran.stdout);
     assert!(ran.stderr.contains("cannot be looked into"), "{}", ran.stderr);
+}
+
+fn report(ran: &rig::Ran) -> Vec<(String, u64, String)> {
+    let report: serde_json::Value =
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}{}", ran.stdout, ran.stderr));
+    let found = report["findings"].as_array().unwrap().iter().map(|finding| {
+        let text = |key: &str| finding[key].as_str().unwrap().to_owned();
+        (text("file"), finding["line"].as_u64().unwrap(), text("rule"))
+    });
+    found.collect()
+}
+
+#[test]
+fn a_comment_is_used_if_any_project_of_the_run_uses_it() {
+    let project = Project::new();
+    // Only the project that includes it leaves the secret to nobody.
+    let part = "services: {a: {image: x, secrets: [s]}}\nsecrets:\n  # cosec: ignore[secret-overshared] all of them need it\n  s: {environment: S}\n";
+    project.write("part/compose.yaml", part);
+    let whole = "include: [part/compose.yaml]\nservices:\n";
+    let services: Vec<String> = (0..3).map(|at| format!("  b{at}: {{image: x, secrets: [s]}}\n")).collect();
+    project.write("compose.yaml", format!("{whole}{}", services.concat()));
+    let ran = project.cosec(&["lint", "--persona", "auditor", "--format", "json"]);
+    let unused = |ran: &rig::Ran| {
+        report(ran).into_iter().filter(|(.., rule)| rule == "ignore-unused").collect::<Vec<_>>()
+    };
+    assert_eq!(unused(&ran), [], "{}", ran.stdout);
+    let ran = project.cosec(&["lint", "part", "--persona", "auditor", "--format", "json"]);
+    assert_eq!(unused(&ran).len(), 1, "{}", ran.stdout);
+    // Two projects read it, and none needs the comment: it is reported, once.
+    let common = "services:\n  c:\n    image: x # cosec: ignore[inline-password] nothing\n";
+    project.write("common.yaml", common);
+    for name in ["x", "y"] {
+        let text = "services: {a: {extends: {file: ../common.yaml, service: c}}}\n";
+        project.write(&format!("{name}/compose.yaml"), text);
+    }
+    let ran = project.cosec(&["lint", "x", "y", "--format", "json"]);
+    assert_eq!(unused(&ran), [("common.yaml".into(), 3, "ignore-unused".into())], "{}", ran.stdout);
+}
+
+#[test]
+fn a_comment_for_what_was_not_looked_for_is_not_called_unused() {
+    let text = "services:\n  a:\n    # cosec: ignore[high-entropy] made up\n    environment: {X: q8Wk2mZ0pLr7Xc4Vt9Bn3Hd6}\n";
+    for (arguments, unused) in [(&[][..], 0), (&["--persona", "auditor"], 0)] {
+        let ran = lint(text, &[&["--format", "json"], arguments].concat());
+        assert_eq!(report(&ran).len(), unused, "{}", ran.stdout);
+    }
+    let broken = Project::new();
+    let comment = "services: {a: {image: x}} # cosec: ignore[secret-undefined] it is in the other file\n";
+    broken.write("compose.yaml", comment);
+    broken.write("app-compose.yaml", "include: [compose.yaml]\nservices: {b: 1}\n");
+    let ran = broken.cosec(&["lint", "--format", "json"]);
+    assert_eq!((ran.code, report(&ran)), (2, Vec::new()), "{}", ran.stdout);
+    broken.write("cosec.toml", "[lint.rules]\nignore-unused = 'off'\n");
+    broken.write("app-compose.yaml", "services: {}\n");
+    broken.cosec(&["lint"]).succeeds();
+}
+
+#[test]
+fn a_value_that_services_share_is_found_once_with_all_who_have_it() {
+    let text = "x-env: &env\n  DB_PASSWORD: Xk29sLq\nservices:\n  a:\n    image: x\n    environment: *env\n  b:\n    image: x\n    environment: *env\n  c:\n    image: x\n    environment:\n      <<: *env\n      Z: 1\n";
+    let ran = lint(text, &["--format", "json"]);
+    let log: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let [finding] = log["findings"].as_array().unwrap().as_slice() else { panic!("{}", ran.stdout) };
+    assert_eq!(finding["path"], "services.a.environment.DB_PASSWORD");
+    let related: Vec<(u64, &str)> = finding["related"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|related| (related["line"].as_u64().unwrap(), related["message"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        related,
+        [(9, "also services.b.environment.DB_PASSWORD"), (13, "also services.c.environment.DB_PASSWORD")]
+    );
+    assert!(lint(text, &[]).stdout.contains("1 error in 1 file"));
+}
+
+#[test]
+fn a_fingerprint_is_the_same_wherever_the_user_stands() {
+    let project = Project::new();
+    project.write("sub/compose.yaml", "services: {a: {environment: {DB_PASSWORD: Xk29sLq}}}\n");
+    let root = project.directory();
+    let fingerprint = |from: &std::path::Path, path: &str| {
+        let mut command = project.command(&["lint", "--format", "json", path]);
+        let ran = rig::finish(command.current_dir(from));
+        let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        report["findings"][0]["fingerprint"].as_str().unwrap().to_owned()
+    };
+    let ways = |root: &std::path::Path| {
+        let above = root.parent().unwrap();
+        let name = root.file_name().unwrap().to_str().unwrap();
+        std::os::unix::fs::symlink(root, above.join(format!("{name}-link"))).unwrap();
+        [
+            fingerprint(root, "."),
+            fingerprint(root, "./sub/../sub"),
+            fingerprint(&root.join("sub"), "compose.yaml"),
+            fingerprint(&root.join("sub"), "../sub/compose.yaml"),
+            fingerprint(above, &format!("{name}/sub")),
+            fingerprint(above, &format!("{name}-link/sub")),
+            fingerprint(above, root.join("sub/compose.yaml").to_str().unwrap()),
+        ]
+    };
+    let in_repository = ways(&root);
+    assert!(in_repository.iter().all(|print| *print == in_repository[0]), "{in_repository:?}");
+    // Without a repository it is the project that counts: a copy elsewhere is the same.
+    let bare = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(bare.path().join("x/sub")).unwrap();
+    std::fs::copy(root.join("sub/compose.yaml"), bare.path().join("x/sub/compose.yaml")).unwrap();
+    let without = ways(&bare.path().join("x"));
+    assert!(without.iter().all(|print| *print == without[0]), "{without:?}");
+    assert_ne!(without[0], in_repository[0]);
+    // A baseline that is written at the root holds for who stands below it.
+    project.cosec(&["lint", "--write-baseline"]).succeeds();
+    let mut command = project.command(&["lint", "--baseline", "../.cosec-baseline.json"]);
+    let ran = rig::finish(command.current_dir(root.join("sub")));
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn a_baseline_of_what_could_not_be_read_says_so_and_keeps_what_it_knew() {
+    let project = Project::new();
+    let text = "services: {a: {environment: {DB_PASSWORD: Xk29sLq}}}\n";
+    project.write("a/compose.yaml", text);
+    project.write("b/compose.yaml", text);
+    let write = ["lint", "--write-baseline", "--baseline", "known.json"];
+    project.cosec(&write).succeeds();
+    let known = project.text("known.json");
+    project.write("b/compose.yaml", "services: [\n");
+    let ran = project.cosec(&write);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("b/compose.yaml") && ran.stderr.contains("wrote 1 finding to"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(project.text("known.json"), known, "what was found in it stays known");
+}
+
+#[test]
+fn standard_input_is_linted_as_a_file_that_lies_here() {
+    let project = Project::new();
+    let text = "services:\n  a:\n    image: x\n    build: .\n    env_file: [app.conf]\n    secrets: [s]\nsecrets: {s: {file: ./s.txt}}\n";
+    project.write("compose.yaml", text);
+    project.write("app.conf", "API_TOKEN=Xk29sLq\n");
+    project.write("Dockerfile", "FROM x\nARG NPM_TOKEN=Xk29sLq\n");
+    project.write("s.txt", "Xk29sLq");
+    let from_stdin = |text: &str, arguments: &[&str]| {
+        project.write("input", text);
+        let file = std::fs::File::open(project.path("input")).unwrap();
+        rig::finish(project.command(arguments).stdin(file))
+    };
+    for way in [&["lint", "-", "--format", "json"][..], &["-f", "-", "lint", "--format", "json"]] {
+        let ran = from_stdin(text, way);
+        let as_file = project.cosec(&["lint", "compose.yaml", "--format", "json"]);
+        assert_eq!(ran.code, as_file.code, "{}", ran.stderr);
+        let rules = |ran: &rig::Ran| report(ran).into_iter().map(|(.., rule)| rule).collect::<Vec<_>>();
+        assert_eq!(rules(&ran), rules(&as_file), "{}", ran.stdout);
+        assert!(rules(&ran).contains(&"env-file-secret".to_owned()), "{}", ran.stdout);
+        assert!(ran.stdout.contains("<stdin>"), "{}", ran.stdout);
+    }
+    // What cannot be read is listed.
+    project.write("app.conf", [0xff, 0xfe, b'\n']);
+    let ran = from_stdin(text, &["lint", "-"]);
+    assert_eq!(ran.code, 2, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("app.conf"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_dockerfile_inside_of_the_compose_file_is_linted_where_it_is_written() {
+    let value = canary();
+    let inline = format!(
+        "    build:\n      context: .\n      dockerfile_inline: |\n        FROM x\n        # a comment\n        ARG NPM_TOKEN={value}\n        RUN curl -u admin:{value} \\\n\n          http://x\n        ENV A=b \\\n          DB_PASSWORD={value}\n"
+    );
+    let quoted = format!(
+        "    build: {{context: ., dockerfile_inline: \"FROM x\\nENV A=\\\"é\\\" API_TOKEN={value}\\n\"}}\n"
+    );
+    let text = format!("services:\n  a:\n{inline}  b:\n{quoted}");
+    let ran = lint(&text, &["--format", "json"]);
+    let log: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let lines: Vec<Vec<char>> = text.lines().map(|line| line.chars().collect()).collect();
+    let found: Vec<(u64, &str, String)> = log["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| {
+            let number = |key: &str| finding[key].as_u64().unwrap() as usize;
+            let marked = &lines[number("line") - 1][number("column") - 1..number("end_column") - 1];
+            (number("line") as u64, finding["rule"].as_str().unwrap(), marked.iter().collect())
+        })
+        .collect();
+    let expected = [
+        (8, "docker-arg-secret", value.clone()),
+        (9, "docker-run-secret", value.clone()),
+        (13, "docker-env-secret", value.clone()),
+        (15, "docker-env-secret", value.clone()),
+    ];
+    assert_eq!(found, expected, "{}", ran.stdout);
+    let ran = lint(&text, &[]);
+    assert!(!ran.stdout.contains(&value), "{}", ran.stdout);
+    let project = Project::new();
+    project.write("compose.yaml", &text);
+    let ran = project.cosec(&["fix", "--unsafe", "--write"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(project.text("compose.yaml"), text, "{}", ran.stdout);
+}
+
+#[test]
+fn the_files_of_a_project_are_named_as_compose_names_them() {
+    let project = Project::new();
+    project.write("base.yaml", "services: {a: {image: x, secrets: [s]}}\n");
+    project.write("app.compose.yaml", "services: {a: {secrets: [t]}}\nsecrets: {s: {environment: S}}\n");
+    project.write("other/compose.yaml", "services: {a: {environment: {DB_PASSWORD: Xk29sLq}}}\n");
+    let undefined = |ran: &rig::Ran| {
+        let log: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        let found = log["findings"].as_array().unwrap();
+        let of = |rule: &str| found.iter().filter(|finding| finding["rule"] == *rule).count();
+        (of("secret-undefined"), of("inline-password"))
+    };
+    let files = ["-f", "base.yaml", "-f", "app.compose.yaml", "lint", "--format", "json"];
+    assert_eq!(undefined(&project.cosec(&files)), (1, 0), "only `t`, and nothing beside the project");
+    let mut command = project.command(&["lint", "--format", "json"]);
+    let ran = rig::finish(command.env("COMPOSE_FILE", "base.yaml:app.compose.yaml"));
+    assert_eq!(undefined(&ran), (1, 1), "what lies below is looked at, too: {}", ran.stdout);
+    project.write(".env", "COMPOSE_FILE=base.yaml:app.compose.yaml\n");
+    let ran = project.cosec(&["lint", "--format", "json"]);
+    assert_eq!(undefined(&ran), (1, 1), "{}", ran.stdout);
+    project.cosec(&["-f", "gone.yaml", "lint"]).fails(2, &["there is no gone.yaml"]);
+    project.cosec(&["-f", "base.yaml", "lint", "other"]).fails(2, &["-f names one project"]);
+    // Paths start from the directory that is named.
+    project.write(
+        "deploy/compose.yaml",
+        "services: {a: {image: x, secrets: [s]}}\nsecrets: {s: {file: s.txt}}\n",
+    );
+    project.write("s.txt", "Xk29sLq");
+    let ran = project.cosec(&["--project-directory", ".", "lint", "deploy/compose.yaml"]);
+    assert!(ran.stdout.contains("echo /s.txt >> .gitignore"), "{}", ran.stdout);
+}
+
+#[test]
+fn what_rules_say_of_one_place_is_shown_once_and_where_it_is() {
+    let text = "services:\n  a:\n    image: x\n    environment: {TZ: Etc/UTC, DB_PASSWORD: postgres}\n";
+    let ran = lint(text, &[]);
+    insta::assert_snapshot!(ran.stdout, @"
+    error[inline-password]: the value of DB_PASSWORD is written in the file; everyone who can read the file has it
+     --> compose.yaml:4:45
+      |
+    4 |     environment: {TZ: ***, DB_PASSWORD: ***}
+      |                                         ^^^ a literal secret
+      |
+      = help: put it in a file that git ignores, grant that as a secret, and set DB_PASSWORD_FILE if the image reads it
+      = warning: the value of DB_PASSWORD is one of the passwords that are tried first [weak-password]
+      = help: make a random one, for example with `openssl rand -hex 24`, and keep it in a secret's file
+
+    1 error, 1 warning in 1 file
+    `cosec explain inline-password` says why and what to do instead
+    ");
+    // Information about another file is said of that one.
+    let project = Project::new();
+    project.write("compose.yaml", "include: [part.yaml]\nservices: {}\n");
+    project.write("part.yaml", "services: {a: {image: x, environment: {DB_PASSWORD: \"${PW}\"}}}\n");
+    let ran = project.cosec(&["lint"]).succeeds();
+    assert!(ran.stdout.contains("the environment: part.yaml line 1"), "{}", ran.stdout);
 }

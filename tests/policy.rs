@@ -456,7 +456,57 @@ const FORMS: &[(&str, &str)] = &[
     ("inline-password", "environment: {spring.datasource.password: Xk29sLq}"),
     ("inline-password", "<<: {environment: {DB_PASSWORD: Xk29sLq}}"),
     ("secret-in-build-arg", r#"build: {context: ., args: ["NPM_TOKEN=Xk29sLq"]}"#),
+    ("secret-in-command", r#"post_start: [{command: "mysql -pXk29sLq"}]"#),
+    ("secret-in-command", r#"pre_stop: [{command: ["redis-cli", "-a", "Xk29sLq"]}]"#),
+    (
+        "secret-in-command",
+        r#"develop: {watch: [{path: ., action: sync+exec, target: /x, exec: {command: "htpasswd -b /x u Xk29sLq"}}]}"#,
+    ),
+    ("inline-password", "post_start: [{command: x, environment: [DB_PASSWORD=Xk29sLq]}]"),
+    ("inline-password", "logging: {driver: splunk, options: {splunk-token: Xk29sLq}}"),
+    ("inline-password", r#"environment: {AUTHORIZATION: "Bearer Xk29sLq"}"#),
+    ("inline-password", "environment: {AES_KEY: Xk29sLq}"),
+    ("inline-password", "provider: {type: x, options: {password: Xk29sLq}}"),
 ];
+
+#[test]
+fn what_a_volume_driver_is_told_is_looked_at() {
+    let project = Project::new();
+    let text = "services: {a: {image: x}}\nvolumes:\n  v:\n    driver_opts:\n      type: cifs\n      o: username=u,password=Xk29sLq,uid=1\n      device: //h/x\n";
+    project.write("compose.yaml", text);
+    let ran = project.cosec(&["lint", "--format", "json"]);
+    let expected = [("compose.yaml".into(), "inline-password".into(), "error".into())];
+    assert_eq!(findings(&ran), expected, "{}", ran.stdout);
+    assert!(!project.cosec(&["lint"]).stdout.contains("Xk29sLq"));
+    project.write("compose.yaml", text.replace("Xk29sLq", "${PW}"));
+    project.cosec(&["lint"]).succeeds();
+}
+
+#[test]
+fn files_of_secrets_that_a_dockerfile_copies_are_known_by_what_is_in_them_or_by_their_names() {
+    let project = Project::new();
+    let key = "-----BEGIN PRIVATE KEY-----\nx\n";
+    for (name, text) in
+        [("tls.pem", key), ("ca-bundle.pem", key), ("open.pem", "-----BEGIN CERTIFICATE-----\n")]
+    {
+        project.write(name, text);
+    }
+    let copied =
+        ["tls.pem", "open.pem", "ca-bundle.pem", "gone.pem", "credentials.json", "secrets.go", "secrets"];
+    let lines: Vec<String> = copied.iter().map(|name| format!("COPY {name} /x/\n")).collect();
+    let lines = lines.concat();
+    project.write("Dockerfile", format!("FROM x\n{lines}LABEL a.api-token=Xk29sLq b.token-count=3\n"));
+    let ran = project.cosec(&["lint", "Dockerfile", "--format", "json"]);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let found: Vec<(u64, &str)> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|found| (found["line"].as_u64().unwrap(), found["severity"].as_str().unwrap()))
+        .collect();
+    let expected = [(2, "error"), (5, "warning"), (6, "warning"), (8, "warning"), (9, "error")];
+    assert_eq!(found, expected, "{}", ran.stdout);
+}
 
 #[test]
 fn passwords_are_found_in_every_form_and_shown_in_none() {

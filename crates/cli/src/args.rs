@@ -123,8 +123,8 @@ pub(crate) enum Command {
 
 #[derive(Args)]
 pub(crate) struct LintArgs {
-    /// Files, or directories to search for Compose files; `-` is standard input
-    #[arg(value_name = "PATH", default_value = ".")]
+    /// Files, or directories to search for Compose files; `-` is standard input [default: .]
+    #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
     /// How to report
@@ -171,6 +171,13 @@ pub(crate) enum LintFormat {
     Gitlab,
     /// JUnit
     Junit,
+}
+
+impl LintFormat {
+    /// Whether findings are told from each other by fingerprints in it.
+    pub(crate) fn tells_fingerprints(self) -> bool {
+        matches!(self, LintFormat::Json | LintFormat::Sarif | LintFormat::Gitlab)
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]

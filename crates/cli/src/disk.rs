@@ -16,7 +16,10 @@ use crate::git::Git;
 /// Larger is no Compose file.
 const LARGEST: u64 = 64 << 20;
 
-/// The disk, with git's answers remembered. `-` is standard input.
+/// What standard input is called in reports.
+pub(crate) const STDIN: &str = "<stdin>";
+
+/// The disk, with git's answers remembered. `-` and [`STDIN`] are standard input.
 #[derive(Default)]
 pub(crate) struct Disk {
     input: OnceCell<Result<String, ReadError>>,
@@ -33,8 +36,8 @@ impl Disk {
 
 impl FileSystem for Disk {
     fn read(&self, path: &str) -> Result<String, ReadError> {
-        if path == "-" {
-            return self.input.get_or_init(|| text(&mut std::io::stdin())).clone();
+        if path == "-" || path == STDIN {
+            return self.input.get_or_init(|| text(&mut std::io::stdin(), 0)).clone();
         }
         read(Path::new(path))
     }
@@ -128,14 +131,15 @@ fn read(path: &Path) -> Result<String, ReadError> {
         error => ReadError::Other(error.to_string()),
     };
     if is_stream(path) {
-        return text(&mut File::open(path).map_err(other)?);
+        return text(&mut File::open(path).map_err(other)?, 0);
     }
     // Opening a FIFO waits for a writer, and a device may do anything: neither is opened. What is opened may have
     // become one since, so it is not waited for and looked at again.
     refuse_special(&std::fs::metadata(path).map_err(other)?)?;
     let file = OpenOptions::new().read(true).custom_flags(NONBLOCK).open(path).map_err(other)?;
-    refuse_special(&file.metadata().map_err(other)?)?;
-    text(&mut &file)
+    let facts = file.metadata().map_err(other)?;
+    refuse_special(&facts)?;
+    text(&mut &file, facts.len())
 }
 
 /// Nothing can be there: below a file, too.
@@ -168,9 +172,10 @@ fn refuse_special(facts: &Metadata) -> Result<(), ReadError> {
     Err(ReadError::Other(says.to_owned()))
 }
 
-/// All text that a reader has, up to the limit.
-fn text(reader: &mut impl Read) -> Result<String, ReadError> {
-    let mut bytes = Vec::new();
+/// All text that a reader has, up to the limit; most likely so many bytes.
+fn text(reader: &mut impl Read, size: u64) -> Result<String, ReadError> {
+    // With room for what tells the end: the reader must not look for it in small steps.
+    let mut bytes = Vec::with_capacity(size.min(LARGEST) as usize + 64);
     let read = reader.take(LARGEST + 1).read_to_end(&mut bytes);
     read.map_err(|error| ReadError::Other(error.to_string()))?;
     if bytes.len() as u64 > LARGEST {

@@ -51,6 +51,25 @@ impl Git {
         found
     }
 
+    /// What tells a file from others wherever the user stands: its path from the root of the repository that it lies
+    /// in, without one from the project's directory.
+    pub(crate) fn identity(&self, path: &Path, project: &Path) -> String {
+        let path = absolute(path);
+        let directory = path.parent().map(resolved).unwrap_or_default();
+        let root = self.root(&directory).unwrap_or_else(|| resolved(project));
+        let up = root.ancestors().take_while(|root| !directory.starts_with(root)).count();
+        let shared = root.ancestors().nth(up).unwrap_or(Path::new(""));
+        let down = directory.strip_prefix(shared).unwrap_or(&directory);
+        let mut parts: Vec<_> = std::iter::repeat_n("..".into(), up).collect();
+        parts.extend(down.iter().chain(path.file_name()).map(|part| part.to_string_lossy()));
+        parts.join("/")
+    }
+
+    /// The root of the repository around a directory.
+    pub(crate) fn root(&self, directory: &Path) -> Option<PathBuf> {
+        self.repository(&resolved(directory)).map(|repository| repository.root.clone())
+    }
+
     /// The innermost repository around a directory that may not be there.
     fn repository(&self, directory: &Path) -> Option<Arc<Repository>> {
         if let Some(known) = locked(&self.repositories).get(directory) {
@@ -236,7 +255,7 @@ fn says(stderr: &[u8], words: &str) -> bool {
 
 /// The path with its links followed, as far as there is something.
 fn resolved(path: &Path) -> PathBuf {
-    let path = absolute(path);
+    let path = absolute(if path.as_os_str().is_empty() { Path::new(".") } else { path });
     let there = path.ancestors().find_map(|ancestor| Some((ancestor, ancestor.canonicalize().ok()?)));
     match there {
         Some((ancestor, found)) => path.strip_prefix(ancestor).map_or(found.clone(), |rest| {

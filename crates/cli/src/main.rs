@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(say_where_only));
     let cli = Cli::parse_from(commands::plugin::arguments(std::env::args_os().collect()));
     let result = match &cli.command {
-        Command::Lint(args) => commands::lint::run(args),
+        Command::Lint(args) => commands::lint::run(&cli.project, args),
         Command::Fix(args) => commands::fix::run(&cli.project, args),
         Command::Config(args) => commands::config::run(&cli.project, args),
         Command::Plan(args) => commands::plan::run(&cli, args),

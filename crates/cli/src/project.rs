@@ -240,6 +240,12 @@ fn discover(start: &Path) -> Vec<PathBuf> {
     Vec::new()
 }
 
+/// The files that COMPOSE_FILE names, in the environment or in `.env`.
+pub(crate) fn files_of_variable(args: &ProjectArgs) -> Vec<PathBuf> {
+    let directory = directory_of(args, &[]);
+    variable_files(&environment_of(args, &directory).unwrap_or_else(|_| process_environment()))
+}
+
 /// COMPOSE_FILE, split as Compose splits it.
 fn variable_files(environment: &Environment) -> Vec<PathBuf> {
     let variable = |name: &str| {

@@ -86,15 +86,16 @@ impl Baseline {
 }
 
 impl Entry {
-    /// The file's path, from where the baseline was written.
+    /// What tells the file from others: its path from the repository's root, or from the project's directory.
     pub fn file(&self) -> &str {
         &self.file
     }
 }
 
+/// The files that were looked at. What stands in a project that cannot be read is not known.
 fn looked_at(outcomes: &[Outcome]) -> HashSet<String> {
-    let read = outcomes.iter().flat_map(|outcome| outcome.sources.iter().map(|(_, file)| file.path()));
-    read.map(|path| crate::files::join("", path)).collect()
+    let whole = outcomes.iter().filter(|outcome| outcome.error.is_none());
+    whole.flat_map(|outcome| outcome.sources.iter().map(|(_, file)| file.identity())).collect()
 }
 
 /// A baseline of all findings, those that an earlier one knew among them, and of an earlier one's `others`.
@@ -103,7 +104,7 @@ pub fn write(outcomes: &[Outcome], others: Vec<Entry>) -> String {
         outcome.findings.iter().chain(&outcome.known).map(|finding| Entry {
             fingerprint: fingerprint_of(&outcome.sources, finding),
             rule: finding.rule.to_owned(),
-            file: crate::files::join("", outcome.sources.file(finding.span.file).path()),
+            file: outcome.sources.file(finding.span.file).identity(),
             path: finding.path.clone(),
         })
     });

@@ -3,8 +3,9 @@
 
 use std::ops::Range;
 
+use crate::compose::Text;
 use crate::files::file_name;
-use crate::source::{FileId, Span};
+use crate::source::{FileId, Sources, Span};
 
 /// The instructions of a Dockerfile, in file order.
 #[derive(Debug, Default)]
@@ -60,11 +61,13 @@ pub struct Logical {
     file: FileId,
     /// Runs: where each begins in the text, and in the file.
     runs: Vec<(usize, usize)>,
+    /// All of it, where the places of its parts are not known.
+    whole: Option<Span>,
 }
 
 impl Logical {
     fn new(file: FileId) -> Self {
-        Logical { text: String::new(), file, runs: Vec::new() }
+        Logical { text: String::new(), file, runs: Vec::new(), whole: None }
     }
 
     fn push(&mut self, text: &str, offset: usize) {
@@ -80,7 +83,7 @@ impl Logical {
             let end = self.runs.get(at + 1).map_or(self.text.len(), |(next, _)| *next);
             (end > from).then(|| (start.saturating_sub(from), offset + from.saturating_sub(*start)))
         });
-        Logical { text: self.text[from..].to_owned(), file: self.file, runs: runs.collect() }
+        Logical { text: self.text[from..].to_owned(), runs: runs.collect(), ..Logical::new(self.file) }
     }
 
     /// Where an offset of the text is written.
@@ -91,10 +94,29 @@ impl Logical {
 
     /// Where a range of the text is written.
     pub fn place(&self, range: Range<usize>) -> Span {
+        if let Some(whole) = self.whole {
+            return whole;
+        }
         let start = self.offset(range.start);
         // The end belongs to the run of the last byte, not to the next one.
         let end = if range.end > range.start { self.offset(range.end - 1) + 1 } else { start };
         Span { file: self.file, start: start as u32, end: end.max(start) as u32 }
+    }
+
+    /// Moves the text to where each byte of what it was read from is written; all of it to one place without that.
+    fn written_at(&mut self, offsets: Option<&[usize]>, whole: Span) {
+        let Some(offsets) = offsets else {
+            self.whole = Some(whole);
+            return;
+        };
+        let mut runs: Vec<(usize, usize)> = Vec::new();
+        for at in 0..self.text.len() {
+            let offset = offsets[self.offset(at)];
+            if runs.last().is_none_or(|(start, first)| first + (at - start) != offset) {
+                runs.push((at, offset));
+            }
+        }
+        self.runs = runs;
     }
 
     /// Words parted by blanks; quotes keep a word together and belong to it.
@@ -176,6 +198,34 @@ pub fn parse(file: FileId, text: &str) -> Dockerfile {
         }
         instruction.stage = stage.unwrap_or(0);
         dockerfile.instructions.push(instruction);
+    }
+    dockerfile
+}
+
+/// Reads the Dockerfile of `dockerfile_inline:`. What it says is where it is written in the Compose file; where escapes
+/// hide that, it is the whole text.
+pub fn parse_inline(sources: &Sources, inline: &Text) -> Dockerfile {
+    let mut dockerfile = parse(inline.span.file, &inline.raw);
+    let offsets = sources.offsets(inline.span, &inline.raw);
+    let place = |span: Span| match &offsets {
+        Some(offsets) if span.start < span.end => Span {
+            start: offsets[span.start as usize] as u32,
+            end: offsets[span.end as usize - 1] as u32 + 1,
+            ..span
+        },
+        Some(offsets) => {
+            let at = offsets[span.start as usize] as u32;
+            Span { start: at, end: at, ..span }
+        }
+        None => inline.span,
+    };
+    for instruction in &mut dockerfile.instructions {
+        instruction.span = place(instruction.span);
+        instruction.keyword_span = place(instruction.keyword_span);
+        instruction.flags.iter_mut().for_each(|flag| flag.span = place(flag.span));
+        for text in std::iter::once(&mut instruction.arguments).chain(&mut instruction.heredocs) {
+            text.written_at(offsets.as_deref(), inline.span);
+        }
     }
     dockerfile
 }

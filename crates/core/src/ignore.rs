@@ -1,6 +1,9 @@
 //! `# cosec: ignore[rule] reason`, on the line of a finding or alone on the line above it.
 
-use crate::lint::Outcome;
+use std::collections::HashSet;
+
+use crate::files::join;
+use crate::lint::{LintOptions, Outcome};
 use crate::rules::{self, Finding, IGNORE_UNUSED};
 use crate::source::{FileId, Span};
 
@@ -15,11 +18,28 @@ struct Ignore {
     used: bool,
 }
 
+/// What one project says of a comment that ignores. Others may read the same file: [`unused`] asks them all.
+#[derive(Debug)]
+pub struct Comment {
+    /// The comment.
+    span: Span,
+    /// What is wrong with it, as far as this project can tell; `None` where it ignores something, or where what it is
+    /// for was not looked for.
+    complaint: Option<Box<Finding>>,
+}
+
+impl Comment {
+    /// Where it is.
+    pub(crate) fn span(&self) -> Span {
+        self.span
+    }
+}
+
 /// What a comment that is meant for cosec starts with, blanks left out.
 const MARK: &str = "cosec:ignore";
 
-/// Takes ignored findings out, and reports comments that ignore nothing.
-pub(crate) fn apply(outcome: &mut Outcome) {
+/// Takes ignored findings out, and notes which comments ignore something.
+pub(crate) fn apply(outcome: &mut Outcome, options: &LintOptions) {
     let mut ignores: Vec<Ignore> =
         outcome.sources.iter().flat_map(|(id, file)| read(id, file.text())).collect();
     if ignores.is_empty() {
@@ -40,20 +60,56 @@ pub(crate) fn apply(outcome: &mut Outcome) {
             None => outcome.findings.push(finding),
         }
     }
-    // A file that could not be read has no findings to ignore.
-    if outcome.error.is_some() {
+    if !options.runs(&IGNORE_UNUSED) {
         return;
     }
-    for ignore in ignores.into_iter().filter(|ignore| !ignore.used) {
-        let (message, help) = complaint(&ignore.rules);
-        outcome.findings.push(
-            Finding::new(&IGNORE_UNUSED, ignore.span, String::new(), message)
+    let comment = |ignore: Ignore| {
+        let is_known = !ignore.used && ignore.rules.iter().all(|rule| was_looked_for(outcome, options, rule));
+        let complaint = is_known.then(|| {
+            let (message, help) = complaint(&ignore.rules);
+            let mut finding = Finding::new(&IGNORE_UNUSED, ignore.span, String::new(), message)
                 .label("ignores nothing")
                 .help(help)
-                .show(ignore.span),
-        );
+                .show(ignore.span);
+            options.grade(&mut finding);
+            Box::new(finding)
+        });
+        Comment { span: ignore.span, complaint }
+    };
+    outcome.comments = ignores.into_iter().map(comment).collect();
+}
+
+/// Whether a rule, had it something to find in this project, would have found it. One that nobody knows finds nothing.
+fn was_looked_for(outcome: &Outcome, options: &LintOptions, id: &str) -> bool {
+    let Some(rule) = rules::by_id(id) else { return true };
+    let is_gap = |rule: &str| rule == "*" || rule == id;
+    // A file that could not be read has no findings to ignore.
+    outcome.error.is_none()
+        && options.runs(rule)
+        && !outcome.not_checked.iter().any(|entry| is_gap(entry.rule))
+}
+
+/// The comments that ignore nothing in any of the outcomes, each with the first outcome that has read it. What one
+/// project cannot tell is not held against a comment: a finding may come about only where files are merged.
+pub fn unused(outcomes: &[&Outcome]) -> Vec<(usize, Finding)> {
+    let place = |outcome: &Outcome, comment: &Comment| {
+        (join("", outcome.sources.file(comment.span.file).path()), comment.span.start)
+    };
+    let comments = || {
+        let numbered = outcomes.iter().enumerate();
+        numbered.flat_map(|(at, outcome)| outcome.comments.iter().map(move |comment| (at, *outcome, comment)))
+    };
+    let without = comments().filter(|(.., comment)| comment.complaint.is_none());
+    let mut left: HashSet<_> = without.map(|(_, outcome, comment)| place(outcome, comment)).collect();
+    let mut found = Vec::new();
+    for (at, outcome, comment) in comments() {
+        if let Some(complaint) = &comment.complaint
+            && left.insert(place(outcome, comment))
+        {
+            found.push((at, (**complaint).clone()));
+        }
     }
-    outcome.findings.sort_by_key(|finding| (finding.span.file, finding.span.start, finding.rule));
+    found
 }
 
 fn read(file: FileId, text: &str) -> Vec<Ignore> {
@@ -126,6 +182,7 @@ fn complaint(rules: &[String]) -> (String, String) {
 mod tests {
     use crate::files::MemoryFiles;
     use crate::lint::{LintOptions, lint_file};
+    use crate::settle::settle;
 
     fn messages(comment: &str) -> Vec<String> {
         let mut files = MemoryFiles::default();
@@ -133,7 +190,9 @@ mod tests {
             "services:\n  a:\n    image: x\n    environment:\n      {comment}\n      DB_PASSWORD: Xk29sLq\n"
         );
         files.insert("compose.yaml", text);
-        let outcome = lint_file(&files, "compose.yaml", &LintOptions::default());
+        let mut outcomes = [lint_file(&files, "compose.yaml", &LintOptions::default())];
+        settle(&mut outcomes);
+        let [outcome] = outcomes;
         outcome.findings.into_iter().map(|found| format!("{} {}", found.message, found.help)).collect()
     }
 

@@ -1,7 +1,7 @@
 //! Lints one Compose file, one file of variables or one Dockerfile, with all rules that are for it.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::compose::{Environment, LoadError, LoadRequest, Loaded, Project, dotenv, load};
@@ -9,12 +9,14 @@ use crate::dockerfile::{self, is_dockerfile};
 use crate::files::{
     Answer, FILE_NAMES, FileKind, FileSystem, GitState, OVERRIDE_NAMES, ReadError, file_name, join, parent,
 };
-use crate::ignore;
+use crate::ignore::{self, Comment};
+use crate::reach;
+use crate::report::value_places;
 use crate::rules::{
     self, Check, Context, DockerfileContext, EnvFileContext, Finding, Findings, NotChecked, Persona,
     ReadDockerfile, Rule, Severity, Telling,
 };
-use crate::source::{FileId, Position, Sources};
+use crate::source::{FileId, Position, Sources, Span};
 use crate::yaml::Document;
 
 /// How to lint.
@@ -58,11 +60,18 @@ impl LintOptions {
         self.directory.as_deref().unwrap_or_else(|| parent(path))
     }
 
-    fn runs(&self, rule: &Rule) -> bool {
+    pub(crate) fn runs(&self, rule: &Rule) -> bool {
         match self.levels.get(rule.id) {
             Some(Level::Off) => false,
             Some(Level::At(_)) => true,
             None => rule.persona <= self.persona,
+        }
+    }
+
+    /// Gives a finding the severity that settings want.
+    pub(crate) fn grade(&self, finding: &mut Finding) {
+        if let Some(Level::At(severity)) = self.levels.get(finding.rule) {
+            finding.severity = *severity;
         }
     }
 
@@ -80,6 +89,8 @@ pub struct Outcome {
     pub sources: Sources,
     /// The syntax trees of the file, for masking.
     pub documents: Vec<Document>,
+    /// Where the values stand, for masking, of files whose trees were given back.
+    pub values: HashMap<FileId, Vec<Span>>,
     /// Which of the texts are Dockerfiles, for masking.
     pub dockerfiles: Vec<FileId>,
     /// What was found, in file order.
@@ -88,6 +99,8 @@ pub struct Outcome {
     pub ignored: Vec<(Finding, String)>,
     /// What was found and a baseline knows already.
     pub known: Vec<Finding>,
+    /// The comments that ignore, as far as this project can judge them.
+    pub comments: Vec<Comment>,
     /// What could not be checked.
     pub not_checked: Vec<NotChecked>,
     /// Why the file could not be read as a project. Nothing was checked then.
@@ -101,6 +114,35 @@ impl Outcome {
             Some(error) => error.span.map(|span| self.sources.range(span)),
             None => None,
         }
+    }
+
+    /// Gives back what no report needs: of many files it is most of the memory. `excerpts`: whether lines will be shown.
+    pub fn slim(&mut self, excerpts: bool) {
+        let is_shown = |finding: &Finding| finding.severity > Severity::Info;
+        let shows = self.error.is_some() || !self.comments.is_empty() || self.findings.iter().any(is_shown);
+        let excerpts = excerpts && shows;
+        let ignored = self.ignored.iter().map(|(finding, _)| finding);
+        let of_findings = self.findings.iter().chain(ignored).flat_map(|finding| {
+            let related = finding.related.iter().map(|related| related.span);
+            related.chain([finding.span]).chain(finding.reached)
+        });
+        let of_error = self.error.iter().flat_map(|error| {
+            let related = error.related.map(|(span, _)| span);
+            error.span.into_iter().chain(related)
+        });
+        let of_comments = self.comments.iter().map(Comment::span);
+        let spans: Vec<Span> = of_findings.chain(of_error).chain(of_comments).collect();
+        if excerpts {
+            self.values = value_places(self);
+            self.values.retain(|file, _| spans.iter().any(|span| span.file == *file));
+        }
+        self.documents = Vec::new();
+        self.sources.keep_only(&spans, excerpts);
+    }
+
+    /// Puts the findings in file order.
+    pub(crate) fn sort(&mut self) {
+        self.findings.sort_by_key(|finding| (finding.span.file, finding.span.start, finding.rule));
     }
 
     fn take(&mut self, findings: Findings) {
@@ -145,21 +187,21 @@ pub(crate) fn lint(files: &dyn FileSystem, path: &str, options: &LintOptions) ->
         outcome.not_checked.push(NotChecked { rule: "*", reason: error.to_string() });
         outcome.error = Some(error);
     }
-    let telling = Telling::of(&outcome.documents);
-    if let Some(error) = &mut outcome.error {
+    let Outcome { documents, sources, findings, error, not_checked, .. } = outcome;
+    let telling = Telling::of(documents);
+    if let Some(error) = error {
         error.message = telling.text(&error.message);
     }
-    for entry in &mut outcome.not_checked {
+    for entry in not_checked {
         entry.reason = telling.text(&entry.reason);
     }
-    for finding in &mut outcome.findings {
-        telling.finding(&outcome.sources, finding);
-        if let Some(Level::At(severity)) = options.levels.get(finding.rule) {
-            finding.severity = *severity;
-        }
+    for finding in findings {
+        telling.finding(sources, finding);
+        options.grade(finding);
     }
-    outcome.findings.sort_by_key(|finding| (finding.span.file, finding.span.start, finding.rule));
-    ignore::apply(outcome);
+    outcome.sort();
+    reach::note(&outcome.documents, &mut outcome.findings);
+    ignore::apply(outcome, options);
     linted
 }
 
@@ -188,34 +230,6 @@ pub fn is_compose_file(path: &str) -> bool {
 /// Whether a file of a directory is linted by itself: a Compose file, or variables.
 pub fn is_linted(path: &str) -> bool {
     is_compose_file(path) || is_env_file(path)
-}
-
-/// Leaves each finding in the first outcome that has it, or the first that knows a fix: a file that others include,
-/// extend or override is seen from each of them, and may be mended from one of them only.
-pub fn once_each(outcomes: &mut [Outcome]) {
-    let key = |sources: &Sources, finding: &Finding| {
-        (
-            sources.file(finding.span.file).path().to_owned(),
-            finding.span.start,
-            finding.rule,
-            finding.path.clone(),
-        )
-    };
-    let mut mended: HashSet<_> = HashSet::new();
-    for outcome in &*outcomes {
-        let with_fix = outcome.findings.iter().filter(|finding| finding.fix.is_some());
-        mended.extend(with_fix.map(|finding| key(&outcome.sources, finding)));
-    }
-    let mut seen = HashSet::new();
-    for outcome in outcomes {
-        let sources = &outcome.sources;
-        let mut is_first = |finding: &Finding| {
-            let key = key(sources, finding);
-            (finding.fix.is_some() || !mended.contains(&key)) && seen.insert(key)
-        };
-        outcome.findings.retain(&mut is_first);
-        outcome.ignored.retain(|(finding, _)| is_first(finding));
-    }
 }
 
 fn check_env_file(
@@ -250,6 +264,7 @@ fn check_dockerfile(
     outcome.dockerfiles.push(file);
     let read = ReadDockerfile {
         path: path.to_owned(),
+        inline: false,
         dockerfile: dockerfile::parse(file, outcome.sources.file(file).text()),
         // Without a project the context is most often where the file lies.
         context: parent(path).to_owned(),
@@ -330,6 +345,16 @@ fn read_dockerfiles(files: &dyn FileSystem, project: &Project, outcome: &mut Out
     let mut read: Vec<ReadDockerfile> = Vec::new();
     for (at, service) in project.services.iter().enumerate() {
         let Some(build) = &service.build else { continue };
+        if let Some(inline) = &build.inline {
+            read.push(ReadDockerfile {
+                dockerfile: dockerfile::parse_inline(&outcome.sources, inline),
+                path: format!("services.{}.build.dockerfile_inline", service.name),
+                inline: true,
+                context: build.context.as_ref().map_or_else(String::new, |context| context.value.to_string()),
+                services: vec![at],
+            });
+            continue;
+        }
         let Some(context) = build.local_context() else { continue };
         let Some(path) = build.dockerfile_path(context) else { continue };
         if let Some(known) = read.iter_mut().find(|known| known.path == path && known.context == context) {
@@ -343,6 +368,7 @@ fn read_dockerfiles(files: &dyn FileSystem, project: &Project, outcome: &mut Out
                 read.push(ReadDockerfile {
                     dockerfile: dockerfile::parse(file, outcome.sources.file(file).text()),
                     path,
+                    inline: false,
                     context: context.to_owned(),
                     services: vec![at],
                 });

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::files::join;
+
 /// Which file of a [`Sources`] a span lies in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FileId(u32);
@@ -43,14 +45,23 @@ pub struct Position {
 /// One text with the path under which people know it.
 pub struct SourceFile {
     path: String,
+    identity: Option<Box<str>>,
     text: Arc<str>,
     line_starts: Vec<u32>,
+    /// Places that are still asked for when the text is gone, by offset.
+    places: Box<[(u32, Position)]>,
 }
 
 impl SourceFile {
     /// The path as given, for messages.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// What tells the file from others wherever the user stands ([`Sources::identify`]); as long as nobody has said
+    /// it, its clean path.
+    pub fn identity(&self) -> String {
+        self.identity.as_deref().map_or_else(|| join("", &self.path), str::to_owned)
     }
 
     /// The whole text. A byte order mark is kept, so that offsets fit the bytes on disk.
@@ -73,6 +84,9 @@ impl SourceFile {
 
     /// The place of a byte offset.
     pub fn position(&self, offset: u32) -> Position {
+        if let Ok(known) = self.places.binary_search_by_key(&offset, |(offset, _)| *offset) {
+            return self.places[known].1;
+        }
         let offset = offset.min(self.text.len() as u32);
         let line = self.line_index(offset);
         let start = self.line_starts[line] as usize;
@@ -105,8 +119,37 @@ impl Sources {
         let line_starts = std::iter::once(0)
             .chain(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at as u32 + 1))
             .collect();
-        self.files.push(SourceFile { path: path.into(), text, line_starts });
+        self.files.push(SourceFile {
+            path: path.into(),
+            identity: None,
+            text,
+            line_starts,
+            places: Box::default(),
+        });
         FileId(self.files.len() as u32 - 1)
+    }
+
+    /// Says what tells each file from others, from its path.
+    pub fn identify(&mut self, identity: impl Fn(&str) -> String) {
+        for file in &mut self.files {
+            file.identity = Some(identity(&file.path).into_boxed_str());
+        }
+    }
+
+    /// Gives back the texts that nobody asks for any more: of the files that `spans` lie in they stay if `texts` says
+    /// so, else the places of the spans.
+    pub fn keep_only(&mut self, spans: &[Span], texts: bool) {
+        for (at, file) in self.files.iter_mut().enumerate() {
+            let own = spans.iter().filter(|span| span.file == FileId(at as u32));
+            let mut offsets: Vec<u32> = own.flat_map(|span| [span.start, span.end]).collect();
+            if texts && !offsets.is_empty() {
+                continue;
+            }
+            offsets.sort_unstable();
+            offsets.dedup();
+            file.places = offsets.into_iter().map(|offset| (offset, file.position(offset))).collect();
+            (file.text, file.line_starts) = ("".into(), vec![0]);
+        }
     }
 
     /// One file.
@@ -146,6 +189,41 @@ impl Sources {
         }
     }
 
+    /// Where each byte of a scalar's text is written, and its end, as offsets of the file; `None` where escapes or
+    /// folding hide it. As [`Sources::within`] for all of it at once.
+    pub fn offsets(&self, scalar: Span, text: &str) -> Option<Vec<usize>> {
+        let written = self.slice(scalar);
+        let first = scalar.start as usize;
+        let mut offsets: Vec<usize> = Vec::with_capacity(text.len() + 1);
+        if written.starts_with(['"', '\'']) || !text.contains('\n') {
+            let told = walk(written, text, |at, source| {
+                // The bytes of one character stand side by side.
+                while offsets.last().is_some() && offsets.len() < at {
+                    offsets.push(offsets[offsets.len() - 1] + 1);
+                }
+                offsets.push(first + source);
+                true
+            });
+            told?;
+        } else {
+            let mut lines = written.split_inclusive('\n');
+            let mut start = first;
+            for own in text.split_inclusive('\n') {
+                let line = lines.next()?;
+                let content = own.strip_suffix('\n').unwrap_or(own);
+                let whole = line.trim_end_matches(['\n', '\r']);
+                let indentation = whole.len().saturating_sub(content.len());
+                if !content.is_empty() && !whole.ends_with(content) {
+                    return None;
+                }
+                offsets.extend((0..own.len()).map(|at| start + indentation + at));
+                start += line.len();
+            }
+            offsets.push(offsets.last().map_or(start, |last| last + 1));
+        }
+        (offsets.len() == text.len() + 1).then_some(offsets)
+    }
+
     /// First and last place of a span; the last is one past the end.
     pub fn range(&self, span: Span) -> (Position, Position) {
         let file = self.file(span.file);
@@ -168,9 +246,19 @@ fn line_align(written: &str, text: &str, offset: usize) -> Option<usize> {
     Some(start + indentation + column)
 }
 
-/// The offset in `written` at which the text at `offset` is written: walks both, passing over quotes,
-/// indentation, folded line breaks and escapes.
+/// The offset in `written` at which the text at `offset` is written.
 fn align(written: &str, text: &str, offset: usize) -> Option<usize> {
+    let mut found = None;
+    walk(written, text, |at, source| {
+        found = (at == offset).then_some(source);
+        at != offset
+    });
+    found
+}
+
+/// Tells for each character of the text, and for its end, at which offset it is written, until it is told to stop or
+/// cannot: walks both, passing over quotes, indentation, folded line breaks and escapes.
+fn walk(written: &str, text: &str, mut goes_on: impl FnMut(usize, usize) -> bool) -> Option<()> {
     let double = written.starts_with('"');
     let mut source = written.char_indices().peekable();
     if written.starts_with(['"', '\'']) {
@@ -183,10 +271,10 @@ fn align(written: &str, text: &str, offset: usize) -> Option<usize> {
             source.next();
         }
         line_start = false;
-        if at == offset {
-            return source.peek().map(|(at, _)| *at);
+        let (start, found) = source.next()?;
+        if !goes_on(at, start) {
+            return Some(());
         }
-        let (_, found) = source.next()?;
         if found == expected {
             if found == '\'' && !double && source.peek().is_some_and(|(_, next)| *next == '\'') {
                 source.next();
@@ -214,7 +302,8 @@ fn align(written: &str, text: &str, offset: usize) -> Option<usize> {
             return None;
         }
     }
-    (offset == text.len()).then(|| source.peek().map_or(written.len(), |(at, _)| *at))
+    goes_on(text.len(), source.peek().map_or(written.len(), |(at, _)| *at));
+    Some(())
 }
 
 /// A span that covers the whole of a file's first byte, for findings about a file as such.

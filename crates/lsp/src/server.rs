@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use cosec_core::fix::{self, Detail, FixOptions};
-use cosec_core::lint::{LintOptions, Outcome, is_linted, lint_file, once_each};
+use cosec_core::lint::{LintOptions, Outcome, is_linted, lint_file};
 use cosec_core::rules::{self, Finding};
+use cosec_core::settle::settle;
 use cosec_core::source::Sources;
 use lsp_server::{Connection, ErrorCode, Message, Notification, Request, RequestId, Response};
 use lsp_types::notification::{
@@ -270,7 +271,7 @@ impl Server<'_> {
     fn publish(&mut self) -> Result<(), ServeError> {
         let roots = self.roots();
         let mut outcomes: Vec<Outcome> = roots.iter().map(|root| root.lint(&self.buffers)).collect();
-        once_each(&mut outcomes);
+        settle(&mut outcomes);
         let mut files = diagnostics::by_file(&outcomes, self.encoding);
         for Root { path, trouble, .. } in roots {
             if let Some(reason) = trouble {
@@ -304,7 +305,7 @@ impl Server<'_> {
         let touched = roots.iter().filter(|root| touches(&root.lint(&self.buffers)));
         let look = |root: &Root| fix::lint_file(&self.buffers, &root.path, &root.options, Detail::Kind);
         let mut outcomes: Vec<Outcome> = touched.map(look).collect();
-        once_each(&mut outcomes);
+        settle(&mut outcomes);
         outcomes
     }
 

@@ -3,13 +3,15 @@
 mod project;
 mod recorder;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use cosec_core::files::{Answer, FileSystem, GitState, MemoryFiles, file_name, join};
 use cosec_core::fix::{self, Detail};
-use cosec_core::lint::{LintOptions, Outcome, is_linted, lint_file, once_each};
-use cosec_core::report::{self, JsonFinding, JsonNotChecked, JsonPlace, Report};
+use cosec_core::lint::{LintOptions, Outcome, is_linted, lint_file};
+use cosec_core::report::{self, JsonFinding, JsonNotChecked, JsonPlace, JsonRelated, Report};
 use cosec_core::rules::{self, Persona};
+use cosec_core::settle::{Kept, settle, settled};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -39,7 +41,7 @@ struct Linted {
 }
 
 /// A finding's line with its values masked; the part that the finding is about, in UTF-16 units.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Excerpt {
     text: String,
     from: usize,
@@ -69,8 +71,8 @@ struct Answered<'a> {
 #[derive(Serialize)]
 struct Shown<'a> {
     #[serde(flatten)]
-    finding: &'a JsonFinding,
-    excerpt: &'a Excerpt,
+    finding: Cow<'a, JsonFinding>,
+    excerpt: Cow<'a, Excerpt>,
 }
 
 /// A finding that is to be fixed.
@@ -134,14 +136,9 @@ impl Workspace {
     pub fn lint(&mut self, fixes: bool) -> Result<String, String> {
         self.refresh(fixes);
         let there: HashSet<&str> = self.files.paths().collect();
-        // As core's `once_each`, on what is kept from the last time.
-        let place = |finding: &JsonFinding| {
-            let place = &finding.place;
-            (place.file.clone(), place.line, place.column, finding.rule, finding.path.clone())
-        };
-        let all = self.linted.values().flat_map(|linted| &linted.report.findings);
-        let mended: HashSet<_> = all.filter(|finding| finding.fix.is_some()).map(place).collect();
-        let mut seen = HashSet::new();
+        let all: Vec<&Linted> = self.linted.values().collect();
+        let outcomes: Vec<&Outcome> = all.iter().map(|linted| &linted.outcome).collect();
+        let settled = settled(&outcomes);
         let mut answer = Answered {
             version: 1,
             findings: Vec::new(),
@@ -154,13 +151,24 @@ impl Workspace {
             by_gitignore: self.linted.values().any(|linted| linted.asked_git),
             fixes_known: self.linted.values().all(|linted| linted.fixes_known),
         };
-        for (path, linted) in &self.linted {
-            for (finding, excerpt) in linted.report.findings.iter().zip(&linted.excerpts) {
-                let place = place(finding);
-                if (finding.fix.is_some() || !mended.contains(&place)) && seen.insert(place) {
-                    answer.findings.push(Shown { finding, excerpt });
-                }
+        let mut findings: Vec<Vec<Shown<'_>>> = all.iter().map(|_| Vec::new()).collect();
+        for Kept { at: (of, number), also } in settled.kept {
+            let Linted { report, excerpts, outcome, .. } = all[of];
+            let mut finding = Cow::Borrowed(&report.findings[number]);
+            if !also.is_empty() {
+                let also = also.iter().map(|related| JsonRelated::of(&outcome.sources, related));
+                finding.to_mut().related.extend(also);
             }
+            findings[of].push(Shown { finding, excerpt: Cow::Borrowed(&excerpts[number]) });
+        }
+        for (of, finding) in settled.unused {
+            let outcome = &all[of].outcome;
+            let excerpt = excerpt(&report::Excerpts::of(outcome), &finding);
+            let finding = JsonFinding::of(&outcome.sources, &finding);
+            findings[of].push(Shown { finding: Cow::Owned(finding), excerpt: Cow::Owned(excerpt) });
+        }
+        answer.findings = findings.into_iter().flatten().collect();
+        for (path, linted) in &self.linted {
             answer.not_checked.extend(&linted.report.not_checked);
             if let Some(error) = &linted.outcome.error {
                 let place = error.span.map(|span| JsonPlace::of(&linted.outcome.sources, span));
@@ -234,7 +242,7 @@ impl Workspace {
         } else {
             std::mem::take(&mut self.linted).into_values().map(|linted| linted.outcome).collect()
         };
-        once_each(&mut outcomes);
+        settle(&mut outcomes);
         match format {
             "json" => {
                 serde_json::to_string_pretty(&Report::new(&outcomes)).map_err(|error| error.to_string())

@@ -1,6 +1,6 @@
 //! `cosec lint`
 
-use std::io::{BufWriter, IsTerminal, Read, Write};
+use std::io::{BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,78 +9,83 @@ use std::time::Duration;
 
 use cosec_core::baseline::{self, Baseline};
 use cosec_core::compose::LoadError;
-use cosec_core::files::MemoryFiles;
 use cosec_core::fix::{self, Detail};
-use cosec_core::lint::{LintOptions, Outcome, is_linted, lint_file, once_each};
-use cosec_core::report::{self, Colour, Report};
-use cosec_core::rules::{NotChecked, Severity};
+use cosec_core::lint::{LintOptions, Outcome, is_linted, lint_file};
+use cosec_core::report::{self, Colour};
+use cosec_core::rules::{Finding, NotChecked, Severity};
+use cosec_core::settle::settle;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use ignore::{WalkBuilder, WalkState};
 
-use crate::args::{LintArgs, LintFormat};
+use crate::args::{LintArgs, LintFormat, ProjectArgs};
 use crate::atomic;
 use crate::config::{self, Config};
-use crate::disk::Disk;
+use crate::disk::{self, Disk, STDIN};
 use crate::failure::Failure;
 use crate::git::Git;
-use crate::project::shown_path;
+use crate::project::{self, colour, shown_path};
 
 /// Where a baseline is written if nothing says otherwise.
 const BASELINE: &str = ".cosec-baseline.json";
 
-pub(crate) fn run(args: &LintArgs) -> Result<ExitCode, Failure> {
+pub(crate) fn run(project: &ProjectArgs, args: &LintArgs) -> Result<ExitCode, Failure> {
+    let (chain, paths) = named(project, args)?;
+    // Of a baseline what could not be read is told as text, and nothing is fixed.
+    let format = if args.write_baseline { LintFormat::Text } else { args.format };
     let mut outcomes = Vec::new();
     let mut first = None;
     let git = Arc::new(Git::default());
-    for path in &args.paths {
-        if path.as_os_str() != "-" && !path.exists() {
-            return Err(Failure::Cannot(format!("there is no {}", path.display())));
-        }
+    for path in chain.first().into_iter().chain(&paths) {
         let config = config::of(args.config.as_deref(), path)?;
         let own = config.lint_options();
-        let options = LintOptions {
+        let mut options = LintOptions {
             persona: args.persona.map_or(own.persona, Into::into),
             target: args.target.map_or(own.target, Into::into),
             ..own
         };
-        if path.as_os_str() == "-" {
-            outcomes.push(lint_stdin(&options)?);
-        } else if path.is_dir() {
-            outcomes.extend(lint_directory(path, &options, args.format, &excluded(&config)?, &git));
+        if path.is_dir() {
+            let walk = Walk { format, excluded: excluded(&config)?, known: &chain, git: &git };
+            outcomes.extend(walk.lint(path, &options));
         } else {
-            outcomes.push(lint_path(&Disk::asking(&git), path, &options, args.format));
+            options.directory = project.project_directory.as_deref().map(shown_path);
+            if outcomes.is_empty() {
+                options.files = chain.iter().map(|file| name_of(file)).collect();
+            }
+            outcomes.push(lint_path(&Disk::asking(&git), &name_of(path), &options, format));
         }
         first.get_or_insert(config);
     }
     let config = first.unwrap_or_default();
     if outcomes.is_empty() {
-        let places: Vec<String> = args.paths.iter().map(|path| path.display().to_string()).collect();
+        let places: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
         return Err(Failure::Cannot(format!(
             "no Compose file in {}; name one, or a directory with a compose.yaml",
             places.join(", ")
         )));
     }
-    once_each(&mut outcomes);
-    let fail_on = args.fail_on.map(Into::into).or(config.settings.fail_on).unwrap_or(Severity::Warning);
+    settle(&mut outcomes);
     let baseline = args.baseline.clone().or_else(|| config.baseline());
+    if args.write_baseline || baseline.is_some() || args.format.tells_fingerprints() {
+        for outcome in &mut outcomes {
+            let project = Path::new(&outcome.path).parent().unwrap_or(Path::new("")).to_owned();
+            outcome.sources.identify(|path| git.identity(Path::new(path), &project));
+        }
+    }
+    let fail_on = args.fail_on.map(Into::into).or(config.settings.fail_on).unwrap_or(Severity::Warning);
     if args.write_baseline {
-        let path = baseline.unwrap_or_else(|| PathBuf::from(BASELINE));
-        let findings: usize = outcomes.iter().map(|outcome| outcome.findings.len()).sum();
-        // A part of a project is linted: what is known of the rest stays known.
-        let earlier = std::fs::read_to_string(&path).ok().and_then(|text| Baseline::read(&text).ok());
-        let mut others = earlier.map(|earlier| earlier.elsewhere(&outcomes)).unwrap_or_default();
-        let beside = path.parent().unwrap_or(Path::new(""));
-        others.retain(|entry| Path::new(entry.file()).exists() || beside.join(entry.file()).exists());
-        atomic::replace(&path, baseline::write(&outcomes, others).as_bytes(), atomic::SHARED)
-            .map_err(|error| Failure::Cannot(format!("cannot write {}: {error}", path.display())))?;
-        let shown = path.display();
-        anstream::eprintln!("wrote {findings} findings to {shown}");
-        if args.baseline.is_none() && config.baseline().is_none() {
+        let path = baseline.clone().unwrap_or_else(|| PathBuf::from(BASELINE));
+        write_baseline(&path, &outcomes, &git)?;
+        if baseline.is_none() {
+            let shown = path.display();
             anstream::eprintln!(
                 "to use it: --baseline {shown}, or in cosec.toml: [lint] baseline = \"{shown}\""
             );
         }
-        return Ok(ExitCode::SUCCESS);
+        return Ok(if outcomes.iter().all(|outcome| outcome.not_checked.is_empty()) {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(2)
+        });
     }
     if let Some(path) = baseline {
         apply_baseline(&path, &mut outcomes)?;
@@ -99,6 +104,58 @@ pub(crate) fn run(args: &LintArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::Cannot(format!("cannot write the report: {error}")));
     }
     Ok(exit_code(&outcomes, fail_on))
+}
+
+/// The files that are one project, and the files and directories that are looked at beside it: `-f` names a project;
+/// COMPOSE_FILE tells which of the files here are one.
+fn named(project: &ProjectArgs, args: &LintArgs) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Failure> {
+    let (chain, paths) = match (project.file.is_empty(), args.paths.is_empty()) {
+        (false, true) => (project.file.clone(), Vec::new()),
+        (true, false) => (Vec::new(), args.paths.clone()),
+        (true, true) => {
+            let here = project.project_directory.clone().unwrap_or_else(|| PathBuf::from("."));
+            (project::files_of_variable(project), vec![here])
+        }
+        (false, false) => {
+            return Err(Failure::Cannot(
+                "-f names one project, a PATH what else is to be looked at; lint them one after the other"
+                    .to_owned(),
+            ));
+        }
+    };
+    match chain.iter().chain(&paths).find(|path| path.as_os_str() != "-" && !path.exists()) {
+        Some(path) => Err(Failure::Cannot(format!("there is no {}", path.display()))),
+        None => Ok((chain, paths)),
+    }
+}
+
+/// What a path is called in reports.
+fn name_of(path: &Path) -> String {
+    if path.as_os_str() == "-" { STDIN.to_owned() } else { shown_path(path) }
+}
+
+/// Writes what is known of what could be read, and says what could not be.
+fn write_baseline(path: &Path, outcomes: &[Outcome], git: &Git) -> Result<(), Failure> {
+    let findings: usize = outcomes.iter().map(|outcome| outcome.findings.len()).sum();
+    // A part of a project is linted: what is known of the rest stays known.
+    let earlier = std::fs::read_to_string(path).ok().and_then(|text| Baseline::read(&text).ok());
+    let mut others = earlier.map(|earlier| earlier.elsewhere(outcomes)).unwrap_or_default();
+    let beside = path.parent().unwrap_or(Path::new("")).to_owned();
+    let places = [git.root(&beside), Some(beside), Some(PathBuf::new())];
+    others.retain(|entry| places.iter().flatten().any(|place| place.join(entry.file()).exists()));
+    atomic::replace(path, baseline::write(outcomes, others).as_bytes(), atomic::SHARED)
+        .map_err(|error| Failure::Cannot(format!("cannot write {}: {error}", path.display())))?;
+    let mut notes = anstream::stderr().lock();
+    let told = outcomes.iter().try_for_each(|outcome| write_not_checked(&mut notes, outcome));
+    let gaps = outcomes.iter().filter(|outcome| !outcome.not_checked.is_empty()).count();
+    let left_out = match gaps {
+        0 => String::new(),
+        1 => "; what 1 file has that could not be checked is not among them".to_owned(),
+        gaps => format!("; what {gaps} files have that could not be checked is not among them"),
+    };
+    let word = if findings == 1 { "finding" } else { "findings" };
+    told.and_then(|()| writeln!(notes, "wrote {findings} {word} to {}{left_out}", path.display()))
+        .map_err(|error| Failure::Cannot(format!("cannot say what was not checked: {error}")))
 }
 
 fn apply_baseline(path: &Path, outcomes: &mut [Outcome]) -> Result<(), Failure> {
@@ -143,73 +200,77 @@ fn exit_code(outcomes: &[Outcome], fail_on: Severity) -> ExitCode {
 }
 
 /// Lints a file; what can be fixed is looked for where the format says it.
-fn lint_path(disk: &Disk, path: &Path, options: &LintOptions, format: LintFormat) -> Outcome {
-    let detail = match format {
-        LintFormat::Json => Detail::Kind,
-        LintFormat::Sarif => Detail::Changes,
-        _ => return lint_file(disk, &shown_path(path), options),
+fn lint_path(disk: &Disk, path: &str, options: &LintOptions, format: LintFormat) -> Outcome {
+    let mut outcome = match format {
+        LintFormat::Json => fix::lint_file(disk, path, options, Detail::Kind),
+        LintFormat::Sarif => fix::lint_file(disk, path, options, Detail::Changes),
+        _ => lint_file(disk, path, options),
     };
-    fix::lint_file(disk, &shown_path(path), options, detail)
+    outcome.slim(format == LintFormat::Text);
+    outcome
 }
 
-fn lint_stdin(options: &LintOptions) -> Result<Outcome, Failure> {
-    let mut text = String::new();
-    std::io::stdin()
-        .read_to_string(&mut text)
-        .map_err(|error| Failure::Cannot(format!("cannot read standard input: {error}")))?;
-    let mut files = MemoryFiles::default();
-    files.insert("<stdin>", text);
-    Ok(lint_file(&files, "<stdin>", options))
-}
-
-/// All Compose files below a directory, in parallel, what .gitignore and the settings name left out; in path order.
-fn lint_directory(
-    directory: &Path,
-    options: &LintOptions,
+/// A walk through a directory.
+struct Walk<'a> {
     format: LintFormat,
-    excluded: &Gitignore,
-    git: &Arc<Git>,
-) -> Vec<Outcome> {
-    let found = Mutex::new(Vec::new());
-    let excluded = excluded.clone();
-    let walk = WalkBuilder::new(directory)
-        .hidden(false)
-        .filter_entry(move |entry| {
-            let is_dir = entry.file_type().is_some_and(|kind| kind.is_dir());
-            let path = std::path::absolute(entry.path()).unwrap_or_else(|_| entry.path().to_owned());
-            entry.file_name() != ".git"
-                && (excluded.is_empty() || !excluded.matched(path, is_dir).is_ignore())
-        })
-        .build_parallel();
-    let progress = Progress::default();
-    std::thread::scope(|scope| {
-        if std::io::stderr().is_terminal() {
-            scope.spawn(|| progress.show());
-        }
-        walk.run(|| {
-            Box::new(|entry| {
-                let outcome = match entry {
-                    Ok(entry) if is_linted(&entry.file_name().to_string_lossy()) && is_file(&entry) => {
-                        Some(lint_path(&Disk::asking(git), entry.path(), options, format))
-                    }
-                    Ok(_) => None,
-                    Err(error) => unread(&error),
-                };
-                if let Some(outcome) = outcome {
-                    progress.files.fetch_add(1, Ordering::Relaxed);
-                    progress.findings.fetch_add(outcome.findings.len(), Ordering::Relaxed);
-                    if let Ok(mut found) = found.lock() {
-                        found.push(outcome);
-                    }
-                }
-                WalkState::Continue
+    /// What the settings leave out.
+    excluded: Gitignore,
+    /// What is looked at by other ways.
+    known: &'a [PathBuf],
+    git: &'a Arc<Git>,
+}
+
+impl Walk<'_> {
+    /// All Compose files below a directory, in parallel, what .gitignore and the settings name left out; in path order.
+    fn lint(&self, directory: &Path, options: &LintOptions) -> Vec<Outcome> {
+        let found = Mutex::new(Vec::new());
+        let excluded = self.excluded.clone();
+        let walk = WalkBuilder::new(directory)
+            .hidden(false)
+            .filter_entry(move |entry| {
+                let is_dir = entry.file_type().is_some_and(|kind| kind.is_dir());
+                let path = disk::absolute(entry.path());
+                entry.file_name() != ".git"
+                    && (excluded.is_empty() || !excluded.matched(path, is_dir).is_ignore())
             })
+            .build_parallel();
+        let known: Vec<PathBuf> = self.known.iter().map(|path| project::absolute(path)).collect();
+        let is_known = |path: &Path| !known.is_empty() && known.contains(&project::absolute(path));
+        let progress = Progress::default();
+        std::thread::scope(|scope| {
+            if std::io::stderr().is_terminal() {
+                scope.spawn(|| progress.show());
+            }
+            walk.run(|| {
+                Box::new(|entry| {
+                    let outcome = match entry {
+                        Ok(entry)
+                            if is_linted(&entry.file_name().to_string_lossy())
+                                && is_file(&entry)
+                                && !is_known(entry.path()) =>
+                        {
+                            let path = shown_path(entry.path());
+                            Some(lint_path(&Disk::asking(self.git), &path, options, self.format))
+                        }
+                        Ok(_) => None,
+                        Err(error) => unread(&error),
+                    };
+                    if let Some(outcome) = outcome {
+                        progress.files.fetch_add(1, Ordering::Relaxed);
+                        progress.findings.fetch_add(outcome.findings.len(), Ordering::Relaxed);
+                        if let Ok(mut found) = found.lock() {
+                            found.push(outcome);
+                        }
+                    }
+                    WalkState::Continue
+                })
+            });
+            progress.done.store(true, Ordering::Relaxed);
         });
-        progress.done.store(true, Ordering::Relaxed);
-    });
-    let mut outcomes = found.into_inner().unwrap_or_default();
-    outcomes.sort_by(|left: &Outcome, right| left.path.cmp(&right.path));
-    outcomes
+        let mut outcomes = found.into_inner().unwrap_or_default();
+        outcomes.sort_by(|left: &Outcome, right| left.path.cmp(&right.path));
+        outcomes
+    }
 }
 
 /// Whether it is a file or leads to one.
@@ -269,25 +330,19 @@ fn write_text(outcomes: &[Outcome]) -> std::io::Result<()> {
     };
     for outcome in outcomes {
         // What is mere information takes a line in all, not an excerpt each.
-        let mut shown =
-            outcome.findings.iter().filter(|finding| finding.severity > Severity::Info).peekable();
-        if shown.peek().is_some() {
+        let shown: Vec<&Finding> =
+            outcome.findings.iter().filter(|finding| finding.severity > Severity::Info).collect();
+        if !shown.is_empty() {
             let excerpts = report::Excerpts::of(outcome);
-            for finding in shown {
-                writeln!(out, "{}\n", report::render_finding(&excerpts, finding, colour))?;
+            for place in shown.chunk_by(|one, other| one.span == other.span) {
+                let [first, others @ ..] = place else { continue };
+                writeln!(out, "{}\n", report::render_findings(&excerpts, first, others, colour))?;
             }
         }
         for note in report::render_notes(outcome) {
             writeln!(out, "{note}\n")?;
         }
-        match &outcome.error {
-            Some(failure) => writeln!(notes, "{}\n", report::render_error(outcome, failure, colour))?,
-            None => {
-                for entry in &outcome.not_checked {
-                    writeln!(notes, "{}: {} was not checked: {}", outcome.path, entry.rule, entry.reason)?;
-                }
-            }
-        }
+        write_not_checked(&mut notes, outcome)?;
     }
     writeln!(out, "{}", report::summary(outcomes))?;
     if let Some(rule) =
@@ -298,6 +353,14 @@ fn write_text(outcomes: &[Outcome]) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Why a file could not be read, or what of it could not be checked.
+fn write_not_checked(notes: &mut impl Write, outcome: &Outcome) -> std::io::Result<()> {
+    if let Some(failure) = &outcome.error {
+        return writeln!(notes, "{}\n", report::render_error(outcome, failure, colour()));
+    }
+    outcome.not_checked.iter().try_for_each(|entry| writeln!(notes, "{}: {entry}", outcome.path))
+}
+
 fn write_out(text: &str) -> std::io::Result<()> {
     writeln!(std::io::stdout().lock(), "{}", text.trim_end())
 }
@@ -305,7 +368,7 @@ fn write_out(text: &str) -> std::io::Result<()> {
 fn write_json(outcomes: &[Outcome]) -> std::io::Result<()> {
     // What a terminal wants line by line, a pipe takes in large pieces.
     let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
-    serde_json::to_writer(&mut out, &Report::new(outcomes))?;
+    report::write_json(outcomes, &mut out)?;
     writeln!(out)?;
     out.flush()
 }

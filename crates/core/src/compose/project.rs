@@ -49,6 +49,9 @@ pub struct Service {
     pub volumes: Vec<VolumeMount>,
     /// `labels:`, also those of `deploy:` and `build:`, `annotations:` and `extra_hosts:`, with the key's path.
     pub labels: Vec<(&'static str, EnvVar)>,
+    /// What else is set by name and value: the options of `logging:` and `provider:`, the environments of hooks; each
+    /// with the path of its map below the service.
+    pub options: Vec<(String, EnvVar)>,
     /// `read_only: true`
     pub read_only: bool,
     /// `tmpfs:`: the directories.
@@ -80,7 +83,7 @@ pub struct Build {
     /// `secrets:`
     pub secrets: Vec<Grant>,
     /// `dockerfile_inline:` stands in place of a file.
-    pub inline: bool,
+    pub inline: Option<Text>,
 }
 
 /// A variable of `environment:` or `build.args:`, from `K: v` or `- K=v`.
@@ -152,7 +155,7 @@ impl Build {
         let context = self.context.as_ref()?;
         let remote =
             context.raw.contains("://") || context.raw.starts_with("git@") || context.raw.contains('$');
-        (!remote && !self.inline).then_some(&*context.value)
+        (!remote).then_some(&*context.value)
     }
 
     /// The Dockerfile, from where the user stands.
@@ -250,14 +253,14 @@ impl Reader<'_> {
                     dockerfile: None,
                     args: vec![],
                     secrets: vec![],
-                    inline: false,
+                    inline: None,
                 }),
                 Data::Map(build) => Some(Build {
                     context: self.text(build, "context")?,
                     dockerfile: self.text(build, "dockerfile")?,
                     args: self.variables(build, "args")?,
                     secrets: self.grants(build, "secrets")?,
-                    inline: build.contains_key("dockerfile_inline"),
+                    inline: build.get("dockerfile_inline").and_then(|entry| entry.value.to_text()),
                 }),
                 _ => return Err(wrong("build", "a path or a mapping", value)),
             },
@@ -274,6 +277,7 @@ impl Reader<'_> {
             build,
             volumes: volumes(map),
             labels: self.labels(map),
+            options: self.options(map),
             read_only: map.get("read_only").is_some_and(|entry| matches!(entry.value.data, Data::Bool(true))),
             tmpfs: texts(map.get("tmpfs").map(|entry| &entry.value)),
             for_swarm: is_for_swarm(map),
@@ -295,6 +299,26 @@ impl Reader<'_> {
         add(Some(map), "annotations", "annotations");
         add(Some(map), "extra_hosts", "extra_hosts");
         labels
+    }
+
+    /// What hooks and drivers are given. As with labels, a wrong shape is validation's to report.
+    fn options(&self, map: &Map) -> Vec<(String, EnvVar)> {
+        let mut options = Vec::new();
+        let mut add = |map: Option<&Map>, key: &str, path: String| {
+            let found = map.and_then(|map| self.variables(map, key).ok()).unwrap_or_default();
+            options.extend(found.into_iter().map(|option| (path.clone(), option)));
+        };
+        for owner in ["logging", "provider"] {
+            let options = map.get(owner).and_then(|entry| entry.value.as_map());
+            add(options, "options", format!("{owner}.options"));
+        }
+        for hook in ["post_start", "pre_stop"] {
+            let hooks = map.get(hook).and_then(|entry| entry.value.as_seq()).unwrap_or_default();
+            for (at, value) in hooks.iter().enumerate() {
+                add(value.as_map(), "environment", format!("{hook}.{at}.environment"));
+            }
+        }
+        options
     }
 
     fn definitions(&self, top: &Map, key: &str) -> Result<Vec<SecretDef>, LoadError> {

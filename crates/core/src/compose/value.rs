@@ -272,6 +272,15 @@ impl Value {
         }
     }
 
+    /// The text as in the file, before interpolation; `None` of what is no text.
+    pub fn written(&self) -> Option<&str> {
+        match (&self.template, &self.data) {
+            (Some(template), _) => Some(&template.text),
+            (None, Data::Str(text) | Data::Time(text)) => Some(text),
+            (None, _) => None,
+        }
+    }
+
     /// The value of a key of a mapping.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.as_map()?.get(key).map(|entry| &entry.value)

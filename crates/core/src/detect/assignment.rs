@@ -1,10 +1,10 @@
 //! Secrets inside longer texts: `password=…` in a connection string, `password: …` in YAML within YAML,
-//! `"password": "…"` in JSON, `--password …` and its kin in a command line.
+//! `"password": "…"` in JSON.
 
 use std::ops::Range;
 
 use super::literal::{Literal, literal};
-use super::name::{is_method, is_secret_name};
+use super::name::{is_header_name, is_secret_name};
 use crate::compose::template::{self, Operator, Piece};
 
 /// A secret written out inside a text before interpolation.
@@ -17,7 +17,7 @@ pub struct Assignment {
 }
 
 /// Stands for a byte of a variable.
-const VARIABLE: char = '\u{1}';
+pub(super) const VARIABLE: char = '\u{1}';
 
 /// The same text, byte for byte as long, with variables blotted out: what stands in `${…}` is not written here.
 /// `shell` tells whether `$$NAME` and `$(…)` are variables too: for a shell they are.
@@ -72,7 +72,7 @@ pub(super) fn defaults(raw: &str) -> Vec<Range<usize>> {
 }
 
 /// Assignments to the name of a secret whose value, as it stands in the shadow of the text, is wanted.
-fn assigned(raw: &str, shadow: &str, wanted: impl Fn(&str) -> bool) -> Vec<Assignment> {
+pub(super) fn assigned(raw: &str, shadow: &str, wanted: impl Fn(&str) -> bool) -> Vec<Assignment> {
     let bytes = shadow.as_bytes();
     let mut found = Vec::new();
     let mut from = 0;
@@ -99,26 +99,22 @@ fn assigned(raw: &str, shadow: &str, wanted: impl Fn(&str) -> bool) -> Vec<Assig
 /// users, whose passwords are assigned to `user_NAME`.
 fn is_named(text: &str, name: &str) -> bool {
     is_secret_name(name)
-        || is_authorization(name)
+        || is_header_name(name)
         || (name.starts_with("user_") && text.contains("LoginModule"))
-}
-
-fn is_authorization(name: &str) -> bool {
-    name.rsplit('-').next().is_some_and(|last| last.eq_ignore_ascii_case("authorization"))
 }
 
 /// What follows the scheme in `Authorization: Bearer …` and `Authorization=Basic …`.
 fn credentials(text: &str, name: &str, scheme: &Range<usize>) -> Option<Range<usize>> {
     let is_scheme =
         ["basic", "bearer", "token"].iter().any(|known| text[scheme.clone()].eq_ignore_ascii_case(known));
-    (is_scheme && is_authorization(name)).then(|| value_after(text, scheme.end)).flatten()
+    (is_scheme && is_header_name(name)).then(|| value_after(text, scheme.end)).flatten()
 }
 
 /// `io.example.auth=INFO`: what is assigned is how much is logged.
 const LOG_LEVELS: &[&str] = &["TRACE", "DEBUG", "INFO", "WARN", "WARNING", "ERROR", "FATAL", "OFF"];
 
 /// A value that is all there, and a secret.
-fn is_written_out(value: &str, shell: bool) -> bool {
+pub(super) fn is_written_out(value: &str, shell: bool) -> bool {
     let from_outside = value.contains(VARIABLE) || (shell && (value.contains('`') || value.starts_with('$')));
     !from_outside && value != "|" && value != ">" && literal(&value.replace('$', "$$")) == Literal::Secret
 }
@@ -149,134 +145,6 @@ fn value_after(text: &str, at: usize) -> Option<Range<usize>> {
         |c: char| c.is_whitespace() || matches!(c, ';' | '&' | ',' | '"' | '\'' | ')' | '}' | ']' | '\\');
     let length = rest.find(ends).unwrap_or(rest.len());
     (length > 0).then_some(start..start + length)
-}
-
-/// Secrets in the words of a command line: flags with a value (`--password x`, `--requirepass=x`, `mysql -px`,
-/// `redis-cli -a x`, `curl -u user:x`), and assignments before or inside it (`PGPASSWORD=x`).
-pub fn in_command(raw: &str) -> Vec<Assignment> {
-    given_in_command(raw, |value| is_written_out(value, true))
-}
-
-/// Where in a command line a variable of the file, and nothing else, gives a secret: `--password ${X}`.
-pub fn variables_in_command(raw: &str) -> Vec<Assignment> {
-    let mut found = given_in_command(raw, |value| value.chars().all(|part| part == VARIABLE));
-    found.retain(|assignment| raw[assignment.value.clone()].starts_with("${"));
-    found
-}
-
-fn given_in_command(raw: &str, wanted: impl Fn(&str) -> bool) -> Vec<Assignment> {
-    let shadow = without_variables(raw, true);
-    let words = words(&shadow);
-    let mut found = assigned(raw, &shadow, &wanted);
-    let mut program = "";
-    for (at, word) in words.iter().enumerate() {
-        let text = &shadow[word.clone()];
-        let name = text.rsplit('/').next().unwrap_or(text);
-        if is_program(name) {
-            program = name;
-        }
-        let next = words.get(at + 1).cloned();
-        found.extend(flag(&shadow, word, next, program));
-        if matches!(name, "mc" | "mcli") {
-            found.extend(minio_key(&shadow, &words[at + 1..]));
-        }
-    }
-    found.retain(|Assignment { name, value }| {
-        let (name, value) = (&shadow[name.clone()], &shadow[value.clone()]);
-        // `--tokens 5`
-        let is_count = name.ends_with("tokens") && value.bytes().all(|byte| byte.is_ascii_digit());
-        wanted(value) && !is_count && !is_method(name, value)
-    });
-    found.sort_by_key(|assignment| assignment.value.start);
-    found.dedup_by_key(|assignment| assignment.value.start);
-    found
-}
-
-/// Programs, by the beginning of their names, and the short flag before a password.
-const PASSWORD_FLAGS: &[(&str, &str)] = &[
-    ("cqlsh", "-p"),
-    ("keydb-cli", "-a"),
-    ("ldap", "-w"),
-    ("mongo", "-p"),
-    ("rabbitmqadmin", "-p"),
-    ("redis-cli", "-a"),
-    ("sqlcmd", "-P"),
-    ("sshpass", "-p"),
-    ("valkey-cli", "-a"),
-];
-
-/// The programs whose short flags we know.
-fn is_program(name: &str) -> bool {
-    is_sql_client(name)
-        || name == "curl"
-        || PASSWORD_FLAGS.iter().any(|(program, _)| name.starts_with(program))
-}
-
-/// They take the password in the same word: `-pPASSWORD`.
-fn is_sql_client(name: &str) -> bool {
-    name.starts_with("mysql") || name.starts_with("mariadb")
-}
-
-/// The secret key of `mc alias set NAME URL ACCESS_KEY SECRET_KEY`, `mc config host add …` likewise.
-fn minio_key(text: &str, words: &[Range<usize>]) -> Option<Assignment> {
-    let [first, second, third, ..] = words else { return None };
-    let is = |word: &Range<usize>, name: &str| text[word.clone()] == *name;
-    let at = match () {
-        () if is(first, "alias") && is(second, "set") => 2,
-        () if is(first, "config") && is(second, "host") && is(third, "add") => 3,
-        () => return None,
-    };
-    let [_, url, access, secret] = words.get(at..at + 4)? else { return None };
-    let is_url = text[url.clone()].starts_with("http") || text[url.clone()].starts_with(VARIABLE);
-    is_url.then(|| Assignment { name: access.clone(), value: secret.clone() })
-}
-
-fn flag(text: &str, word: &Range<usize>, next: Option<Range<usize>>, program: &str) -> Option<Assignment> {
-    let written = &text[word.clone()];
-    let next = next.filter(|next| !text[next.clone()].starts_with('-'));
-    if let Some(long) = written.strip_prefix("--") {
-        if long.contains('=') || !(is_secret_name(long) || long == "requirepass" || long == "masterauth") {
-            let (flag, value) = long.split_once('=')?;
-            let known = is_secret_name(flag) || matches!(flag, "requirepass" | "masterauth");
-            let start = word.end - value.len();
-            return known.then_some(Assignment { name: word.start..start - 1, value: start..word.end });
-        }
-        return next.map(|value| Assignment { name: word.clone(), value });
-    }
-    let takes_password = |known: &&(&str, &str)| program.starts_with(known.0) && written == known.1;
-    match written {
-        "requirepass" | "masterauth" => next.map(|value| Assignment { name: word.clone(), value }),
-        _ if PASSWORD_FLAGS.iter().any(|known| takes_password(&known)) => {
-            next.map(|value| Assignment { name: word.clone(), value })
-        }
-        "-u" if program == "curl" => {
-            let value = next?;
-            let colon = text[value.clone()].find(':')? + value.start + 1;
-            Some(Assignment { name: word.clone(), value: colon..value.end })
-        }
-        _ if is_sql_client(program) && written.len() > 2 && written.starts_with("-p") => {
-            Some(Assignment { name: word.start..word.start + 2, value: word.start + 2..word.end })
-        }
-        _ => None,
-    }
-}
-
-/// Words as a shell would see them, roughly: blanks part them, quotes around one fall away.
-fn words(text: &str) -> Vec<Range<usize>> {
-    let mut words = Vec::new();
-    let mut start = None;
-    let parts = |c: char| c.is_whitespace() || matches!(c, ';' | '|' | '&' | '(' | ')' | '"' | '\'');
-    for (at, character) in text.char_indices() {
-        if parts(character) {
-            if let Some(start) = start.take() {
-                words.push(start..at);
-            }
-        } else if start.is_none() {
-            start = Some(at);
-        }
-    }
-    words.extend(start.map(|start| start..text.len()));
-    words
 }
 
 #[cfg(test)]
@@ -310,41 +178,6 @@ mod tests {
             "io.example.auth=INFO,org.example.token=WARN",
             "user_name=bob",
             "Authorization: Bearer ${TOKEN}",
-        ] {
-            assert_eq!(found(raw), Vec::<String>::new(), "{raw}");
-        }
-    }
-
-    #[test]
-    fn secrets_in_command_lines_are_found() {
-        let found = |raw: &str| values(&in_command(raw), raw);
-        assert_eq!(found("redis-server --requirepass hunter2 --port 1"), ["hunter2"]);
-        assert_eq!(found("redis-server --requirepass=hunter2"), ["hunter2"]);
-        assert_eq!(found("app --auth-token hunter2 --token 5"), ["hunter2", "5"]);
-        assert_eq!(found("mysqladmin ping -uroot -phunter2"), ["hunter2"]);
-        assert_eq!(found("redis-cli -a hunter2 ping"), ["hunter2"]);
-        assert_eq!(found("curl -u admin:hunter2 http://x"), ["hunter2"]);
-        assert_eq!(found("curl -H 'Authorization: Bearer hunter2' http://x"), ["hunter2"]);
-        assert_eq!(found("wget --header=\"X-Api-Key: hunter2\" http://x"), ["hunter2"]);
-        assert_eq!(found("PGPASSWORD=hunter2 psql -U x"), ["hunter2"]);
-        assert_eq!(found("/opt/tools/bin/sqlcmd -S x -U sa -P hunter2 -Q y"), ["hunter2"]);
-        assert_eq!(found("mc alias set m http://minio:9000 admin hunter2 && mc mb m/x"), ["hunter2"]);
-        assert_eq!(found("mc config host add m ${URL} admin hunter2;"), ["hunter2"]);
-        for raw in [
-            "redis-server --requirepass $$PW",
-            "redis-server --requirepass ${PW}",
-            "mysqladmin ping -p$$MYSQL_PASSWORD",
-            "mysqladmin ping -h db -P 3306",
-            "curl -u admin:$(cat /x) http://x",
-            "app --token-file /x --password-stdin",
-            "ssh -p 22",
-            "sqlcmd -P $$PW",
-            "mc alias set m http://minio:9000 $USER $PW",
-            "mc alias set m http://minio:9000",
-            "mc alias list m a b c d",
-            "echo -password",
-            "bench --tokens 5",
-            "etcd --auth-token simple",
         ] {
             assert_eq!(found(raw), Vec::<String>::new(), "{raw}");
         }

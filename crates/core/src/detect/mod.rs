@@ -3,13 +3,15 @@
 //! Names and positions decide, entropy does not: the passwords that leak from Compose files are weak.
 
 mod assignment;
+mod command;
 mod literal;
 mod name;
 mod quoted;
 mod token;
 mod url;
 
-pub use assignment::{Assignment, assignments, in_command, variables_in_command};
+pub use assignment::{Assignment, assignments};
+pub use command::{in_command, variables_in_command};
 pub use literal::{Literal, literal, looks_random};
 pub use name::{is_compound_name, is_harmless_name, is_key_name, is_secret_name};
 pub use quoted::{name_with_value, name_without_value, without_credentials};
@@ -18,11 +20,19 @@ pub use url::url_passwords;
 
 /// Whether a variable holds a secret that is written out: by its name, or, for keys, by name and value.
 pub fn is_secret(name: &str, raw: &str) -> bool {
-    let named = is_secret_name(name) || (is_key_name(name) && looks_random(raw));
+    let named = is_secret_name(name)
+        || (is_key_name(name) && looks_random(raw))
+        || (name::is_header_name(name) && has_credentials(raw));
     // `SECRET_PARAM_REPLICAS=2` is a quantity; `DB_PASSWORD=2` is a bad password.
     let is_quantity = raw.trim().len() < 5 && raw.trim().bytes().all(|byte| byte.is_ascii_digit());
     named
         && literal(raw) == Literal::Secret
         && !name::is_method(name, raw)
         && (!is_quantity || name::ends_as_secret(name))
+}
+
+/// `Basic dXNlcjpwYXNz`, `Bearer abc`, written out.
+fn has_credentials(raw: &str) -> bool {
+    let credentials = raw.trim().strip_prefix("Basic ").or_else(|| raw.trim().strip_prefix("Bearer "));
+    credentials.is_some_and(|credentials| literal(credentials) == Literal::Secret)
 }

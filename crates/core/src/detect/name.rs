@@ -51,8 +51,12 @@ pub fn is_secret_name(name: &str) -> bool {
         return true;
     }
     match (before.last(), *last) {
+        // One of the eight of WordPress.
+        (Some(&"in"), "key") => words.contains(&"logged"),
         (Some(before), "key" | "keys") => KEY_OF.contains(before),
-        (Some(&"connection"), "string") | (Some(&("access" | "auth" | "pass")), "code") => true,
+        (Some(&"connection"), "string")
+        | (Some(&"seed"), "phrase")
+        | (Some(&("access" | "auth" | "pass")), "code") => true,
         _ => false,
     }
 }
@@ -62,7 +66,8 @@ pub fn is_secret_name(name: &str) -> bool {
 fn mentions_secret(name: &str) -> bool {
     static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
         let words =
-            [SECRET_ANYWHERE, SECRET_ENDINGS, SECRET_LAST, &["key", "pass", "connection", "code"]].concat();
+            [SECRET_ANYWHERE, SECRET_ENDINGS, SECRET_LAST, &["key", "pass", "connection", "code", "phrase"]]
+                .concat();
         AhoCorasick::builder().ascii_case_insensitive(true).build(words).ok()
     });
     // Outside of ASCII a letter may have its lower case in it.
@@ -104,6 +109,11 @@ pub fn is_compound_name(name: &str) -> bool {
     let spaced = spaced(name);
     let words = words(&spaced);
     words.contains(&"jaas") || words.contains(&"dsn") || words.ends_with(&["user", "info"])
+}
+
+/// Whether a name is that of HTTP's header for credentials: `AUTHORIZATION`, `Proxy-Authorization`.
+pub(super) fn is_header_name(name: &str) -> bool {
+    name.rsplit(['-', '_', '.']).next().is_some_and(|last| last.eq_ignore_ascii_case("authorization"))
 }
 
 /// Whether a name is that of a key of some kind. Its value decides then: `SOME_KEY=title` is none.
@@ -219,16 +229,39 @@ const SECRET_ANYWHERE: &[&str] = &[
     "credential",
     "credentials",
     "privatekey",
+    "privkey",
+    // In other languages.
+    "contrasena",
+    "kennwort",
+    "motdepasse",
+    "passwort",
+    "senha",
+    "wachtwoord",
 ];
 
 /// Words run together: `PGPASSWORD`, `CLIENTSECRET`.
 const SECRET_ENDINGS: &[&str] =
     &["password", "passwd", "pwd", "psw", "secret", "apikey", "secretkey", "authkey", "token"];
 
-const SECRET_LAST: &[&str] = &["pass", "pw", "psk", "salt", "auth", "jwt", "cred", "creds"];
+const SECRET_LAST: &[&str] =
+    &["pass", "pw", "psk", "salt", "auth", "jwt", "cred", "creds", "bearer", "pepper", "mnemonic", "kek"];
 
-/// What makes a `…_KEY` a secret one.
+/// What makes a `…_KEY` a secret one: ciphers, what a key does, whose it is.
 const KEY_OF: &[&str] = &[
+    "aes",
+    "crypt",
+    "decrypt",
+    "decryption",
+    "des",
+    "dsa",
+    "ecdsa",
+    "nonce",
+    "otp",
+    "preshared",
+    "rsa",
+    "symmetric",
+    "totp",
+    "unseal",
     "client",
     "cipher",
     "openai",
@@ -487,6 +520,7 @@ const HARMLESS_LAST: &[&str] = &[
     "env",
     "cache",
     "warning",
+    "stdin",
 ];
 
 /// A first word that makes the name a switch.
@@ -525,6 +559,14 @@ mod tests {
             "RCONPW",
             "DUCKTOKEN",
             "accessAuthCode",
+            "AES_KEY",
+            "AES_256_KEY",
+            "dataEncryptionKey",
+            "WORDPRESS_LOGGED_IN_KEY",
+            "PRE_SHARED_KEY",
+            "PASSWORD_PEPPER",
+            "WALLET_SEED_PHRASE",
+            "DB_PASSWORT",
         ] {
             assert!(is_secret_name(name), "{name}");
         }
@@ -561,6 +603,10 @@ mod tests {
             "COUNTRY_CODE",
             "AUTH_CODE_TTL",
             "PW_SMTP_FROM",
+            "PUBLIC_RSA",
+            "RSA_PUBLIC_KEY",
+            "AES_KEY_LENGTH",
+            "PEPPERONI",
             "",
         ] {
             assert!(!is_secret_name(name), "{name}");

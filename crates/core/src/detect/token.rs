@@ -28,6 +28,7 @@ use Alphabet::{Alnum, Hex, Upper, Url, Wide};
 /// Each from its provider's documentation of token formats or of secret scanning.
 const FORMATS: &[Format] = &[
     Format("Adafruit", "aio_", Alnum, 28, 28),
+    Format("age", "AGE-SECRET-KEY-1", Upper, 58, 58),
     Format("Airtable", "patk", Wide, 60, 90),
     Format("Anthropic", "sk-ant-api03-", Url, 80, 120),
     Format("Anthropic", "sk-ant-admin01-", Url, 80, 120),
@@ -46,6 +47,8 @@ const FORMATS: &[Format] = &[
     Format("DigitalOcean", "dop_v1_", Hex, 64, 64),
     Format("DigitalOcean", "doo_v1_", Hex, 64, 64),
     Format("DigitalOcean", "dor_v1_", Hex, 64, 64),
+    Format("Discord", "discord.com/api/webhooks/", Wide, 80, 100),
+    Format("Discord", "discordapp.com/api/webhooks/", Wide, 80, 100),
     Format("Docker Hub", "dckr_pat_", Url, 27, 27),
     Format("Docker Hub", "dckr_oat_", Url, 27, 40),
     Format("Doppler", "dp.pt.", Alnum, 40, 44),
@@ -54,6 +57,7 @@ const FORMATS: &[Format] = &[
     Format("Dynatrace", "dt0c01.", Wide, 85, 95),
     Format("EasyPost", "EZAK", Alnum, 54, 54),
     Format("EasyPost", "EZTK", Alnum, 54, 54),
+    Format("ElevenLabs", "sk_", Hex, 48, 48),
     Format("Figma", "figd_", Url, 38, 45),
     Format("Flutterwave", "FLWSECK-", Url, 32, 45),
     Format("Fly.io", "fo1_", Url, 40, 60),
@@ -73,6 +77,7 @@ const FORMATS: &[Format] = &[
     Format("GitLab", "glsoat-", Url, 20, 50),
     Format("Google", "AIza", Url, 35, 35),
     Format("Google", "GOCSPX-", Url, 28, 28),
+    Format("Google", "ya29.", Url, 40, 400),
     Format("Grafana", "glsa_", Url, 41, 41),
     Format("Grafana", "glc_", Wide, 32, 400),
     Format("Groq", "gsk_", Alnum, 52, 52),
@@ -80,19 +85,26 @@ const FORMATS: &[Format] = &[
     Format("HashiCorp Vault", "hvb.", Url, 100, 250),
     Format("Heroku", "HRKU-", Url, 36, 70),
     Format("Hugging Face", "hf_", Alnum, 34, 37),
+    Format("LangSmith", "lsv2_pt_", Url, 40, 60),
+    Format("LangSmith", "lsv2_sk_", Url, 40, 60),
     Format("Linear", "lin_api_", Alnum, 40, 40),
     Format("Mailgun", "key-", Hex, 32, 32),
+    Format("Microsoft Teams", "webhook.office.com/webhookb2/", Url, 36, 36),
     Format("Neon", "napi_", Alnum, 60, 70),
     Format("Netlify", "nfp_", Alnum, 36, 44),
     Format("New Relic", "NRAK-", Upper, 27, 27),
     Format("Notion", "ntn_", Alnum, 40, 50),
+    Format("Notion", "secret_", Alnum, 43, 43),
     Format("npm", "npm_", Alnum, 36, 36),
+    Format("OpenAI", "sk-", Alnum, 48, 48),
     Format("OpenAI", "sk-proj-", Url, 40, 200),
     Format("OpenAI", "sk-svcacct-", Url, 40, 200),
     Format("OpenAI", "sk-admin-", Url, 40, 200),
+    Format("OpenRouter", "sk-or-v1-", Hex, 64, 64),
     Format("OpenShift", "sha256~", Url, 43, 43),
     Format("1Password", "ops_eyJ", Wide, 200, 1200),
     Format("Perplexity", "pplx-", Alnum, 48, 56),
+    Format("Pinecone", "pcsk_", Url, 60, 80),
     Format("PlanetScale", "pscale_pw_", Url, 32, 64),
     Format("PlanetScale", "pscale_tkn_", Url, 32, 64),
     Format("PlanetScale", "pscale_oauth_", Url, 32, 64),
@@ -111,6 +123,11 @@ const FORMATS: &[Format] = &[
     Format("Shopify", "shpca_", Hex, 32, 32),
     Format("Shopify", "shppa_", Hex, 32, 32),
     Format("Shopify", "shpss_", Hex, 32, 32),
+    Format("Slack", "hooks.slack.com/services/", Wide, 40, 60),
+    Format("Slack", "hooks.slack.com/workflows/", Wide, 40, 120),
+    Format("Slack", "xoxa-", Url, 40, 90),
+    Format("Slack", "xoxr-", Url, 40, 90),
+    Format("Slack", "xoxs-", Url, 40, 90),
     Format("Slack", "xoxb-", Url, 40, 80),
     Format("Slack", "xoxp-", Url, 60, 90),
     Format("Slack", "xoxe-", Url, 100, 200),
@@ -155,8 +172,8 @@ pub struct Token {
 
 /// Tokens of known providers in a text, JSON Web Tokens among them.
 pub fn tokens(text: &str) -> Vec<Token> {
-    // Shorter is no token of any provider.
-    if text.len() < 20 {
+    // No token of any provider is shorter, and none has blanks.
+    if !text.split_ascii_whitespace().any(|word| word.len() >= 20) {
         return Vec::new();
     }
     let Some(prefixes) = &*PREFIXES else { return Vec::new() };
@@ -164,6 +181,10 @@ pub fn tokens(text: &str) -> Vec<Token> {
     let mut found: Vec<Token> = Vec::new();
     for prefix in prefixes.find_overlapping_iter(text) {
         let (at, body) = (prefix.start(), prefix.end());
+        if prefix.pattern().as_usize() == FORMATS.len() + 1 {
+            found.extend(telegram(text, at));
+            continue;
+        }
         if at > 0 && is_word(bytes[at - 1]) {
             continue;
         }
@@ -186,9 +207,9 @@ pub fn tokens(text: &str) -> Vec<Token> {
     found
 }
 
-/// Where a token can start, all formats in one pass; the one after the last of [`FORMATS`] is a web token's.
+/// Where a token can start, all formats in one pass; behind those of [`FORMATS`] come a web token's and a bot's.
 static PREFIXES: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    let prefixes = FORMATS.iter().map(|format| format.1).chain([WEB_TOKEN]);
+    let prefixes = FORMATS.iter().map(|format| format.1).chain([WEB_TOKEN, BOT]);
     // An automaton of few bytes: a run on one file must not wait for a large table.
     AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(prefixes).ok()
 });
@@ -218,6 +239,22 @@ fn web_token(text: &str, at: usize) -> Option<Token> {
     (header > 15 && payload > 15 && signature > 20)
         .then_some(Token { provider: "JSON Web Token", range: at..end })
 }
+
+/// `8123456789:AA…`: the number of a bot of Telegram, and 35 characters.
+fn telegram(text: &str, colon: usize) -> Option<Token> {
+    let digits = text[..colon].bytes().rev().take_while(u8::is_ascii_digit).count();
+    let start = colon - digits;
+    let length = text[colon + 1..].bytes().take_while(|byte| Url.has(*byte)).count();
+    // Its URL has `bot` before it.
+    let before = text[..start].strip_suffix("bot").unwrap_or(&text[..start]);
+    let is_whole = !before.bytes().next_back().is_some_and(is_word);
+    let (body, end) = (colon + 1, colon + 1 + length);
+    ((8..=10).contains(&digits) && length == 35 && is_whole && is_live(&text[body..end]))
+        .then_some(Token { provider: "Telegram", range: start..end })
+}
+
+/// What stands between the two parts of a bot's token.
+const BOT: &str = ":AA";
 
 /// `{"` in base64.
 const WEB_TOKEN: &str = "eyJ";
@@ -287,6 +324,20 @@ mod tests {
         }
         let providers: std::collections::BTreeSet<&str> = FORMATS.iter().map(|format| format.0).collect();
         assert!(providers.len() >= 60, "{}", providers.len());
+    }
+
+    #[test]
+    fn webhooks_and_bots_are_found_in_urls() {
+        let found = |text: &str| tokens(text).iter().map(|token| token.provider).collect::<Vec<_>>();
+        let bot = format!("https://api.telegram.org/bot8123456789:AA{}/sendMessage", body(Url, 33));
+        assert_eq!(found(&bot), ["Telegram"]);
+        assert_eq!(found(&format!("x 8123456789:AA{}", body(Url, 34))), Vec::<&str>::new());
+        let hook = format!("https://hooks.slack.com/services/T12AB34CD/B12AB34CD/{}", body(Alnum, 24));
+        assert_eq!(found(&hook), ["Slack"]);
+        let example = "https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX";
+        assert_eq!(found(example), Vec::<&str>::new());
+        let hook = format!("https://discord.com/api/webhooks/921840275519283746/{}", body(Url, 68));
+        assert_eq!(found(&hook), ["Discord"]);
     }
 
     #[test]

@@ -127,6 +127,9 @@ fn movable<'p>(
     name: String,
 ) -> Result<Move<'p>, String> {
     let loaded = building(project, read)?;
+    if read.inline {
+        return Err("the Dockerfile is a part of the Compose file; mount a secret there by hand".to_owned());
+    }
     let instructions = &read.dockerfile.instructions;
     let declared: Vec<(usize, Assigned)> = instructions
         .iter()

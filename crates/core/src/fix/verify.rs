@@ -12,7 +12,7 @@ use crate::files::{
 };
 use crate::gitignore::IgnoreFiles;
 use crate::lint::{LintOptions, Outcome};
-use crate::rules::{Finding, IGNORE_UNUSED, ReadDockerfile, Severity};
+use crate::rules::{Finding, ReadDockerfile, Severity};
 use crate::source::Span;
 
 /// The files as they will be.
@@ -230,8 +230,7 @@ fn count(outcome: &Outcome) -> HashMap<(&str, &str, &str), usize> {
     counts
 }
 
-/// A finding that was not there before. A comment that ignores one that is mended is left to the user, and a value
-/// whose dollars are kept may be found as what it is.
+/// A finding that was not there before. A value whose dollars are kept may be found as what it is.
 fn brought<'o>(before: &Outcome, after: &'o Outcome, plan: &FixPlan) -> Option<&'o Finding> {
     // An item of a list has a number where rules for variables have the name.
     let parent = |path: &str| path.rsplit_once('.').map_or(String::new(), |(parent, _)| parent.to_owned());
@@ -243,7 +242,6 @@ fn brought<'o>(before: &Outcome, after: &'o Outcome, plan: &FixPlan) -> Option<&
     let known: HashSet<_> = known.map(|known| (known.rule, known.path.as_str())).collect();
     after.findings.iter().find(|finding| {
         finding.severity > Severity::Info
-            && finding.rule != IGNORE_UNUSED.id
             && !is_kept(&finding.path)
             && !known.contains(&(finding.rule, finding.path.as_str()))
     })

@@ -29,7 +29,7 @@ pub fn github(outcomes: &[Outcome]) -> String {
     }
     for outcome in outcomes {
         for entry in &outcome.not_checked {
-            let message = data(&format!("{} was not checked: {}", entry.rule, entry.reason));
+            let message = data(&entry.to_string());
             text.push_str(&format!("::warning file={},title=cosec::{message}\n", property(&outcome.path)));
         }
     }

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::lint::Outcome;
-use crate::rules::{Confidence, Finding, FixKind, Severity};
+use crate::rules::{Confidence, Finding, FixKind, Related, Severity};
 use crate::source::{Sources, Span};
 
 /// The whole report.
@@ -21,7 +21,7 @@ pub struct Report {
 }
 
 /// A finding.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct JsonFinding {
     /// The rule's id.
     pub rule: &'static str,
@@ -62,7 +62,7 @@ pub struct JsonPlace {
 }
 
 /// Another place.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct JsonRelated {
     /// Where.
     #[serde(flatten)]
@@ -109,20 +109,48 @@ impl Report {
         let mut report = Report { version: 1, findings: Vec::new(), not_checked: Vec::new() };
         for outcome in outcomes {
             report.findings.extend(json_findings(outcome));
-            report.not_checked.extend(outcome.not_checked.iter().map(|entry| JsonNotChecked {
-                file: outcome.path.clone(),
-                rule: entry.rule,
-                reason: entry.reason.clone(),
-            }));
+            report.not_checked.extend(json_not_checked(outcome));
         }
         report
     }
 }
 
+/// The report of several files, made as it is written: of many files it is large.
+#[derive(Serialize)]
+struct Written<'a> {
+    version: u32,
+    #[serde(serialize_with = "write_findings")]
+    findings: &'a [Outcome],
+    #[serde(serialize_with = "write_not_checked")]
+    not_checked: &'a [Outcome],
+}
+
+fn write_findings<S: Serializer>(outcomes: &[Outcome], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(outcomes.iter().flat_map(json_findings))
+}
+
+fn write_not_checked<S: Serializer>(outcomes: &[Outcome], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(outcomes.iter().flat_map(json_not_checked))
+}
+
+/// Writes what [`Report::new`] makes, without holding it.
+pub fn write_json(outcomes: &[Outcome], to: &mut impl std::io::Write) -> std::io::Result<()> {
+    let report = Written { version: 1, findings: outcomes, not_checked: outcomes };
+    Ok(serde_json::to_writer(to, &report)?)
+}
+
+fn json_not_checked(outcome: &Outcome) -> impl Iterator<Item = JsonNotChecked> + '_ {
+    outcome.not_checked.iter().map(|entry| JsonNotChecked {
+        file: outcome.path.clone(),
+        rule: entry.rule,
+        reason: entry.reason.clone(),
+    })
+}
+
 /// The findings of one file, each with a fingerprint of its own.
 pub(super) fn json_findings(outcome: &Outcome) -> Vec<JsonFinding> {
     let mut findings: Vec<JsonFinding> =
-        outcome.findings.iter().map(|finding| json_finding(&outcome.sources, finding)).collect();
+        outcome.findings.iter().map(|finding| JsonFinding::of(&outcome.sources, finding)).collect();
     // The second finding of a rule at one path is told from the first by its number.
     let mut seen: HashMap<String, u32> = HashMap::new();
     for finding in &mut findings {
@@ -135,31 +163,34 @@ pub(super) fn json_findings(outcome: &Outcome) -> Vec<JsonFinding> {
     findings
 }
 
-pub(super) fn json_finding(sources: &Sources, finding: &Finding) -> JsonFinding {
-    JsonFinding {
-        rule: finding.rule,
-        severity: finding.severity,
-        confidence: finding.confidence,
-        message: finding.message.clone(),
-        place: JsonPlace::of(sources, finding.span),
-        path: finding.path.clone(),
-        related: finding
-            .related
-            .iter()
-            .map(|related| JsonRelated {
-                place: JsonPlace::of(sources, related.span),
-                message: related.message.clone(),
-            })
-            .collect(),
-        fix: finding.fix.as_ref().map(|proposal| proposal.kind),
-        help: finding.help.clone(),
-        fingerprint: fingerprint_of(sources, finding),
+impl JsonFinding {
+    /// A finding as it is reported.
+    pub fn of(sources: &Sources, finding: &Finding) -> Self {
+        JsonFinding {
+            rule: finding.rule,
+            severity: finding.severity,
+            confidence: finding.confidence,
+            message: finding.message.clone(),
+            place: JsonPlace::of(sources, finding.span),
+            path: finding.path.clone(),
+            related: finding.related.iter().map(|related| JsonRelated::of(sources, related)).collect(),
+            fix: finding.fix.as_ref().map(|proposal| proposal.kind),
+            help: finding.help.clone(),
+            fingerprint: fingerprint_of(sources, finding),
+        }
     }
 }
 
-/// The fingerprint of a finding as such. The place of an item in its list is left out: it moves.
+impl JsonRelated {
+    /// Another place as it is reported.
+    pub fn of(sources: &Sources, related: &Related) -> Self {
+        JsonRelated { place: JsonPlace::of(sources, related.span), message: related.message.clone() }
+    }
+}
+
+/// The fingerprint of a finding as such: of its rule, its path and what tells its file from others. The place of an item in its list is left out: it moves.
 pub fn fingerprint_of(sources: &Sources, finding: &Finding) -> String {
-    let file = crate::files::join("", sources.file(finding.span.file).path());
+    let file = sources.file(finding.span.file).identity();
     let is_index = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let parts: Vec<&str> =
         finding.path.split('.').map(|part| if is_index(part) { "#" } else { part }).collect();

@@ -77,18 +77,19 @@ struct Hidden {
 impl<'a> Excerpts<'a> {
     /// Of all its files.
     pub fn of(outcome: &'a Outcome) -> Self {
-        let mut files: HashMap<FileId, (bool, Vec<Span>, Vec<Span>)> = HashMap::new();
-        for document in &outcome.documents {
-            let (has_tree, values, _) = files.entry(document.file()).or_default();
-            *has_tree = true;
-            values.extend(document.value_spans());
-            values.extend(carried(outcome, document));
+        let mut files: HashMap<FileId, (Option<Vec<Span>>, Vec<Span>)> = HashMap::new();
+        for (file, values) in value_places(outcome) {
+            files.entry(file).or_default().0 = Some(values);
         }
         for finding in not_shown(&outcome.findings) {
-            files.entry(finding.file).or_default().2.push(finding);
+            files.entry(finding.file).or_default().1.push(finding);
         }
-        let hidden = |(file, (has_tree, values, about))| {
-            (file, Hidden { has_tree, values: Ranges::of(values), about: Ranges::of(about) })
+        let hidden = |(file, (values, about)): (FileId, (Option<Vec<Span>>, _))| {
+            let has_tree = values.is_some();
+            (
+                file,
+                Hidden { has_tree, values: Ranges::of(values.unwrap_or_default()), about: Ranges::of(about) },
+            )
         };
         Excerpts { outcome, files: files.into_iter().map(hidden).collect() }
     }
@@ -127,6 +128,17 @@ impl<'a> Excerpts<'a> {
         let shown_end = start + text[start..shown_end].trim_end().len();
         build(&text[start..shown_end], start, &hidden)
     }
+}
+
+/// Where the values stand in each file that is known by a tree.
+pub(crate) fn value_places(outcome: &Outcome) -> HashMap<FileId, Vec<Span>> {
+    let mut places = outcome.values.clone();
+    for document in &outcome.documents {
+        let values = places.entry(document.file()).or_default();
+        values.extend(document.value_spans());
+        values.extend(carried(outcome, document));
+    }
+    places
 }
 
 /// Byte ranges of a file in order, of which those are found at once that touch a part of it.

@@ -8,9 +8,9 @@ mod sarif;
 mod text;
 
 pub use ci::{github, gitlab, junit};
-pub use json::{JsonFinding, JsonNotChecked, JsonPlace, Report, fingerprint_of};
+pub use json::{JsonFinding, JsonNotChecked, JsonPlace, JsonRelated, Report, fingerprint_of, write_json};
 pub use markdown::markdown;
 pub use mask::Excerpts;
-pub(crate) use mask::masked_change;
+pub(crate) use mask::{masked_change, value_places};
 pub use sarif::sarif;
-pub use text::{Colour, render_error, render_finding, render_notes, summary};
+pub use text::{Colour, render_error, render_finding, render_findings, render_notes, summary};

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::json::{JsonFinding, json_finding, json_findings};
+use super::json::{JsonFinding, json_findings};
 use crate::lint::Outcome;
 use crate::rules::{self, Finding, FixKind, Proposal, Severity};
 use crate::source::Position;
@@ -16,12 +16,12 @@ pub fn sarif(outcomes: &[Outcome]) -> String {
         results.extend(json.iter().zip(&outcome.findings).map(|(json, finding)| result(json, finding, None)));
         for (finding, reason) in &outcome.ignored {
             let suppression = json!({"kind": "inSource", "status": "accepted", "justification": reason});
-            results.push(result(&json_finding(&outcome.sources, finding), finding, Some(suppression)));
+            results.push(result(&JsonFinding::of(&outcome.sources, finding), finding, Some(suppression)));
         }
         for finding in &outcome.known {
             let suppression =
                 json!({"kind": "external", "status": "accepted", "justification": "in the baseline"});
-            results.push(result(&json_finding(&outcome.sources, finding), finding, Some(suppression)));
+            results.push(result(&JsonFinding::of(&outcome.sources, finding), finding, Some(suppression)));
         }
     }
     let rules: Vec<Value> = rules::ALL
@@ -44,7 +44,7 @@ pub fn sarif(outcomes: &[Outcome]) -> String {
             outcome.not_checked.iter().map(|entry| {
                 json!({
                     "level": "warning",
-                    "message": {"text": format!("{} was not checked: {}", entry.rule, entry.reason)},
+                    "message": {"text": entry.to_string()},
                     "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri(&outcome.path)}}}],
                 })
             })

@@ -8,7 +8,7 @@ use super::mask::Excerpts;
 use crate::compose::LoadError;
 use crate::lint::Outcome;
 use crate::rules::{Finding, Severity, by_id};
-use crate::source::Span;
+use crate::source::{FileId, Span};
 
 /// Whether the output may be coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,14 +26,30 @@ fn renderer(colour: Colour) -> Renderer {
     }
 }
 
-/// One finding with a masked excerpt.
-pub fn render_finding(excerpts: &Excerpts<'_>, finding: &Finding, colour: Colour) -> String {
-    let level = match finding.severity {
+fn level(finding: &Finding) -> Level<'static> {
+    match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
         Severity::Info => Level::INFO,
-    };
-    let mut title = level.clone().primary_title(finding.message.as_str()).id(finding.rule);
+    }
+}
+
+/// How many other places of a finding are shown.
+const RELATED: usize = 4;
+
+/// One finding with a masked excerpt.
+pub fn render_finding(excerpts: &Excerpts<'_>, finding: &Finding, colour: Colour) -> String {
+    render_findings(excerpts, finding, &[], colour)
+}
+
+/// A finding with a masked excerpt, and what others say of the same place.
+pub fn render_findings(
+    excerpts: &Excerpts<'_>,
+    finding: &Finding,
+    others: &[&Finding],
+    colour: Colour,
+) -> String {
+    let mut title = level(finding).primary_title(finding.message.as_str()).id(finding.rule);
     if colour == Colour::Yes
         && let Some(rule) = by_id(finding.rule)
     {
@@ -41,14 +57,39 @@ pub fn render_finding(excerpts: &Excerpts<'_>, finding: &Finding, colour: Colour
     }
     let mut group = Group::with_title(title);
     group = place(group, excerpts, Some(finding), finding.span, &finding.label, AnnotationKind::Primary);
-    for related in &finding.related {
+    let (shown, left) = finding.related.split_at(finding.related.len().min(RELATED));
+    for related in shown {
         group =
             place(group, excerpts, Some(finding), related.span, &related.message, AnnotationKind::Context);
+    }
+    if !left.is_empty() {
+        let word = if left.len() == 1 { "place" } else { "places" };
+        group = group.element(Level::NOTE.message(format!("and {} more {word}", left.len())));
     }
     if !finding.help.is_empty() {
         group = group.element(Level::HELP.message(finding.help.as_str()));
     }
-    renderer(colour).render(&[group])
+    for other in others {
+        group = group.element(level(other).message(format!("{} [{}]", other.message, other.rule)));
+        if !other.help.is_empty() && other.help != finding.help {
+            group = group.element(Level::HELP.message(other.help.as_str()));
+        }
+    }
+    rendered(colour, &[group])
+}
+
+/// What is rendered, without the lines that would name a file and name none: an excerpt behind a place that is said by
+/// itself has one.
+fn rendered(colour: Colour, groups: &[Group<'_>]) -> String {
+    let text = renderer(colour).render(groups);
+    let is_empty_origin = |line: &str| {
+        let mut pieces = line.split('\u{1b}');
+        let first = pieces.next().unwrap_or_default();
+        let plain = pieces.map(|piece| piece.split_once('m').map_or("", |(_, rest)| rest));
+        std::iter::once(first).chain(plain).collect::<String>().trim() == ":::"
+    };
+    let lines: Vec<&str> = text.lines().filter(|line| !is_empty_origin(line)).collect();
+    lines.join("\n")
 }
 
 fn place<'a>(
@@ -74,24 +115,26 @@ fn place<'a>(
     group.element(origin).element(snippet.annotation(kind.span(range).label(label)))
 }
 
-/// The findings of one file that are mere information, a line for each rule: which lines, and what of them.
+/// The findings that are mere information, a line for each rule and file: which lines, and what of them.
 pub fn render_notes(outcome: &Outcome) -> Vec<String> {
-    let mut rules: Vec<(&str, Vec<u32>)> = Vec::new();
+    let mut notes: Vec<((&str, FileId), Vec<u32>)> = Vec::new();
     for finding in outcome.findings.iter().filter(|finding| finding.severity == Severity::Info) {
+        let about = (finding.rule, finding.span.file);
         let line = outcome.sources.range(finding.span).0.line;
-        match rules.iter_mut().find(|(rule, _)| *rule == finding.rule) {
+        match notes.iter_mut().find(|(known, _)| *known == about) {
             Some((_, lines)) => lines.push(line),
-            None => rules.push((finding.rule, vec![line])),
+            None => notes.push((about, vec![line])),
         }
     }
-    let note = |(rule, mut lines): (&str, Vec<u32>)| {
+    let note = |((rule, file), mut lines): ((&str, FileId), Vec<u32>)| {
         lines.dedup();
         let what = by_id(rule).map_or("", |rule| rule.summary);
         let word = if lines.len() == 1 { "line" } else { "lines" };
         let lines: Vec<String> = lines.iter().map(u32::to_string).collect();
-        format!("info[{rule}]: {what}: {} {word} {}", outcome.path, lines.join(", "))
+        let path = outcome.sources.file(file).path();
+        format!("info[{rule}]: {what}: {path} {word} {}", lines.join(", "))
     };
-    rules.into_iter().map(note).collect()
+    notes.into_iter().map(note).collect()
 }
 
 /// Why a file could not be checked.
@@ -104,7 +147,7 @@ pub fn render_error(outcome: &Outcome, error: &LoadError, colour: Colour) -> Str
     if let Some((span, label)) = error.related {
         group = place(group, &excerpts, None, span, label, AnnotationKind::Context);
     }
-    renderer(colour).render(&[group])
+    rendered(colour, &[group])
 }
 
 /// The last line: how many of what.

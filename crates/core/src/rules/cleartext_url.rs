@@ -39,19 +39,19 @@ const SCHEMES: [&str; 2] = ["http://", "ftp://"];
 
 fn check(context: &Context<'_>, findings: &mut Findings) {
     context.scalars(|path, value| {
-        let Some(text) = value.to_text() else { return };
-        if !text.raw.contains("://") || !text.raw.contains('@') {
+        let Some(written) = value.written() else { return };
+        if !written.contains("://") || !written.contains('@') {
             return;
         }
         for scheme in SCHEMES {
-            for (at, _) in text.raw.match_indices(scheme) {
-                let before = text.raw[..at].chars().next_back();
+            for (at, _) in written.match_indices(scheme) {
+                let before = written[..at].chars().next_back();
                 if before.is_some_and(|c| c.is_ascii_alphanumeric())
-                    || !is_exposed(&text.raw[at + scheme.len()..])
+                    || !is_exposed(&written[at + scheme.len()..])
                 {
                     continue;
                 }
-                let span = context.sources.within(text.span, &text.raw, at..at + scheme.len());
+                let span = context.sources.within(value.span, written, at..at + scheme.len());
                 let message = format!("credentials go over the network unencrypted, by {scheme}");
                 findings.push(
                     Finding::new(&CLEARTEXT_URL, span, path, message)

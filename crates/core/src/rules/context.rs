@@ -37,8 +37,10 @@ pub struct Context<'a> {
 
 /// A Dockerfile and who builds with it.
 pub struct ReadDockerfile {
-    /// Its path, from where the user stands.
+    /// Its path, from where the user stands; of `dockerfile_inline:` the path in the project.
     pub path: String,
+    /// Whether it is written in the Compose file.
+    pub inline: bool,
     /// What it says.
     pub dockerfile: Dockerfile,
     /// The directory of the build context, from where the user stands.
@@ -59,6 +61,9 @@ pub struct DockerfileContext<'a> {
 
 /// What [`Context::command_lines`] visits, and what it calls it.
 pub(super) const HEALTHCHECK: &str = "healthcheck.test";
+
+/// Commands that are run in a container beside its own.
+const HOOKS: [&str; 2] = ["post_start", "pre_stop"];
 
 impl<'a> Context<'a> {
     /// The variables of all services: `environment`, then `build.args`, each with the path of its map.
@@ -126,23 +131,33 @@ impl<'a> Context<'a> {
             .filter(move |service| service.secrets.iter().any(|grant| *grant.source.value == *secret))
     }
 
-    /// Visits `command`, `entrypoint` and health checks of all services: path, key, line.
+    /// Visits `command`, `entrypoint`, health checks, hooks and the commands of `develop.watch` of all services: path,
+    /// key, line.
     pub fn command_lines(&self, mut visit: impl FnMut(&str, &str, &CommandLine)) {
+        let mut look = |service: &str, key: &str, value: Option<&Value>| {
+            let Some(value) = value else { return };
+            let words = value.as_seq().unwrap_or(std::slice::from_ref(value));
+            let line = CommandLine::new(words.iter().filter_map(Value::to_text));
+            if !line.words.is_empty() {
+                visit(&format!("services.{service}.{key}"), key, &line);
+            }
+        };
         let services = self.root.get("services").and_then(Value::as_map);
         for (name, service) in services.into_iter().flatten() {
             let service = &service.value;
-            let health = service.get("healthcheck").and_then(|health| health.get("test"));
-            for (key, value) in [
-                ("command", service.get("command")),
-                ("entrypoint", service.get("entrypoint")),
-                (HEALTHCHECK, health),
-            ] {
-                let Some(value) = value else { continue };
-                let words = value.as_seq().unwrap_or(std::slice::from_ref(value));
-                let line = CommandLine::new(words.iter().filter_map(Value::to_text));
-                if !line.words.is_empty() {
-                    visit(&format!("services.{name}.{key}"), key, &line);
+            look(name, "command", service.get("command"));
+            look(name, "entrypoint", service.get("entrypoint"));
+            look(name, HEALTHCHECK, service.get("healthcheck").and_then(|health| health.get("test")));
+            for hook in HOOKS {
+                let hooks = service.get(hook).and_then(Value::as_seq).unwrap_or_default();
+                for (at, hook_of) in hooks.iter().enumerate() {
+                    look(name, &format!("{hook}.{at}.command"), hook_of.get("command"));
                 }
+            }
+            let watch = service.get("develop").and_then(|develop| develop.get("watch"));
+            for (at, watched) in watch.and_then(Value::as_seq).unwrap_or_default().iter().enumerate() {
+                let exec = watched.get("exec").and_then(|exec| exec.get("command"));
+                look(name, &format!("develop.watch.{at}.exec.command"), exec);
             }
         }
     }

@@ -122,7 +122,9 @@ fn secrecy(context: &DockerfileContext<'_>, path: &str) -> Option<Severity> {
     if CREDENTIALS.contains(&name.as_str()) {
         return Some(Severity::Error);
     }
-    if is_example(path) || words.iter().any(|word| public.contains(word)) {
+    // Diffie-Hellman's parameters are known to all.
+    let is_group = |word: &&str| word.starts_with("ffdhe") || word.starts_with("dhparam") || *word == "dh";
+    if is_example(path) || words.iter().any(|word| public.contains(word) || is_group(word)) {
         return None;
     }
     let in_context = join(&context.read.context, path);
@@ -148,10 +150,22 @@ fn secrecy(context: &DockerfileContext<'_>, path: &str) -> Option<Severity> {
     }
     let private =
         words.iter().any(|word| ["private", "priv", "privkey", "privatekey", "server"].contains(word));
-    if (name.ends_with(".pem") && words.iter().any(|word| word.contains("key")))
-        || (name.ends_with(".key") && private)
+    if name.ends_with(".pem") || name.ends_with(".key") {
+        let is_named = private || (name.ends_with(".pem") && words.iter().any(|word| word.contains("key")));
+        return match text() {
+            Some(text) => text.contains("PRIVATE KEY").then_some(Severity::Error),
+            None if is_named => Some(Severity::Error),
+            None => Some(Severity::Warning),
+        };
+    }
+    // `secrets.yml`, `credentials.json`, `.aws/credentials`: of a program's text it is the subject.
+    let is_list = ["json", "yml", "yaml", "toml", "ini", "cfg", "txt", "properties"];
+    let of_secrets = |word: &&str| matches!(*word, "secret" | "secrets" | "credential" | "credentials");
+    if words.first().is_some_and(of_secrets)
+        && (words.len() == 1 || (words.len() == 2 && is_list.contains(&words[1])))
+        || matches!(name.as_str(), "kubeconfig" | "terraform.tfstate" | "wallet.dat")
     {
-        return Some(Severity::Error);
+        return Some(Severity::Warning);
     }
     let stores = [".p12", ".pfx", ".jks", ".keystore", ".ppk"];
     stores.iter().any(|end| name.ends_with(end)).then_some(Severity::Warning)

@@ -2,13 +2,14 @@ use std::ops::Range;
 
 use super::rule::rule;
 use super::{DockerfileContext, Finding, Findings};
-use crate::detect::{Literal, in_command, literal, tokens, url_passwords};
+use crate::detect::{Literal, in_command, is_secret, literal, tokens, url_passwords};
+use crate::dockerfile::Instruction;
 
 rule! {
     /// # docker-run-secret
     ///
-    /// A command of a Dockerfile holds a secret: a token, a password in a URL, an Authorization header, a password for
-    /// `chpasswd`.
+    /// A command or a label of a Dockerfile holds a secret: a token, a password in a URL, an Authorization header, the
+    /// password of `docker login -p` or `chpasswd`.
     ///
     /// ## Why is this bad
     ///
@@ -45,10 +46,11 @@ fn check(context: &DockerfileContext<'_>, findings: &mut Findings) {
             let mut places: Vec<(Range<usize>, &str)> = Vec::new();
             places.extend(url_passwords(text).into_iter().map(|range| (range, "a password in a URL")));
             places.extend(tokens(text).into_iter().map(|token| (token.range, "a token")));
+            if instruction.keyword == "LABEL" {
+                places.extend(labels(instruction));
+            }
             if run {
                 places.extend(in_command(text).into_iter().map(|found| (found.value, "a secret")));
-                places.extend(headers(text).map(|range| (range, "credentials in a header")));
-                places.extend(chpasswd(text).map(|range| (range, "a user's password")));
             }
             places.retain(|(range, _)| is_written_out(&text[range.clone()]));
             places.sort_by_key(|(range, _)| range.start);
@@ -71,6 +73,18 @@ fn check(context: &DockerfileContext<'_>, findings: &mut Findings) {
     }
 }
 
+/// The values of labels that are named like secrets.
+fn labels(instruction: &Instruction) -> impl Iterator<Item = (Range<usize>, &'static str)> {
+    let text = &instruction.arguments.text;
+    let assigned = instruction.assigned().into_iter();
+    let values = assigned.filter_map(move |label| {
+        // What stands before the last dot is a place, not a name.
+        let name = text[label.name].trim_matches(['"', '\'']).rsplit('.').next().unwrap_or_default();
+        label.value.filter(|value| is_secret(name, &text[value.clone()]))
+    });
+    values.map(|value| (value, "a secret"))
+}
+
 /// The words of `["app", "--flag"]`, each where it stands in the text, with blanks for what parts them; `None` of
 /// what is a shell's.
 fn exec_form(text: &str) -> Option<String> {
@@ -90,40 +104,4 @@ fn exec_form(text: &str) -> Option<String> {
 /// A shell's variables give a value from outside.
 fn is_written_out(value: &str) -> bool {
     !value.contains(['$', '`']) && literal(value) == Literal::Secret
-}
-
-/// The credentials of `Authorization: Bearer …` and its like.
-fn headers(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
-    [
-        "Authorization: Bearer ",
-        "Authorization: Basic ",
-        "Authorization: token ",
-        "PRIVATE-TOKEN: ",
-        "X-Api-Key: ",
-    ]
-    .into_iter()
-    .flat_map(|header| {
-        // The same length in lower case: these are ASCII, and so is what they are looked for in, byte by byte.
-        let (lower, wanted) = (text.to_ascii_lowercase(), header.to_ascii_lowercase());
-        let starts: Vec<usize> = lower.match_indices(&wanted).map(|(at, found)| at + found.len()).collect();
-        starts
-    })
-    .map(|start| {
-        let rest = &text[start..];
-        let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\');
-        start..start + rest.find(ends).unwrap_or(rest.len())
-    })
-}
-
-/// The passwords of `echo "user:password" | chpasswd`.
-fn chpasswd(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
-    text.match_indices("chpasswd").filter_map(|(at, _)| {
-        let before = text[..at].rfind('|')?;
-        let start = text[..before].rfind(['&', ';', '\n']).map_or(0, |at| at + 1);
-        let pair = &text[start..before];
-        let colon = start + pair.find(':')? + 1;
-        let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\');
-        let length = text[colon..before].find(ends).unwrap_or(before - colon);
-        (length > 0).then_some(colon..colon + length)
-    })
 }

@@ -100,6 +100,8 @@ pub struct Finding {
     pub span: Span,
     /// The place in the project: `services.db.environment.POSTGRES_PASSWORD`.
     pub path: String,
+    /// The alias by which the value is reached, where several findings are about one value.
+    pub reached: Option<Span>,
     /// Other places.
     pub related: Vec<Related>,
     /// What `cosec fix` would do; `None` where it can do nothing, or was not asked ([`crate::fix::lint_file`]).
@@ -120,6 +122,7 @@ impl Finding {
             help: String::new(),
             span,
             path: path.into(),
+            reached: None,
             related: Vec::new(),
             fix: None,
             shown: Vec::new(),
@@ -169,4 +172,13 @@ pub struct NotChecked {
     pub rule: &'static str,
     /// Why.
     pub reason: String,
+}
+
+impl fmt::Display for NotChecked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.rule {
+            "*" => write!(f, "not all of it was checked: {}", self.reason),
+            rule => write!(f, "{rule} was not checked: {}", self.reason),
+        }
+    }
 }

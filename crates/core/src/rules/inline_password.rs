@@ -1,7 +1,7 @@
 use super::rule::rule;
 use super::{Confidence, Context, Finding, Findings};
-use crate::compose::{EnvVar, Text};
-use crate::detect::{assignments, is_secret, name_with_value};
+use crate::compose::{EnvVar, Text, Value};
+use crate::detect::{assignments, is_secret, is_secret_name, name_with_value};
 use crate::source::Span;
 
 rule! {
@@ -39,6 +39,8 @@ rule! {
     ///     file: ./secrets/db_password # .gitignore
     /// ```
     ///
+    /// It is the same with what hooks, log drivers, volume drivers and providers are given by name and value.
+    ///
     /// Values that protect nothing (empty, `true`, a path, `<placeholder>`) are not reported.
     INLINE_PASSWORD = "inline-password", "a secret's value is written in the Compose file", Error, Regular, needs Text fix Unsafe, Project check
 }
@@ -48,8 +50,34 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
         let path = format!("services.{}.environment", service.name);
         service.environment.iter().for_each(|variable| check_variable(context, variable, &path, findings));
     }
+    for service in &context.project.services {
+        for (path, option) in &service.options {
+            check_variable(context, option, &format!("services.{}.{path}", service.name), findings);
+        }
+    }
+    driver_options(context, findings);
     for (path, variable) in context.overridden() {
         check_variable(context, variable, path, findings);
+    }
+}
+
+/// What the drivers of volumes, networks, secrets and configs are told, `o: username=…,password=…` among it.
+fn driver_options(context: &Context<'_>, findings: &mut Findings) {
+    for kind in ["volumes", "networks", "secrets", "configs"] {
+        let all = context.root.get(kind).and_then(Value::as_map);
+        for (name, entry) in all.into_iter().flatten() {
+            let options = entry.value.get("driver_opts").and_then(Value::as_map);
+            for (option, entry) in options.into_iter().flatten() {
+                let Some(value) = entry.value.to_text() else { continue };
+                let path = format!("{kind}.{name}.driver_opts");
+                if !is_secret_name(option) {
+                    check_lines(context, &value, &format!("{path}.{option}"), findings);
+                    continue;
+                }
+                let name = Text { value: option.clone(), raw: option.clone(), span: entry.key_span };
+                check_variable(context, &EnvVar { name, value: Some(value) }, &path, findings);
+            }
+        }
     }
 }
 

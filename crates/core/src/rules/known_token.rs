@@ -54,9 +54,9 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
         }
     }
     context.scalars(|path, value| {
-        let Some(text) = value.to_text() else { return };
-        for token in tokens(&text.raw) {
-            let span = context.sources.within(text.span, &text.raw, token.range);
+        let Some(written) = value.written() else { return };
+        for token in tokens(written) {
+            let span = context.sources.within(value.span, written, token.range);
             if named.iter().any(|named| named.contains(span)) {
                 continue;
             }

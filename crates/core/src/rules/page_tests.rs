@@ -3,6 +3,7 @@
 use super::{ALL, Needs, Persona, Rule, Severity};
 use crate::files::{Answer, Ending, FileFacts, FileKind, FileOwner, FileSystem, GitState, ReadError};
 use crate::lint::{LintOptions, Outcome, Target, lint_file};
+use crate::settle::settle;
 
 /// The example's file and those beside it. What the disk and git are to say of a file stands in a comment behind
 /// its name: `# .gitignore, 0644, tracked`.
@@ -72,7 +73,10 @@ fn examples(page: &str, kind: &str) -> Vec<(String, &'static str)> {
 fn lint_example(rule: &Rule, example: &str, path: &str, beside: &[(String, &'static str)]) -> Outcome {
     let target = if rule.id.starts_with("swarm-") { Target::Swarm } else { Target::Compose };
     let options = LintOptions { persona: rule.persona, target, ..LintOptions::default() };
-    lint_file(&Example(example, path, beside), path, &options)
+    let mut outcomes = [lint_file(&Example(example, path, beside), path, &options)];
+    settle(&mut outcomes);
+    let [outcome] = outcomes;
+    outcome
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
 
 fn finding(name: &str, used: &str, span: Span, path: &str) -> Finding {
     let message = format!(
-        "{name} has a default written in the file, which is used without a word where {name} is {used}"
+        "the default of {name} is written in the file, and used silently where the variable is {used}"
     );
     Finding::new(&PASSWORD_DEFAULT, span, path, message)
         .confidence(Confidence::High)

@@ -54,7 +54,7 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
             findings.push(
                 Finding::new(&PREFER_FILE_VARIANT, span, path, message)
                     .label("from the environment")
-                    .help(format!("grant a secret and set {}: {}", form.variable, form.value("NAME")))
+                    .help(format!("grant a secret and set {} to {}", form.variable, form.value("NAME")))
                     .show(variable.name.span),
             );
         }

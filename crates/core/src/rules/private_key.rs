@@ -41,9 +41,9 @@ rule! {
 
 fn check(context: &Context<'_>, findings: &mut Findings) {
     context.scalars(|path, value| {
-        let Some(text) = value.to_text() else { return };
-        let Some(range) = private_key(&text.raw) else { return };
-        let span = context.sources.within(text.span, &text.raw, range);
+        let Some(written) = value.written() else { return };
+        let Some(range) = private_key(written) else { return };
+        let span = context.sources.within(value.span, written, range);
         findings.push(
             Finding::new(
                 &PRIVATE_KEY,

@@ -6,7 +6,8 @@ use crate::detect::in_command;
 rule! {
     /// # secret-in-command
     ///
-    /// A command line in the Compose file holds a secret: `command` or `entrypoint`.
+    /// A command line in the Compose file holds a secret: `command`, `entrypoint`, a hook (`post_start`, `pre_stop`) or
+    /// what `develop.watch` runs.
     ///
     /// ## Why is this bad
     ///

@@ -1,7 +1,7 @@
 use super::rule::rule;
 use super::{Confidence, Context, Finding, Findings};
 use crate::compose::EnvVar;
-use crate::detect::{Literal, in_command, is_secret, literal};
+use crate::detect::{in_command, is_secret};
 
 rule! {
     /// # secret-in-label
@@ -48,7 +48,6 @@ fn check_label(context: &Context<'_>, label: &EnvVar, path: &str, findings: &mut
     let Some(value) = &label.value else { return };
     // `traefik.http.middlewares.token-auth.…`: what stands before the last dot is a place, not a name.
     let name = label.name.value.rsplit('.').next().unwrap_or_default();
-    let is_header = name.eq_ignore_ascii_case("authorization") && has_credentials(&value.raw);
     let is_command = matches!(name.to_ascii_lowercase().as_str(), "command" | "cmd" | "exec");
     let mut found = |span, label_text: &str| {
         let message = format!("the label {} holds a secret; labels are shown to everyone", label.name.value);
@@ -60,7 +59,7 @@ fn check_label(context: &Context<'_>, label: &EnvVar, path: &str, findings: &mut
                 .show(label.name.span),
         );
     };
-    if is_header || is_secret(name, &value.raw) {
+    if is_secret(name, &value.raw) {
         found(value.span, "a literal secret");
     } else if is_command {
         for assignment in in_command(&value.raw) {
@@ -70,10 +69,4 @@ fn check_label(context: &Context<'_>, label: &EnvVar, path: &str, findings: &mut
             );
         }
     }
-}
-
-/// `Basic dXNlcjpwYXNz`, `Bearer abc`, written out.
-fn has_credentials(raw: &str) -> bool {
-    let credentials = raw.trim().strip_prefix("Basic ").or_else(|| raw.trim().strip_prefix("Bearer "));
-    credentials.is_some_and(|credentials| literal(credentials) == Literal::Secret)
 }

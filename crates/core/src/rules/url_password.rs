@@ -96,7 +96,11 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
             });
         }
     };
-    context.scalars(|path, value| value.to_text().iter().for_each(|text| check_text(path, text, true)));
+    context.scalars(|path, value| {
+        if value.written().is_some_and(|written| !url_passwords(written).is_empty()) {
+            value.to_text().iter().for_each(|text| check_text(path, text, true));
+        }
+    });
     for (path, variable) in context.overridden() {
         variable
             .value
