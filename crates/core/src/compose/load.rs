@@ -264,10 +264,7 @@ pub fn load(
     };
     let root = loader.model(&named, &location, &[])?;
     if loader.is_exact() && root.as_map().is_some_and(|top| top.is_empty()) {
-        return Err(LoadError::new(
-            "the project is empty; a Compose file needs at least `services:`",
-            root.span,
-        ));
+        return Err(LoadError::new(EMPTY, root.span));
     }
     let Loader { ways, removed, left_out, unset, sources, .. } = loader;
     let unset = unset.into_iter().collect();
@@ -298,6 +295,8 @@ fn with_profiles_of(root: &Value, request: &LoadRequest<'_>) -> Vec<String> {
     }
     profiles
 }
+
+const EMPTY: &str = "there is nothing in it; a project needs at least `services:`";
 
 const NO_MAPPING: &str = "`services` must be a mapping; write the services below it, or leave the key out";
 
@@ -352,6 +351,8 @@ struct Loader<'a> {
 #[derive(Clone)]
 struct Parsed {
     path: String,
+    /// Its beginning.
+    start: Span,
     /// Its documents among those of the loader.
     documents: Range<usize>,
     /// What its documents say under `name:`, and where.
@@ -420,11 +421,9 @@ impl Loader<'_> {
         self.documents.extend(crate::yaml::parse(file, self.sources.file(file).text())?);
         let documents = first..self.documents.len();
         let values = self.decode(documents.clone())?;
-        if values.is_empty() {
-            return Err(LoadError::new(
-                "the file is empty; a Compose file needs at least `services:`",
-                start,
-            ));
+        // Of a project's files one may be empty, not all.
+        if values.is_empty() && !self.is_exact() {
+            return Err(LoadError::new(EMPTY, start));
         }
         let names = values
             .iter()
@@ -432,7 +431,7 @@ impl Loader<'_> {
             .filter_map(|name| Some((name.to_text()?.value, name.span)))
             .filter(|(name, _)| !name.is_empty())
             .collect();
-        let parsed = Parsed { path: path.to_owned(), documents, names };
+        let parsed = Parsed { path: path.to_owned(), start, documents, names };
         self.parsed.insert(path.to_owned(), parsed.clone());
         self.decoded.insert(path.to_owned(), values);
         Ok(parsed)
@@ -563,8 +562,9 @@ impl Loader<'_> {
                 model = Some(self.over(model.take(), document, true)?);
             }
         }
-        let missing = || LoadError::unreadable("compose.yaml", &ReadError::Missing);
-        let mut model = model.ok_or_else(missing)?.value;
+        let nothing = || LoadError::unreadable("compose.yaml", &ReadError::Missing);
+        let start = files.first().map(|file| file.start).ok_or_else(nothing)?;
+        let mut model = model.map_or_else(|| merge::empty(start), |model| model.value);
         if self.is_exact() {
             check::set_defaults(&mut model);
             check::check(&model)?;

@@ -184,7 +184,10 @@ struct Open {
 impl Builder<'_> {
     fn take(&mut self, event: Event, span: Span) -> Result<(), YamlError> {
         match event {
-            Event::Scalar { value, style, anchor, tag } => {
+            Event::Scalar { mut value, style, anchor, tag } => {
+                if matches!(style, Style::Literal | Style::Folded) && self.ends_unended(&value, span) {
+                    value = value[..value.len() - 1].into();
+                }
                 let span = self.scalar_span(span, style);
                 let id =
                     self.add(Node { span, tag, kind: Kind::Scalar { value, style }, anchored: anchor != 0 });
@@ -260,6 +263,14 @@ impl Builder<'_> {
     }
 
     /// Block scalars come with trailing blank lines and indentation: cut those off.
+    /// Whether a block of lines ends with the file, and that without a line break. The parser makes one up.
+    fn ends_unended(&self, value: &str, span: Span) -> bool {
+        let rest = self.text.get(span.end as usize..).unwrap_or_default();
+        let last = self.text.rsplit(['\n', '\r']).next().unwrap_or_default().trim_start();
+        let Some(value) = value.strip_suffix('\n') else { return false };
+        rest.trim().is_empty() && !last.is_empty() && value.ends_with(last)
+    }
+
     fn scalar_span(&self, span: Span, style: Style) -> Span {
         if !matches!(style, Style::Literal | Style::Folded) {
             return span;
@@ -278,6 +289,32 @@ mod tests {
         let mut sources = Sources::default();
         let id = sources.add("t", text);
         parse(id, text)
+    }
+
+    #[test]
+    fn a_block_at_the_end_of_a_file_has_no_line_break_that_the_file_has_not() {
+        let scalar = |text: &str| {
+            let documents = parsed(text).unwrap();
+            let Kind::Mapping { entries, .. } = &documents[0].node(documents[0].root()).kind else {
+                panic!()
+            };
+            let Kind::Scalar { value, .. } = &documents[0].node(entries[0].1).kind else { panic!() };
+            value.to_string()
+        };
+        let cases = [
+            ("a: |\n  b\n  c", "b\nc"),
+            ("a: |\n  b\n  c\n", "b\nc\n"),
+            ("a: |+\n  b\n  c", "b\nc"),
+            ("a: |-\n  b\n  c", "b\nc"),
+            ("a: >\n  b\n  c", "b c"),
+            ("a: |\n  b\n    c d ", "b\n  c d "),
+            ("a: |\n  b\n  ", "b\n"),
+            ("a: |\n  b\n# c", "b\n"),
+            ("a: |\n  b\nd: b", "b\n"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(scalar(text), expected, "{text:?}");
+        }
     }
 
     #[test]
