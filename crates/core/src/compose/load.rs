@@ -14,7 +14,9 @@ use super::merge::Removed;
 use super::project::{Project, default_name};
 use super::resolved::Resolved;
 use super::value::{Data, Map, MapEntry, Value};
-use super::{canonical, check, dotenv, interpolate, merge, normalize, resolve, schema, template, unicity};
+use super::{
+    canonical, check, dotenv, interpolate, merge, misplaced, normalize, resolve, schema, template, unicity,
+};
 use crate::detect::without_credentials;
 use crate::files::{FileSystem, ReadError, file_name, join, parent};
 use crate::source::{FileId, Sources, Span};
@@ -83,6 +85,8 @@ pub struct Loaded {
     pub removed: Vec<Removed>,
     /// What lenient loading had to leave out.
     pub left_out: Vec<String>,
+    /// Why Compose would refuse what lenient loading has made sense of.
+    pub refused: Option<LoadError>,
 }
 
 /// Why a file was read. With the span of a value, it tells how the value came into the project.
@@ -133,7 +137,7 @@ impl Ways {
 }
 
 /// Why files are no project. The sentence names the cause; no value of a file is in it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct LoadError {
     /// What is wrong and what to do.
@@ -229,6 +233,7 @@ pub fn load(
         bases: HashMap::new(),
         removed: Vec::new(),
         left_out: Vec::new(),
+        refused: None,
         included: 0,
         inherited: 0,
         ports: Cell::new(0),
@@ -253,6 +258,7 @@ pub fn load(
         environment: &environment,
     };
     let root = loader.model(&named, &location, &[])?;
+    let refused = loader.refused.take();
     let (ways, removed, left_out) = loader.told();
     let profiles = with_profiles_of(&root, request);
     let resolved = match request.interpolation {
@@ -260,7 +266,7 @@ pub fn load(
         _ => Some(Resolved::new(files, sources, &root, &name, &environment, &profiles, request)?),
     };
     let project = Project::read(sources, &root, request, name, &profiles)?;
-    Ok(Loaded { root, project, resolved, ways, removed, left_out })
+    Ok(Loaded { root, project, resolved, ways, removed, left_out, refused })
 }
 
 /// Naming a service enables its profiles, for all services that have them.
@@ -318,6 +324,8 @@ struct Loader<'a> {
     bases: HashMap<(String, String), Map>,
     removed: Vec<Removed>,
     left_out: Vec<String>,
+    /// Why Compose would refuse what is read all the same.
+    refused: Option<LoadError>,
     /// How many entries of `include:` have been read, and how many values services have from those they extend.
     included: usize,
     inherited: usize,
@@ -529,6 +537,11 @@ impl Loader<'_> {
         for file in files {
             including.push(file.path.clone());
             for mut document in self.interpolated(file, location.environment)? {
+                if !self.is_exact()
+                    && let Some(refused) = misplaced::put_right(&mut document)
+                {
+                    self.refused.get_or_insert(refused);
+                }
                 self.extend_services(&mut document, &file.path, location)?;
                 self.include(&mut document, location, &including)?;
                 model = Some(self.over(model.take(), document, true)?);
