@@ -23,7 +23,7 @@ pub fn redact(path: &str, text: &str) -> Option<String> {
         yaml(text)
     } else if name == ".gitignore" || name == ".dockerignore" {
         let patterns = text.lines().filter(|line| !line.starts_with('#'));
-        Some(patterns.flat_map(|line| [allowed(line.trim()).unwrap_or(REDACTED), "\n"]).collect())
+        Some(patterns.flat_map(|line| [pattern(line).unwrap_or(REDACTED), "\n"]).collect())
     } else {
         None
     }
@@ -264,6 +264,11 @@ pub(crate) fn public_values(document: &Document) -> Vec<Span> {
     let mut found = Vec::new();
     walk(document, document.root(), &mut Vec::new(), &mut found);
     found
+}
+
+/// A line of .gitignore without the blanks around it, if it is a pattern of paths and looks like nothing else.
+pub(crate) fn pattern(line: &str) -> Option<&str> {
+    allowed(line.trim())
 }
 
 /// A name or path that looks like nothing else.
