@@ -577,12 +577,16 @@ mod tests {
     fn what_is_safe_is_fixed_in_all_files_at_once() {
         let mut workspace = Workspace::new();
         workspace.set(".gitignore", "*.log\n".to_owned());
+        workspace.set("a/.gitignore", "*.log\n# canary\n".to_owned());
         for name in ["a/compose.yaml", "b/compose.yaml"] {
             let text = "services: {a: {image: x, secrets: [s]}}\nsecrets: {s: {file: ./s.txt}}\n";
             workspace.set(name, text.to_owned());
         }
         let fixed: Value = serde_json::from_str(&workspace.fix_safe()).unwrap();
         assert_eq!(fixed["fixes"].as_array().unwrap().len(), 2, "{fixed}");
+        // What is told of the file it is put into is the file's, comments apart.
+        let of_patterns = |file: &&Value| file["path"] == "a/.gitignore" && file["shown"][0] == "*.log\n***\n";
+        assert!(fixed["files"].as_array().unwrap().iter().any(|file| of_patterns(&file)), "{fixed}");
         for file in fixed["files"].as_array().unwrap() {
             workspace.set(file["path"].as_str().unwrap(), file["text"].as_str().unwrap().to_owned());
         }

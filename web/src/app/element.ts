@@ -737,7 +737,7 @@ export class CosecLinter extends HTMLElement {
     this.#pick("#language").textContent = languageOf(this.#editor.path).label;
     const path = this.#editor.path;
     const report = this.#report;
-    const part = !report
+    const part = !report || state.doc.length === 0
       ? ""
       : report.ignored.includes(path)
         ? "covered by .gitignore: not linted"
