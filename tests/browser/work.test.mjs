@@ -95,6 +95,21 @@ test("what is typed right before a reload is kept, with its line breaks", async 
   assert.deepEqual(await files(), { "crlf.env": "XA=1\r\nB=2\r\n" });
 });
 
+test("a link and the example leave what is kept alone", async () => {
+  await write();
+  await it.page.click("#share");
+  const link = await it.page.inputValue("#link");
+  await it.page.keyboard.press("Escape");
+  await it.page.check("#remember");
+  await choose("#open", "Example");
+  await tab("compose.override.yaml").waitFor();
+  const other = await it.context.newPage();
+  await other.goto(link);
+  await other.locator("#bring-back").waitFor();
+  await other.waitForTimeout(700);
+  assert.match(await other.evaluate(() => localStorage.getItem("cosec.files")), /# mine/);
+});
+
 test("what is no longer kept in one window is not kept by another", async () => {
   await write();
   await it.page.check("#remember");

@@ -397,12 +397,12 @@ export class CosecLinter extends HTMLElement {
     if (first !== undefined) this.#show(first, false);
   }
 
-  /** All files give way to others, by the user's hand: what was the user's own can be brought back. */
+  /** All files give way to others: what was the user's own can be brought back, and what the browser keeps of it stays
+   * until the user writes something else. */
   #replace(files: TextFile[], message: string): void {
     const back = this.#own ? this.#remembered() : undefined;
     this.#replaceAll(files);
-    this.#kept.soon();
-    this.#offer(message, back);
+    this.#offer(back && this.#kept.on ? `${message} What is kept changes when you write here.` : message, back);
   }
 
   /** The files as they are now, with their undo, to be brought back. */
@@ -510,6 +510,8 @@ export class CosecLinter extends HTMLElement {
     });
     this.#loading = false;
     this.#renderTabs();
+    // What was said meanwhile may ask for more.
+    if (this.#report && this.#report !== report) void this.#fetchWanted(this.#report);
   }
 
   #show(path: string, focus = true): void {
@@ -979,6 +981,7 @@ export class CosecLinter extends HTMLElement {
         label: "Close all",
         run: () => {
           this.#replace([], this.#own ? "All is closed." : "");
+          this.#kept.soon();
           this.#editor.view.focus();
         },
       },
