@@ -266,9 +266,12 @@ pub(crate) fn public_values(document: &Document) -> Vec<Span> {
     found
 }
 
-/// A line of .gitignore without the blanks around it, if it is a pattern of paths and looks like nothing else.
+/// A line of .gitignore without the blanks around it, if it is a pattern of paths and looks like nothing else. A word
+/// alone could be anything.
 pub(crate) fn pattern(line: &str) -> Option<&str> {
-    allowed(line.trim())
+    let line = line.trim();
+    let is_path = line.is_empty() || line.starts_with('.') || line.contains(['*', '/']);
+    allowed(line).filter(|_| is_path)
 }
 
 /// A name or path that looks like nothing else.

@@ -37,6 +37,7 @@ struct Linted {
 
     asked: BTreeSet<String>,
     asked_to_read: BTreeSet<String>,
+    secret_files: BTreeSet<String>,
     asked_git: bool,
     report: Report,
     excerpts: Vec<Excerpt>,
@@ -70,6 +71,8 @@ struct Answered<'a> {
     read: BTreeSet<&'a str>,
     wanted: BTreeSet<&'a str>,
     wanted_facts: BTreeSet<&'a str>,
+    /// The files that are here and stand behind a secret.
+    secret_files: BTreeSet<&'a str>,
     /// Whether .gitignore files stood in for git.
     by_gitignore: bool,
     /// Whether it is known of every finding if it can be fixed.
@@ -177,6 +180,7 @@ impl Workspace {
             read: BTreeSet::new(),
             wanted: BTreeSet::new(),
             wanted_facts: BTreeSet::new(),
+            secret_files: BTreeSet::new(),
             by_gitignore: self.linted.values().any(|linted| linted.asked_git),
             fixes_known: self.linted.values().all(|linted| linted.fixes_known),
         };
@@ -195,6 +199,7 @@ impl Workspace {
             let (read, missing): (Vec<&str>, Vec<&str>) =
                 linted.asked.iter().map(String::as_str).partition(|asked| there.contains(asked));
             answer.read.extend(read);
+            answer.secret_files.extend(linted.secret_files.iter().map(String::as_str));
             let (wanted, facts): (Vec<&str>, Vec<&str>) =
                 missing.into_iter().partition(|path| linted.asked_to_read.contains(*path));
             answer.wanted.extend(wanted);
@@ -330,7 +335,8 @@ impl Workspace {
             let outcome = fix::lint_file(&recorder, &path, &options, Detail::Kind);
             let asked = std::mem::take(&mut linted.asked);
             let asked_to_read = std::mem::take(&mut linted.asked_to_read);
-            *linted = Linted { asked_to_read, ..Linted::new(outcome, recorder, true) };
+            let secret_files = std::mem::take(&mut linted.secret_files);
+            *linted = Linted { asked_to_read, secret_files, ..Linted::new(outcome, recorder, true) };
             linted.asked_for_fixes = std::mem::replace(&mut linted.asked, asked);
         }
     }
@@ -366,6 +372,7 @@ impl Linted {
             asked_git: recorder.asked_git.get(),
             asked: recorder.asked.into_inner(),
             asked_to_read: recorder.read.into_inner(),
+            secret_files: recorder.measured.into_inner(),
             asked_for_fixes: BTreeSet::new(),
             fixes_known,
         }
@@ -585,7 +592,8 @@ mod tests {
         let fixed: Value = serde_json::from_str(&workspace.fix_safe()).unwrap();
         assert_eq!(fixed["fixes"].as_array().unwrap().len(), 2, "{fixed}");
         // What is told of the file it is put into is the file's, comments apart.
-        let of_patterns = |file: &&Value| file["path"] == "a/.gitignore" && file["shown"][0] == "*.log\n***\n";
+        let of_patterns =
+            |file: &&Value| file["path"] == "a/.gitignore" && file["shown"][0] == "*.log\n***\n";
         assert!(fixed["files"].as_array().unwrap().iter().any(|file| of_patterns(&file)), "{fixed}");
         for file in fixed["files"].as_array().unwrap() {
             workspace.set(file["path"].as_str().unwrap(), file["text"].as_str().unwrap().to_owned());
@@ -668,6 +676,7 @@ mod tests {
         let wanted = lint(&mut workspace)["wanted"].clone();
         let wanted: Vec<&str> = wanted.as_array().unwrap().iter().filter_map(Value::as_str).collect();
         assert!(wanted.contains(&"vars") && !wanted.contains(&"s.txt"), "{wanted:?}");
+        assert_eq!(lint(&mut workspace)["secret_files"], json!(["s.txt"]));
     }
 
     #[test]

@@ -11,13 +11,21 @@ pub(crate) struct Recorder<'a> {
     pub(crate) asked: RefCell<BTreeSet<String>>,
     /// Those of them whose text was asked for, and not only whether they are there.
     pub(crate) read: RefCell<BTreeSet<String>>,
+    /// The files of which it was asked how large they are and how they end: those behind secrets.
+    pub(crate) measured: RefCell<BTreeSet<String>>,
     /// Whether .gitignore files stood in for git.
     pub(crate) asked_git: Cell<bool>,
 }
 
 impl<'a> Recorder<'a> {
     pub(crate) fn new(files: &'a MemoryFiles) -> Self {
-        Recorder { files, asked: RefCell::default(), read: RefCell::default(), asked_git: Cell::default() }
+        Recorder {
+            files,
+            asked: RefCell::default(),
+            read: RefCell::default(),
+            measured: RefCell::default(),
+            asked_git: Cell::default(),
+        }
     }
 }
 
@@ -35,6 +43,7 @@ impl FileSystem for Recorder<'_> {
 
     fn facts(&self, path: &str) -> Answer<FileFacts> {
         self.asked.borrow_mut().insert(path.to_owned());
+        self.measured.borrow_mut().insert(path.to_owned());
         self.files.facts(path)
     }
 

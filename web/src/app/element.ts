@@ -60,6 +60,8 @@ interface Tab {
   state: EditorState;
   /** The file came with CRLF; the editor knows LF only. */
   crlf: boolean;
+  /** It was found in a folder, and nobody has looked at it yet. */
+  found?: Candidate | undefined;
 }
 
 const hasCrlf = (text: string) => text.includes("\r\n");
@@ -379,6 +381,11 @@ export class CosecLinter extends HTMLElement {
     this.#linter.know(path, told);
   }
 
+  #found(path: string, found: Candidate): void {
+    const tab = this.#tabs.get(path);
+    if (tab && path !== ".env" && !path.endsWith("/.env")) tab.found = found;
+  }
+
   #clear(): void {
     for (const path of [...this.#tabs.keys(), ...this.#known.keys()]) this.#linter.remove(path);
     this.#tabs = new Map();
@@ -445,6 +452,7 @@ export class CosecLinter extends HTMLElement {
       if (alone || !this.#own) {
         this.#replaceAll(intake.files);
         this.#pool = intake.pool;
+        for (const [path, candidate] of intake.found) this.#found(path, candidate);
       } else {
         const changed = intake.files.filter((file) => this.#join(file));
         if (changed.length > 0) said.push(`Now as on the disk: ${changed.map(({ path }) => path).join(", ")}; Ctrl Z there takes it back.`);
@@ -490,9 +498,19 @@ export class CosecLinter extends HTMLElement {
 
   /** Files of an opened folder that others ask for become tabs of their own; secrets' files are not read. */
   async #fetchWanted(report: Report): Promise<void> {
-    if (this.#loading || this.#pool.size === 0) return;
+    const isFound = report.secret_files.some((path) => this.#tabs.get(path)?.found);
+    if (this.#loading || (this.#pool.size === 0 && !isFound)) return;
     this.#loading = true;
     const pool = this.#pool;
+    // What looked like variables and is a secret's file is none of the page's.
+    for (const path of report.secret_files) {
+      const found = this.#tabs.get(path)?.found;
+      const told = found && this.#tabs.size > 1 && (await facts(found));
+      if (!told || path === this.#editor.path || pool !== this.#pool) continue;
+      this.#drop(path);
+      this.#know(path, told);
+      this.#kept.soon();
+    }
     const take = async <T>(paths: string[], get: (candidate: Candidate) => Promise<T>, use: (path: string, content: T) => void) => {
       for (const path of paths) {
         const candidate = pool.get(path);
@@ -522,6 +540,7 @@ export class CosecLinter extends HTMLElement {
       const state = this.#editor.show(path, tab.state);
       if (before && before !== tab) before.state = state;
     }
+    tab.found = undefined;
     this.#mark();
     this.#renderTabs();
     this.#renderPlace();

@@ -5,6 +5,8 @@ import type { FileFacts, TextFile } from "../core/types";
 export interface Intake {
   files: TextFile[];
   skipped: { path: string; why: string }[];
+  /** Where the files of a folder came from. */
+  found: Map<string, Candidate>;
   /** What is there and was not read. */
   known: Map<string, FileFacts>;
   /** The other files of a folder, to be read when a file asks for them. */
@@ -78,7 +80,7 @@ export async function read(candidate: Candidate): Promise<{ text: string } | { w
 
 /** `inFolder`: take what is ours, keep the rest at hand. Otherwise each file was meant. */
 async function sort(candidates: Candidate[], inFolder: boolean, skipped: Intake["skipped"]): Promise<Intake> {
-  const intake: Intake = { files: [], skipped, known: new Map(), pool: new Map() };
+  const intake: Intake = { files: [], skipped, found: new Map(), known: new Map(), pool: new Map() };
   for (const candidate of candidates) {
     if (isCredential(candidate.path)) {
       const told = await facts(candidate);
@@ -90,6 +92,7 @@ async function sort(candidates: Candidate[], inFolder: boolean, skipped: Intake[
       continue;
     }
     const content = await read(candidate);
+    if (inFolder) intake.found.set(candidate.path, candidate);
     if ("text" in content) intake.files.push({ path: candidate.path, text: content.text });
     else intake.skipped.push({ path: candidate.path, why: content.why });
   }

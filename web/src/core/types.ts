@@ -61,6 +61,8 @@ export interface Report {
   read: string[];
   wanted: string[];
   wanted_facts: string[];
+  /** The files that are here and stand behind a secret. */
+  secret_files: string[];
   /** Whether .gitignore files stood in for git, which alone knows what it tracks. */
   by_gitignore: boolean;
   /** Whether it is known of every finding if it can be fixed. */
