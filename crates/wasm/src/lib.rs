@@ -311,7 +311,9 @@ impl Workspace {
         let mine = |path: &str| !self.is_ignored(path) && !self.settings.excludes(path);
         let there: Vec<String> = self.files.paths().filter(|path| mine(path)).map(str::to_owned).collect();
         let (named, others): (Vec<String>, Vec<String>) = there.into_iter().partition(|path| is_linted(path));
-        named.iter().for_each(|path| self.lint_one(path));
+        for path in &named {
+            self.lint_one(path);
+        }
         // Under any other name a file is one of these by what is in it, or stands for itself: unless it is a part of a
         // project that is looked at as a whole.
         for path in others {
