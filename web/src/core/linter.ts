@@ -45,8 +45,8 @@ export class Linter {
   /** Starts, or starts again after `stop`. */
   start(module: WebAssembly.Module): void {
     this.#module = module;
-    for (const path of this.#texts.keys()) this.#changed.add(path);
-    this.#revision++;
+    // A worker that was there before has taken what it knew with it.
+    for (const path of this.#texts.keys()) this.#change(path);
     this.#restart();
   }
 
