@@ -756,20 +756,18 @@ export class CosecLinter extends HTMLElement {
     const line = state.doc.lineAt(head);
     this.#pick("#cursor").textContent = `${line.number}:${head - line.from + 1}`;
     this.#pick("#language").textContent = languageOf(this.#editor.path).label;
-    const path = this.#editor.path;
+    this.#pick("#part").textContent = state.doc.length === 0 ? "" : this.#part(this.#editor.path);
+  }
+
+  /** What a file that is not linted is for, or why it is not. */
+  #part(path: string): string {
     const report = this.#report;
-    const part = !report || state.doc.length === 0
-      ? ""
-      : report.ignored.includes(path)
-        ? "covered by .gitignore: not linted"
-        : report.excluded.includes(path)
-          ? "left out by cosec.toml: not linted"
-        : report.linted.includes(path)
-          ? ""
-          : report.read.includes(path)
-            ? "read by another file"
-            : (OF_ITSELF[path.slice(path.lastIndexOf("/") + 1)] ?? "neither a Compose file, nor an env file, nor a Dockerfile: read only where another file asks for it");
-    this.#pick("#part").textContent = part;
+    if (!report || report.linted.includes(path)) return "";
+    if (report.ignored.includes(path)) return "covered by .gitignore: not linted";
+    if (report.excluded.includes(path)) return "left out by cosec.toml: not linted";
+    if (report.read.includes(path)) return "read by another file";
+    const own = OF_ITSELF[path.slice(path.lastIndexOf("/") + 1)];
+    return own ?? "neither a Compose file, nor an env file, nor a Dockerfile: read only where another file asks for it";
   }
 
   #listActions() {
