@@ -295,7 +295,7 @@ test("a name that is written with ./ is the same name", async () => {
   await put({ "compose.yaml": PASSWORD });
   await tab("compose.yaml").focus();
   await it.page.keyboard.press("F2");
-  await it.page.keyboard.type("./other/../x-compose.yaml".replace("other/../", ""));
+  await it.page.keyboard.type("./x-compose.yaml");
   await it.page.keyboard.press("Enter");
   assert.equal(await current(), "x-compose.yaml");
   await content().waitFor();
