@@ -207,7 +207,7 @@ fn what_no_rule_has_flagged_is_not_shown_either() {
         if arguments == ["fix", "--unsafe"] {
             assert_eq!(
                 ran.stdout.split("compose.yaml:").next().unwrap(),
-                "new file secrets/postgres_password (0600)\n--- .gitignore\n+++ .gitignore\n@@\n ***\n-***\n\\ no line break at the end\n+***\n+/.env\n+/secrets/\n--- compose.yaml\n+++ compose.yaml\n@@\n     environment:\n       FAVOURITE: ***\n-      POSTGRES_PASSWORD: ***\n+      POSTGRES_PASSWORD_FILE: /run/secrets/postgres_password\n+    secrets:\n+      - postgres_password\n     labels:\n       - ***\n@@\n       ***\n ***\n+\n+secrets:\n+  postgres_password:\n+    file: ./secrets/postgres_password\n--- .env\n+++ .env\n@@\n # ***\n FAVOURITE=***\n-PASSWORD=***\n KEY=***\n ***\n"
+                "new file secrets/postgres_password (0600)\n--- .gitignore\n+++ .gitignore\n@@\n ***\n-*.key\n\\ no line break at the end\n+*.key\n+/.env\n+/secrets/\n--- compose.yaml\n+++ compose.yaml\n@@\n     environment:\n       FAVOURITE: ***\n-      POSTGRES_PASSWORD: ***\n+      POSTGRES_PASSWORD_FILE: /run/secrets/postgres_password\n+    secrets:\n+      - postgres_password\n     labels:\n       - ***\n@@\n       ***\n ***\n+\n+secrets:\n+  postgres_password:\n+    file: ./secrets/postgres_password\n--- .env\n+++ .env\n@@\n # ***\n FAVOURITE=***\n-PASSWORD=***\n KEY=***\n ***\n"
             );
         }
     }

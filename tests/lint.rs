@@ -103,6 +103,8 @@ fn exit_codes_are_0_1_and_2_as_scripts_expect() {
     assert_eq!(lint(bad, &[]).code, 1);
     assert_eq!(lint(bad, &["--fail-on", "error"]).code, 1);
     assert_eq!(lint("a: [", &[]).code, 2);
+    // Without `services:` Compose refuses it: nothing found would be no answer.
+    lint("image: x\nenvironment: {DB_PASSWORD: x1}\n", &[]).fails(2, &["knows no `image` at the top"]);
     assert_eq!(lint("services: {}", &["--nonsense"]).code, 2);
     assert_eq!(lint("services: {}", &["gone.yaml"]).code, 2);
 }

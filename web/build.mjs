@@ -1,5 +1,5 @@
-// All that is built from here: dist/ is the page, dist/cosec.html the same as one file, package/dist the npm
-// package.
+// All that is built from here: dist/index.html is the page as one file with a script beside it for the time without a
+// network, dist/cosec.html the page alone, package/dist the npm package.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -21,27 +21,24 @@ function files(directory) {
     .sort();
 }
 
-/** The page's files for the time without a network. */
-function serviceWorker() {
-  const all = files(at("dist"));
-  const version = hash(all.map((file) => hash(readFileSync(at("dist", file)), "hex")).join(), "hex").slice(0, 16);
-  const list = ["./", ...all.filter((file) => file !== "index.html").map((file) => `./${file}`)];
-  writeFileSync(at("dist", "sw.js"), read("src", "sw.js").replace("__FILES__", JSON.stringify(list)).replace("__VERSION__", version));
+/** The page for the time without a network. */
+function serviceWorker(page) {
+  writeFileSync(at("dist", "sw.js"), read("src", "sw.js").replace("__VERSION__", hash(page, "hex").slice(0, 16)));
 }
 
-/** Script and style inside the page; the policy names them by their hashes. */
-function singleFile() {
-  const assets = files(at("dist-single", "assets"));
+/** Script and style inside the page; the policy names them by their hashes, so that it allows nothing of any server's. */
+function pages() {
+  const assets = files(at("dist-page", "assets"));
   const only = (ending) => {
     const found = assets.filter((file) => file.endsWith(ending));
     if (found.length !== 1) throw new Error(`one ${ending} is expected, there is ${found.join(", ") || "none"}`);
-    return read("dist-single", "assets", found[0]);
+    return read("dist-page", "assets", found[0]);
   };
   // The parser looks for the end of a script even inside its strings.
   const script = only(".js").replaceAll("</script", "<\\/script").replaceAll("<!--", "<\\!--");
   const css = only(".css");
   const source = (text) => `'sha256-${hash(text, "base64")}'`;
-  let page = read("dist-single", "index.html");
+  let page = read("dist-page", "index.html");
   const replace = (pattern, text) => {
     if (!pattern.test(page)) throw new Error(`the page has no ${pattern}`);
     page = page.replace(pattern, () => text);
@@ -50,8 +47,14 @@ function singleFile() {
   replace(/<link rel="stylesheet"[^>]*>/, `<style>${css}</style>`);
   replace(/script-src 'self'/, `script-src ${source(script)}`);
   replace(/style-src 'self'/, `style-src ${source(css)}`);
-  replace(/worker-src 'self' blob:/, "worker-src blob:");
   replace(/<\/body>/, `<script type="module">${script}</script>\n  </body>`);
+  rmSync(at("dist"), { recursive: true, force: true });
+  mkdirSync(at("dist"));
+  const served = page.replace('<html lang="en">', '<html lang="en" data-offline="./sw.js">');
+  if (served === page) throw new Error("the page has no <html lang=en>");
+  writeFileSync(at("dist", "index.html"), served);
+  serviceWorker(served);
+  replace(/worker-src 'self' blob:/, "worker-src blob:");
   writeFileSync(at("dist", "cosec.html"), page);
 }
 
@@ -67,9 +70,7 @@ function npmPackage() {
 
 if (!process.argv.includes("--no-wasm")) node(at("wasm.mjs"), []);
 vite("page");
-serviceWorker();
-vite("single");
-singleFile();
+pages();
 vite("element");
 npmPackage();
 node(at("sizes.mjs"), []);

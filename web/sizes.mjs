@@ -1,5 +1,5 @@
-// What the page costs to load, part by part; more than the limit fails the build. The page as one file is another
-// way to the same and does not count twice.
+// What the page costs to load, part by part; more than the limit fails the build. cosec.html is another way
+// to the same page and does not count twice.
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { brotliCompressSync } from "node:zlib";

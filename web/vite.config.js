@@ -1,5 +1,4 @@
-// Builds: the page (`vite build`), the page as one file (COSEC_BUILD=single), the parts of the npm package
-// (COSEC_BUILD=element).
+// Builds: the script and style of the page (`vite build`), the element of the npm package (COSEC_BUILD=element).
 import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { defineConfig } from "vite";
@@ -18,8 +17,7 @@ const packedWasm = {
 };
 
 const output = {
-  page: { outDir: "dist" },
-  single: { outDir: "dist-single", rolldownOptions: { output: { codeSplitting: false } } },
+  page: { outDir: "dist-page", rolldownOptions: { output: { codeSplitting: false } } },
   element: {
     outDir: "dist-element",
     lib: { entry: "src/define.ts", formats: ["es"], fileName: "element" },
@@ -30,7 +28,6 @@ const output = {
 export default defineConfig({
   // Relative paths: the page works from any directory of any server.
   base: "./",
-  define: { __SINGLE__: JSON.stringify(build !== "page") },
   plugins: [packedWasm],
   build: { target: "es2022", assetsInlineLimit: 0, modulePreload: false, minify: true, chunkSizeWarningLimit: 2000, ...output },
   // A classic script: it also starts from a page on the disk. The worker is given the module, it holds none.

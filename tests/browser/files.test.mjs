@@ -15,13 +15,21 @@ const PASSWORD = "services: {db: {image: x, environment: {PASSWORD: hunter2}}}\n
 before(() => {
   folder = join(mkdtempSync(join(tmpdir(), "cosec-")), "shop");
   const texts = {
-    "compose.yaml": "include: [db/stack.yaml]\nservices: {web: {image: x, extends: {file: common/base.yml, service: base}}}\n",
+    "compose.yaml":
+      "include: [db/stack.yaml]\nservices: {web: {build: ., secrets: [p, e, t, g, v], extends: {file: common/base.yml, service: base}}}\n" +
+      "secrets: {p: {file: ./secrets/db_password}, e: {file: ./secrets/empty}, t: {file: ./secrets/tls.pem}, g: {file: ./secrets/gone}, v: {file: ./secrets/app.env}}\n",
     "db/stack.yaml": PASSWORD,
     "common/base.yml": "services: {base: {image: x, environment: {API_TOKEN: q9Zt-41x}}}\n",
     "deployment.yaml": "kind: Deployment\n",
     ".env": "A=1\r\nB=2\r\n",
-    Dockerfile: "FROM scratch\nENV A=1\n",
+    Dockerfile: "FROM scratch\nENV A=1\nCOPY . /app\n",
     "src/main.c": "int main;\n",
+    id_rsa: "canary-key",
+    ".npmrc": "_authToken=canary-npm",
+    "secrets/tls.pem": "canary-pem\n",
+    "secrets/db_password": "canary-db\n",
+    "secrets/empty": "",
+    "secrets/app.env": "A=canary-env",
     ".git/config": "[core]\n",
     "node_modules/x/docker-compose.yml": PASSWORD,
     "blob.env": Buffer.from([1, 2, 0, 3]),
@@ -40,14 +48,29 @@ const found = async () => (await report()).findings.map(({ rule, file }) => `${f
 
 /** What every way to open a folder must come to. */
 async function isTheFolder() {
-  await settled("2 errors.");
-  // Included and extended files have come after, because others asked for them.
+  await settled("4 errors, 4 warnings, 1 note.");
+  // Included and extended files have come after, because others asked for them; no secret's file has.
   assert.deepEqual(await paths(), [".env", "Dockerfile", "common/base.yml", "compose.yaml", "db/stack.yaml"]);
-  assert.deepEqual(await found(), ["common/base.yml inline-password", "db/stack.yaml inline-password"]);
+  assert.deepEqual(await found(), [
+    "Dockerfile docker-copy-secret",
+    "common/base.yml inline-password",
+    ...Array(4).fill("compose.yaml secret-file-in-context"),
+    "compose.yaml secret-file-missing",
+    "compose.yaml secret-trailing-newline",
+    "db/stack.yaml inline-password",
+  ]);
+  assert.match(await it.page.textContent("#known"), /Not read.*: \.npmrc, id_rsa, secrets\/app\.env, secrets\/db_password, secrets\/empty, secrets\/tls\.pem\./);
   const notice = await it.page.textContent("#notice");
   for (const said of ["node_modules/ (packages)", ".git/ (git's own files)", "blob.env (it is no text)", "latin.env (it is not UTF-8 text)", "huge-compose.yaml (5.0 MB"]) {
     assert.ok(notice.includes(said), `${said} is not in: ${notice}`);
   }
+  await it.page.click("#add");
+  assert.ok(!/db_password|tls|npmrc/.test(await it.page.locator(".menu:not([hidden])").textContent()));
+  await it.page.keyboard.press("Escape");
+  await it.page.check("#remember");
+  await it.page.waitForFunction(() => localStorage.getItem("cosec.files"));
+  const held = await it.page.evaluate(() => JSON.stringify(document.querySelector("cosec-linter").files) + localStorage.getItem("cosec.files") + document.querySelector("cosec-linter").shadowRoot.textContent);
+  assert.ok(!held.includes("canary"));
 }
 
 test("a folder opens with what cosec looks at and with what that asks for; the rest is left out with a word", async () => {
@@ -106,7 +129,8 @@ test("chosen files become tabs, and take the example's place", async () => {
   await tab("stack.yaml").waitFor();
   assert.deepEqual(await paths(), ["stack.yaml"]);
   assert.match(await it.page.textContent("#notice"), /blob\.env/);
-  assert.match(await it.page.textContent("#place"), /no Compose or env file by its name/);
+  await settled("1 error.");
+  assert.deepEqual(await found(), ["stack.yaml inline-password"]);
 });
 
 test("an override file is merged, and a change in one tab is seen in the other's findings", async () => {
@@ -226,4 +250,54 @@ test("all files can be taken home as a zip, line ends as they came", async () =>
   const files = unzipSync(bytes);
   assert.deepEqual(Object.keys(files).sort(), [".env", "Dockerfile", "common/base.yml", "compose.yaml", "db/stack.yaml"]);
   assert.equal(strFromU8(files[".env"]), "A=1\r\nB=2\r\n");
+});
+
+test("what a folder holds of packages and of git's own does not use up the room for files", async () => {
+  const many = join(mkdtempSync(join(tmpdir(), "cosec-many-")), "shop");
+  try {
+    for (let at = 0; at < 120; at++) {
+      mkdirSync(join(many, "node_modules", `p${at}`), { recursive: true });
+      for (let file = 0; file < 90; file++) writeFileSync(join(many, "node_modules", `p${at}`, `f${file}`), "");
+    }
+    writeFileSync(join(many, "zz-compose.yaml"), PASSWORD);
+    await it.page.setInputFiles("#choose-folder", many);
+    await settled("1 error.");
+    assert.deepEqual(await paths(), ["zz-compose.yaml"]);
+  } finally {
+    rmSync(dirname(many), { recursive: true, force: true });
+  }
+});
+
+test("a text that is no Compose file is not passed in silence, and is looked at as far as it goes", async () => {
+  await put({ "compose.yaml": "image: x\nenvironment: {PASSWORD: hunter2}\n" });
+  await settled("1 error. 1 file is not valid.");
+  assert.match(await it.page.textContent("#list"), /Compose refuses this file: it knows no image at the top/);
+  await put({ "my-stack.yml": PASSWORD, "api/Dockerfile": "FROM x\nENV DB_PASSWORD=hunter2\n" });
+  await settled("2 errors.");
+  assert.match(await it.page.textContent("#list"), /ENV DB_PASSWORD=\*\*\*/);
+});
+
+test("a cosec.toml tab counts, and what is wrong in it is marked in it", async () => {
+  await put({ "compose.yaml": PASSWORD });
+  await choose("#add", "cosec.toml");
+  await it.page.keyboard.insertText("[lint.rules]\ninline-password = 'warning'\n");
+  await settled("1 warning.");
+  assert.match(await it.page.textContent("#place"), /how the files beside and below it are linted/);
+  await paste("[lint]\nexclude = ['compose.yaml']\n");
+  await settled("All that is here, cosec.toml leaves out.");
+  await paste("[lint]\npersonna = 'auditor'\n");
+  await settled("1 error. 1 file is not valid.");
+  assert.match(await it.page.textContent("#list"), /did you mean persona/);
+  assert.match(await it.page.locator(".cm-lintRange-error").first().textContent(), /personna/);
+});
+
+test("a name that is written with ./ is the same name", async () => {
+  await put({ "compose.yaml": PASSWORD });
+  await tab("compose.yaml").focus();
+  await it.page.keyboard.press("F2");
+  await it.page.keyboard.type("./x-compose.yaml");
+  await it.page.keyboard.press("Enter");
+  assert.equal(await current(), "x-compose.yaml");
+  await content().waitFor();
+  assert.match(await content().textContent(), /PASSWORD/);
 });

@@ -115,7 +115,7 @@ test("what has been changed since is not lost by undoing a fix", async () => {
   await it.page.keyboard.press("Control+End");
   await it.page.keyboard.type("# mine");
   await it.page.click("#undo-fix");
-  await it.page.locator("#notice", { hasText: "left as it is: compose.yaml" }).waitFor();
+  await it.page.locator("#notice", { hasText: "all is left as it is: compose.yaml" }).waitFor();
   assert.equal((await files())["compose.yaml"], `${FIXED}# mine`);
 });
 

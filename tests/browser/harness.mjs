@@ -16,16 +16,18 @@ const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", "
 /** What the tests of one file share; filled by `inBrowser`. */
 export const it = {};
 
-/** Serves a directory on loopback. */
+/** Serves a directory on loopback. What is given to `listen` hears each path that is asked for. */
 export async function serve(directory) {
+  const listeners = [];
   const server = createServer((request, response) => {
+    for (const listener of listeners) listener(request.url);
     const name = normalize(decodeURIComponent(new URL(request.url, "http://x").pathname)).replace(/\/$/, "/index.html");
     const file = join(directory, name);
     if (!file.startsWith(directory) || !existsSync(file) || !statSync(file).isFile()) return response.writeHead(404).end();
     response.writeHead(200, { "content-type": types[extname(file)] ?? "application/octet-stream" }).end(readFileSync(file));
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return { address: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() };
+  return { address: `http://127.0.0.1:${server.address().port}/`, close: () => server.close(), listen: (listener) => listeners.push(listener) };
 }
 
 /** Starts a browser. */

@@ -49,6 +49,10 @@ const VIEWS = {
     await it.page.locator("#list .rule").first().click();
     await it.page.locator("#page h2").waitFor();
   },
+  empty: async () => {
+    await it.page.evaluate(() => (document.querySelector("cosec-linter").files = []));
+    await it.page.locator("#see-example").waitFor();
+  },
   menu: async () => {
     await it.page.click("#open");
   },
@@ -59,9 +63,9 @@ const VIEWS = {
 };
 
 for (const colorScheme of ["light", "dark"]) {
-  for (const width of [1440, 390]) {
-    const viewport = { width, height: width === 390 ? 844 : 900 };
-    test(`axe finds nothing, ${colorScheme}, ${width} pixels`, async () => {
+  for (const width of [1440, 390, 320]) {
+    const viewport = { width, height: width < 400 ? 844 : 900 };
+    if (width !== 320) test(`axe finds nothing, ${colorScheme}, ${width} pixels`, async () => {
       for (const [name, go] of Object.entries(VIEWS)) {
         // The page's policy keeps the checker out too: it is lifted for it.
         await open({ colorScheme, viewport, bypassCSP: true });
@@ -81,11 +85,20 @@ for (const colorScheme of ["light", "dark"]) {
         await go();
         const overflow = await it.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         assert.ok(overflow <= 0, `${name}: ${overflow} pixels too wide`);
-        await it.page.screenshot({ path: join(screenshots, `${width}-${colorScheme}-${name}.png`), fullPage: width === 390 });
+        await it.page.screenshot({ path: join(screenshots, `${width}-${colorScheme}-${name}.png`), fullPage: width < 400 });
       }
     });
   }
 }
+
+test("in colours of somebody's own, severity is a word and marks are seen", async () => {
+  await open({ forcedColors: "active" });
+  await it.page.locator("#list .severity").first().waitFor();
+  assert.match((await it.page.locator("#list .severity").allTextContents()).join(), /error.*warning/);
+  const shown = await it.page.locator(".cm-lint-marker-error").first().evaluate((marker) => getComputedStyle(marker).forcedColorAdjust);
+  assert.equal(shown, "none");
+  await it.page.screenshot({ path: join(screenshots, "forced-colors.png") });
+});
 
 if (process.env.COSEC_DOCS_SCREENSHOT) {
   test("the picture of the README", async () => {

@@ -51,6 +51,15 @@ console.log(JSON.stringify([
   assert.deepEqual(said, ["secret-file-not-ignored", "/run/secrets/s", "2.1.0", "# inline-password", "A=redacted\n", true, "0.1.0"]);
 });
 
+test("what cannot be fixed is told by an Error", () => {
+  writeFileSync(
+    join(project, "throws.mjs"),
+    `import { load } from "@cosec/wasm";
+try { (await load()).fix([{ path: "compose.yaml", text: "a: [" }], "compose.yaml"); } catch (error) { console.log(error instanceof Error, error.message.length > 10); }`,
+  );
+  assert.equal(execFileSync(process.execPath, ["throws.mjs"], { cwd: project, encoding: "utf8" }).trim(), "true true");
+});
+
 test("what a stopped module has not looked at is not said to be clean", async () => {
   const { Linter } = await import(pathToFileURL(join(installed(), "dist", "core", "linter.js")).href);
   // A worker that reports what it has been told, and stops at one text.
@@ -117,6 +126,37 @@ services: {a: {image: x, environment: {${name}: canary}}}
   await heads.nth(1).filter({ hasText: "Nothing found." }).waitFor();
   assert.deepEqual(it.complaints, []);
   assert.equal(await it.page.locator("#share, #remember").count(), 0);
+});
+
+test("an element that is moved keeps its text and undo, and leaves the keys of others alone", async () => {
+  writeFileSync(
+    join(project, "moved.html"),
+    `<!doctype html><script type="module" src="node_modules/@cosec/wasm/dist/element.js"></script><input id="theirs"><div id="to"></div><cosec-linter persona="nobody"></cosec-linter><cosec-linter></cosec-linter>`,
+  );
+  await open({ url: `${site.address}moved.html`, ready: false });
+  const first = it.page.locator("cosec-linter").first();
+  await first.locator("#summary", { hasText: "No Compose file yet." }).waitFor();
+  assert.equal(await first.locator("#persona").inputValue(), "regular");
+  await first.locator(".cm-content").click();
+  await it.page.keyboard.insertText("services: {a: {image: x, environment: {PASSWORD: canary}}}");
+  await first.locator("#summary", { hasText: "1 error." }).waitFor();
+  await it.page.evaluate(() => document.querySelector("#to").append(document.querySelector("cosec-linter")));
+  await it.page.evaluate(() => (document.querySelector("cosec-linter").files[0].text.includes("canary") ? undefined : Promise.reject(new Error("lost"))));
+  await first.locator(".cm-content").click();
+  await it.page.keyboard.press("ControlOrMeta+End");
+  await it.page.keyboard.insertText(" # more");
+  await it.page.waitForFunction(() => document.querySelector("cosec-linter").report.findings.length === 1);
+  await it.page.keyboard.press("ControlOrMeta+z");
+  await it.page.keyboard.press("ControlOrMeta+z");
+  assert.equal(await it.page.evaluate(() => document.querySelector("cosec-linter").files[0].text), "");
+  await it.page.evaluate(() => {
+    window.pressed = 0;
+    document.querySelector("#theirs").addEventListener("keydown", (event) => setTimeout(() => (window.pressed += event.defaultPrevented ? 0 : 1)));
+  });
+  await it.page.locator("#theirs").focus();
+  await it.page.keyboard.press("F8");
+  await it.page.waitForFunction(() => window.pressed === 1);
+  assert.equal(await it.page.evaluate(() => document.activeElement.id), "theirs");
 });
 
 test("the worker works from a page without a bundler", async () => {

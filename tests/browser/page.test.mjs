@@ -19,7 +19,8 @@ test("the example shows what the page is for, and the browser has nothing to com
 
 test("a password that is typed gives a marker and an entry, and no value is shown outside the editor", async () => {
   await put({ "compose.yaml": "" });
-  await settled("1 file is not valid.");
+  await settled("No Compose file yet.");
+  assert.match(await it.page.textContent("#list"), /Paste a compose\.yaml into the editor/);
   await paste("services:\n  db:\n    image: x\n    environment:\n      DB_PASSWORD: ");
   await it.page.keyboard.type("canary7");
   await settled("1 error.");
@@ -190,7 +191,7 @@ test("the resolved project is what Compose makes of the files; its values are sh
   const resolved = it.page.locator("#resolved");
   await resolved.waitFor();
   const masked = await resolved.textContent();
-  assert.match(masked, /image: app:1\n[^]*published: 8080\n[^]*restart: always\n[^]*TOKEN: redacted\n/);
+  assert.match(masked, /image: app:1\n[^]*published: "8080"\n[^]*restart: always\n[^]*TOKEN: redacted\n/);
   assert.match(await it.page.locator("#unset").textContent(), /Without a value here: HOST\./);
   await it.page.check("#values");
   await it.page.locator("#resolved", { hasText: "TOKEN: canary1" }).waitFor();
@@ -267,7 +268,7 @@ test("a link without values is made on demand only, shown before, and opens as t
   assert.ok([...requests, ...it.requests].every((url) => !new URL(url).hash.includes("canary")));
 });
 
-test("a link that is broken, or unfolds to gigabytes, is left alone", async () => {
+test("a link that is broken, or unfolds to gigabytes, opens nothing and says so", async () => {
   const bomb = await it.page.evaluate(async () => {
     const stream = new Blob([new Uint8Array(8 << 20)]).stream().pipeThrough(new CompressionStream("deflate-raw"));
     return btoa(String.fromCharCode(...new Uint8Array(await new Response(stream).arrayBuffer())));
@@ -275,6 +276,57 @@ test("a link that is broken, or unfolds to gigabytes, is left alone", async () =
   for (const fragment of ["#share=1.AAAA", "#share=1.%%%", `#share=1.${bomb}`]) {
     await open({ url: it.address + fragment });
     assert.equal(await tab("compose.override.yaml").count(), 1);
+    await it.page.locator("#notice", { hasText: "This link is broken" }).waitFor();
     assert.deepEqual(it.complaints, []);
   }
+});
+
+test("a link holds no key that was pasted without quotes, and no value that stands in a key", async () => {
+  const text = "services:\n  a:\n    image: x\n    environment:\n      '${V:-canary1}': x\n      'canary2 canary2': y\n    command: echo canary3\n";
+  await put({ "compose.yaml": text, ".env": "A=1\nKEY=-----BEGIN KEY-----\nMIIEcanary4\ncanary5==\n-----END KEY-----\n", ".gitignore": "# canary6\n*.txt\n" });
+  await it.page.click("#share");
+  await it.page.locator("dialog[open]").waitFor();
+  assert.ok(!(await it.page.textContent("dialog")).includes("canary"));
+  await open({ url: await it.page.inputValue("#link") });
+  const files = await it.page.evaluate(() => document.querySelector("cosec-linter").files);
+  assert.ok(files.length === 3 && !JSON.stringify(files).includes("canary"));
+});
+
+test("a link of many files has them all, and of too much there is none", async () => {
+  await put(Object.fromEntries(Array.from({ length: 150 }, (_, at) => [`s${at}/compose.yaml`, "services: {a: {image: x}}\n"])));
+  await it.page.click("#share");
+  await it.page.locator("dialog[open]").waitFor();
+  await open({ url: await it.page.inputValue("#link") });
+  assert.equal(await it.page.evaluate(() => document.querySelector("cosec-linter").files.length), 150);
+  const lines = Array.from({ length: 60_000 }, (_, at) => `      VARIABLE_${at}: value`).join("\n");
+  await put({ "compose.yaml": `services:\n  a:\n    image: x\n    environment:\n${lines}\n` });
+  await it.page.click("#share");
+  await it.page.locator("dialog[open] .note.error", { hasText: "more than a link takes" }).waitFor();
+  assert.equal(await it.page.locator("#link").count(), 0);
+});
+
+test("what the eye sees of a finding is said: F8 speaks, what is not valid is a stop, severity is a word", async () => {
+  await put({ "compose.yaml": ONE, "b-compose.yaml": "a: [" });
+  await settled("1 error. 1 file is not valid.");
+  const said = it.page.locator("#announcement");
+  await content().focus();
+  await it.page.keyboard.press("F8");
+  await said.filter({ hasText: /^error, compose\.yaml, line 1: .*API_TOKEN/ }).waitFor();
+  await it.page.keyboard.press("F8");
+  assert.equal(await current(), "b-compose.yaml");
+  await said.filter({ hasText: /^error, b-compose\.yaml, line/ }).waitFor();
+  assert.ok(!(await said.textContent()).includes("canary1"));
+  assert.equal(await it.page.locator("#list .severity", { hasText: "error" }).count(), 2);
+  await put({ "compose.yaml": "services: {a: {image: x}}" });
+  await content().focus();
+  await it.page.keyboard.press("Control+.");
+  await it.page.locator("#notice", { hasText: "nothing to do in this line" }).waitFor();
+  assert.match(await it.page.textContent(".footer"), /Escape then Tab leaves the editor/);
+});
+
+test("hover names the rule once", async () => {
+  await marks().first().hover();
+  const tooltip = it.page.locator(".cm-tooltip").first();
+  await tooltip.waitFor();
+  assert.equal(await tooltip.locator("*", { hasText: /^inline-password$/ }).count(), 1);
 });

@@ -1,5 +1,5 @@
-// How long people wait. The limits are checked where COSEC_SPEED is set, and measured
-// everywhere: a loaded machine must not fail a build.
+// How long people wait: a measurement, and a test where COSEC_SPEED is set. Elsewhere it fails only where nothing comes:
+// a loaded machine must not fail a build.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { content, inBrowser, it, open, put } from "./harness.mjs";
@@ -22,7 +22,6 @@ function project(bytes) {
 function limit(name, measured, most) {
   console.log(`${name}: ${measured.toFixed(1)} ms, at most ${most} ms`);
   if (process.env.COSEC_SPEED) assert.ok(measured <= most, `${name}: ${measured} ms`);
-  else assert.ok(measured <= most * 20, `${name}: ${measured} ms`);
 }
 
 for (const [bytes, most] of [[2_000, 8], [100_000, 60]]) {

@@ -39,6 +39,23 @@ test("the page comes out of the program and works as everywhere", async () => {
   assert.deepEqual(it.complaints, []);
 });
 
+test("it stands at the same port each time, so that what was kept is there; a second one says that it does not", async () => {
+  const start = () => {
+    const child = spawn(process.env.COSEC_WEB ?? join(root, "target", "debug", "cosec"), ["web"], { stdio: ["ignore", "pipe", "pipe"] });
+    const said = new Promise((resolve) => child.stdout.once("data", (line) => resolve(String(line).trim())));
+    const warned = new Promise((resolve) => child.stderr.once("data", (text) => resolve(String(text))));
+    return { child, said, warned };
+  };
+  const second = start();
+  try {
+    // The first one of this file has the usual port, unless something else on this machine does.
+    assert.notEqual(await second.said, "http://127.0.0.1:26732/");
+    assert.match(await second.warned, /port 26732 is taken/);
+  } finally {
+    second.child.kill();
+  }
+});
+
 test("it answers to loopback names and GET alone", async () => {
   const { host } = new URL(address);
   assert.match(host, /^127\.0\.0\.1:\d+$/);

@@ -1,5 +1,6 @@
-// The page without a network. It keeps the page's own files and nothing else, and asks for nothing else.
-const FILES = __FILES__;
+// The page without a network. It keeps the page, which is one file and asks for nothing more: a newer one can take its
+// place while an older one is open.
+const FILES = ["./"];
 const CACHE = "cosec-__VERSION__";
 
 addEventListener("install", (event) => {

@@ -3,6 +3,3 @@ declare module "virtual:cosec-wasm" {
   const packed: string;
   export default packed;
 }
-
-/** Whether this is the build of one file. */
-declare const __SINGLE__: boolean;

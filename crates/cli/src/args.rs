@@ -327,9 +327,9 @@ pub(crate) enum Compat {
 
 #[derive(Args)]
 pub(crate) struct WebArgs {
-    /// The port [default: a free one]
-    #[arg(long, default_value_t = 0, hide_default_value = true)]
-    pub(crate) port: u16,
+    /// The port; 0 is a free one [default: 26732, or a free one where that is taken]
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
 }
 
 #[derive(Args)]

@@ -1,7 +1,7 @@
 //! What core asks of the world: texts and facts. The CLI answers from disk and git, the browser from
 //! memory, an editor from open buffers; what cannot be answered is said, never passed in silence.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::gitignore::IgnoreFiles;
 
@@ -165,9 +165,10 @@ pub trait FileSystem {
 
 /// A file system in memory: for the browser, for tests, and for linting standard input. Paths are clean, as
 /// [`join`] makes them.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct MemoryFiles {
-    files: std::collections::BTreeMap<String, String>,
+    files: BTreeMap<String, String>,
+    known: BTreeMap<String, FileFacts>,
     ignored: IgnoreFiles,
 }
 
@@ -176,21 +177,29 @@ impl MemoryFiles {
     pub fn insert(&mut self, path: impl Into<String>, text: impl Into<String>) {
         let path = path.into();
         let is_gitignore = file_name(&path) == ".gitignore";
+        self.known.remove(&path);
         self.files.insert(path, text.into());
         if is_gitignore {
             self.read_gitignores();
         }
     }
 
+    /// Adds a file that is there and is not to be read: a secret's.
+    pub fn know(&mut self, path: &str, facts: FileFacts) {
+        self.remove(path);
+        self.known.insert(path.to_owned(), facts);
+    }
+
     /// Takes a file away.
     pub fn remove(&mut self, path: &str) {
         self.files.remove(path);
+        self.known.remove(path);
         if file_name(path) == ".gitignore" {
             self.read_gitignores();
         }
     }
 
-    /// All paths, sorted.
+    /// The paths of all texts, sorted.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.files.keys().map(String::as_str)
     }
@@ -205,11 +214,17 @@ impl MemoryFiles {
 
 impl FileSystem for MemoryFiles {
     fn read(&self, path: &str) -> Result<String, ReadError> {
-        self.files.get(path).cloned().ok_or(ReadError::Missing)
+        match self.files.get(path) {
+            Some(text) => Ok(text.clone()),
+            None if self.known.contains_key(path) => {
+                Err(ReadError::Other("what is in it is not looked at here".to_owned()))
+            }
+            None => Err(ReadError::Missing),
+        }
     }
 
     fn kind(&self, path: &str) -> Answer<FileKind> {
-        if self.files.contains_key(path) {
+        if self.files.contains_key(path) || self.known.contains_key(path) {
             Answer::Known(FileKind::File)
         } else {
             Answer::NotChecked("there is no disk here")
@@ -232,7 +247,7 @@ impl FileSystem for MemoryFiles {
 
     /// What is here; who has chosen the files has chosen those that count.
     fn list(&self, directory: &str) -> Answer<Vec<String>> {
-        let here = self.files.keys().filter_map(|path| inside(directory, path));
+        let here = self.files.keys().chain(self.known.keys()).filter_map(|path| inside(directory, path));
         let names: BTreeSet<String> = here
             .map(|path| match path.split_once('/') {
                 Some((directory, _)) => format!("{directory}/"),
@@ -243,8 +258,9 @@ impl FileSystem for MemoryFiles {
     }
 
     fn facts(&self, path: &str) -> Answer<FileFacts> {
-        match self.files.get(path) {
-            Some(text) => Answer::Known(FileFacts::of_text(text)),
+        let of_text = self.files.get(path).map(|text| FileFacts::of_text(text));
+        match of_text.or_else(|| self.known.get(path).copied()) {
+            Some(facts) => Answer::Known(facts),
             None => Answer::NotChecked("there is no disk here"),
         }
     }

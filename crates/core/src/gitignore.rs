@@ -3,18 +3,20 @@
 use crate::files::{GitState, file_name, join, parent};
 
 /// The .gitignore files of a tree, for where git itself cannot be asked. (gitignore(5))
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct IgnoreFiles {
     /// By directory, those of deeper ones later: they have the last word.
     directories: Vec<(Vec<String>, Vec<Pattern>)>,
 }
 
+#[derive(Clone)]
 struct Pattern {
     segments: Vec<Segment>,
     negated: bool,
     directory_only: bool,
 }
 
+#[derive(Clone)]
 enum Segment {
     /// `**`
     AnyDepth,
@@ -22,6 +24,7 @@ enum Segment {
 }
 
 /// A part of a pattern that stands for one character, or `*`.
+#[derive(Clone)]
 enum Glob {
     Literal(char),
     Any,

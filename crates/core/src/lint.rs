@@ -103,7 +103,7 @@ pub struct Outcome {
     pub comments: Vec<Comment>,
     /// What could not be checked.
     pub not_checked: Vec<NotChecked>,
-    /// Why the file could not be read as a project. Nothing was checked then.
+    /// Why the file could not be read as a project. What could be made sense of all the same was checked.
     pub error: Option<LoadError>,
 }
 
@@ -334,9 +334,10 @@ fn check(
             outcome.not_checked.push(NotChecked { rule: "env-file-secret", reason: error.to_string() });
         }
     }
+    let refused = loaded.refused.clone();
     linted.loaded = Some(loaded);
     linted.dockerfiles = dockerfiles;
-    Ok(())
+    refused.map_or(Ok(()), Err)
 }
 
 /// The Dockerfiles of `build:`, each once. A remote context is not looked at, nor what is not there: `docker build`

@@ -8,7 +8,7 @@ use crate::detect::{tokens, url_passwords};
 use crate::files::file_name;
 use crate::lint::is_env_file;
 use crate::source::{Sources, Span};
-use crate::yaml::{Document, Kind, NodeId, parse};
+use crate::yaml::{Document, Kind, NodeId, Style, parse};
 use std::collections::HashMap;
 
 /// What stands for a value.
@@ -23,20 +23,69 @@ pub fn redact(path: &str, text: &str) -> Option<String> {
         yaml(text)
     } else if name == ".gitignore" || name == ".dockerignore" {
         let patterns = text.lines().filter(|line| !line.starts_with('#'));
-        Some(patterns.flat_map(|line| [allowed(line.trim()).unwrap_or(REDACTED), "\n"]).collect())
+        Some(patterns.flat_map(|line| [pattern(line).unwrap_or(REDACTED), "\n"]).collect())
     } else {
         None
     }
 }
 
+/// Its assignments. A line that is none goes: a key that was pasted without quotes is made of such lines. One of
+/// them, the last most often, can end in `=` and look like an assignment: after them a name alone must look it.
 fn env_file(text: &str) -> String {
     let mut sources = Sources::default();
     let file = sources.add("", text);
-    let line = |assigned: dotenv::Assigned| match assigned.value {
-        Some(value) => format!("{}={}\n", assigned.name.value, hidden(&value.raw)),
-        None => format!("{}\n", assigned.name.value),
-    };
-    dotenv::scan(file, text).into_iter().map(line).collect()
+    let mut written = String::new();
+    let mut names = Names::default();
+    let (mut block, mut stray) = (false, false);
+    let assigned = dotenv::scan(file, text);
+    let mut assigned = assigned.iter().peekable();
+    let mut start = 0;
+    let mut reached = 0;
+    for line in text.split_inclusive('\n') {
+        let end = start + line.len();
+        let inside = start < reached;
+        block |= !inside && line.contains("-----BEGIN");
+        let here = assigned.next_if(|next| (next.name.span.start as usize) < end);
+        let value = here.and_then(|found| found.value.as_ref());
+        if let Some(value) = value {
+            reached = value.span.end as usize;
+        }
+        match (here, value) {
+            _ if inside => {}
+            (Some(found), Some(value)) => {
+                let opens = value.raw.contains("-----BEGIN");
+                let pads = value.raw.bytes().all(|byte| byte == b'=');
+                if (!block || opens) && !(stray && pads) {
+                    let name = names.of(&found.name.value, is_variable);
+                    written.push_str(&format!("{name}={}\n", hidden(&value.raw)));
+                    stray = false;
+                }
+            }
+            _ => stray |= !line.trim().is_empty() && !line.trim_start().starts_with('#'),
+        }
+        if line.contains("-----END") {
+            (block, stray) = (false, true);
+        }
+        start = end;
+    }
+    written
+}
+
+/// Names that may be told, each as it is; one that may not gets another, its own.
+#[derive(Default)]
+struct Names {
+    hidden: HashMap<String, usize>,
+}
+
+impl Names {
+    fn of(&mut self, name: &str, may_be_told: impl Fn(&str) -> bool) -> String {
+        if may_be_told(name) {
+            return name.to_owned();
+        }
+        let next = self.hidden.len() + 1;
+        let number = *self.hidden.entry(name.to_owned()).or_insert(next);
+        if number == 1 { REDACTED.to_owned() } else { format!("{REDACTED}_{number}") }
+    }
 }
 
 fn yaml(text: &str) -> Option<String> {
@@ -45,7 +94,8 @@ fn yaml(text: &str) -> Option<String> {
     let documents = parse(file, text).ok()?;
     let mut written = Vec::new();
     for document in &documents {
-        let mut writer = Writer { document, anchors: HashMap::new(), out: String::new() };
+        let mut writer =
+            Writer { document, anchors: HashMap::new(), names: Names::default(), out: String::new() };
         writer.node(document.root(), &mut Vec::new(), 0, false);
         written.push(writer.out.trim_start_matches('\n').to_owned());
     }
@@ -56,6 +106,7 @@ struct Writer<'a> {
     document: &'a Document,
     /// Names of our own: an anchor's name is a text like any other.
     anchors: HashMap<NodeId, usize>,
+    names: Names,
     out: String,
 }
 
@@ -77,9 +128,15 @@ impl Writer<'_> {
                 let name = self.anchors.get(target).map_or("null".to_owned(), |number| format!("*a{number}"));
                 self.out.push_str(&format!(" {name}\n"));
             }
-            Kind::Scalar { value, .. } => {
-                let shown = if value.is_empty() { String::new() } else { quoted(&shown(path, value)) };
-                self.out.push_str(&format!(" {shown}\n"));
+            Kind::Scalar { value, style } => {
+                let shown = shown(path, value);
+                // What was a text stays one: `"8080"` is no number, and `""` is not nothing.
+                let written = match style {
+                    Style::Plain if matches!(&**value, "" | "~") => String::new(),
+                    Style::Plain => quoted(&shown),
+                    _ => json(&shown),
+                };
+                self.out.push_str(&format!(" {written}\n"));
             }
             Kind::Sequence { items, .. } if items.is_empty() => self.out.push_str(" []\n"),
             Kind::Mapping { entries, .. } if entries.is_empty() => self.out.push_str(" {}\n"),
@@ -97,10 +154,12 @@ impl Writer<'_> {
                 self.out.push(if goes_on { ' ' } else { '\n' });
                 for (at, (key, value)) in entries.iter().enumerate() {
                     let name = match &self.document.node(*key).kind {
-                        Kind::Scalar { value, .. } if tokens(value).is_empty() && value.len() < 100 => value,
+                        Kind::Scalar { value, .. } => value,
                         _ => REDACTED,
                     };
-                    let written = if name == "<<" { name.to_owned() } else { quoted(name) };
+                    let may_be_told = |name: &str| name == "<<" || is_key(path, name);
+                    let told = self.names.of(name, may_be_told);
+                    let written = if name == "<<" { told } else { quoted(&told) };
                     let indent = if goes_on && at == 0 { 0 } else { depth };
                     self.out.push_str(&format!("{:indent$}{written}:", ""));
                     path.push(name.to_owned());
@@ -118,7 +177,11 @@ fn quoted(text: &str) -> String {
         && text.starts_with(|first: char| first.is_ascii_alphanumeric() || matches!(first, '_' | '.' | '/'))
         // `a: b`, and `1:30`, which YAML once took for a number.
         && (!text.contains(':') || (text.starts_with(char::is_alphabetic) && !text.ends_with(':')));
-    if plain { text.to_owned() } else { serde_json::Value::from(text).to_string() }
+    if plain { text.to_owned() } else { json(text) }
+}
+
+fn json(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 fn shown(path: &[String], value: &str) -> String {
@@ -133,7 +196,7 @@ fn shown(path: &[String], value: &str) -> String {
         ["services", _, "environment" | "labels", "-"] | ["services", _, "build", "args" | "labels", "-"] => {
             match value.split_once('=') {
                 Some((name, value)) if is_name(name) => format!("{name}={}", hidden(value)),
-                None if is_name(value) => value.to_owned(),
+                None if is_variable(value) => value.to_owned(),
                 _ => REDACTED.to_owned(),
             }
         }
@@ -203,18 +266,60 @@ pub(crate) fn public_values(document: &Document) -> Vec<Span> {
     found
 }
 
+/// A line of .gitignore without the blanks around it, if it is a pattern of paths and looks like nothing else. A word
+/// alone could be anything.
+pub(crate) fn pattern(line: &str) -> Option<&str> {
+    let line = line.trim();
+    let is_path = line.is_empty() || line.starts_with('.') || line.contains(['*', '/']);
+    allowed(line).filter(|_| is_path)
+}
+
 /// A name or path that looks like nothing else.
 fn allowed(value: &str) -> Option<&str> {
     let looks = value.len() <= 128
         && !value.contains("://")
         && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_./:-*!~".contains(&byte));
-    (looks && tokens(value).is_empty() && url_passwords(value).is_empty()).then_some(value)
+    (looks && !is_random(value) && tokens(value).is_empty() && url_passwords(value).is_empty())
+        .then_some(value)
+}
+
+/// Whether some part of a text is long and of all kinds of letters, as keys are and names are not.
+fn is_random(text: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| {
+        let has = |kind: fn(&u8) -> bool| word.as_bytes().iter().any(kind);
+        word.len() >= 20
+            && has(u8::is_ascii_digit)
+            && has(u8::is_ascii_uppercase)
+            && has(u8::is_ascii_lowercase)
+    })
+}
+
+/// Whether a mapping's key may be told: it looks like a word of Compose's or a name. Labels have paths for names.
+fn is_key(path: &[String], key: &str) -> bool {
+    let is_label = path.iter().any(|part| part == "labels" || part == "annotations");
+    let is_path = |key: &str| key.bytes().all(|byte| is_name_byte(byte) || (is_label && byte == b'/'));
+    !key.is_empty() && key.len() < 100 && is_path(key) && !is_random(key) && tokens(key).is_empty()
+}
+
+/// A variable as they are written: nobody has a password in these letters alone that is not one of the worst.
+fn is_variable(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    let known = ["http_proxy", "https_proxy", "no_proxy", "all_proxy"];
+    let is_usual = bytes.next().is_some_and(|first| first.is_ascii_uppercase() || first == b'_')
+        && bytes.all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'));
+    name.len() < 64 && tokens(name).is_empty() && (is_usual || known.contains(&name))
 }
 
 fn is_name(text: &str) -> bool {
     !text.is_empty()
         && text.len() < 100
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+        && text.bytes().all(is_name_byte)
+        && !is_random(text)
+        && tokens(text).is_empty()
+}
+
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)
 }
 
 /// What may be told of a value: that it is empty, or a switch, and which variables it takes.
@@ -232,6 +337,10 @@ fn hidden(value: &str) -> String {
 fn hidden_pieces(text: &str, pieces: &[Piece]) -> String {
     let piece = |piece: &Piece| match piece {
         Piece::Literal(_) | Piece::Dollar(_) => REDACTED.to_owned(),
+        // `Pa$sw0rd` is a password that was written without a thought of variables.
+        Piece::Variable { name, fallback: None, .. } if pieces.len() > 1 && !is_meant(text, name) => {
+            REDACTED.to_owned()
+        }
         Piece::Variable { name, fallback: None, .. } => format!("${{{}}}", &text[name.clone()]),
         Piece::Variable { name, fallback: Some(Fallback { operator, colon, pieces, .. }), .. } => {
             let name = &text[name.clone()];
@@ -245,6 +354,11 @@ fn hidden_pieces(text: &str, pieces: &[Piece]) -> String {
         }
     };
     pieces.iter().map(piece).collect()
+}
+
+/// Whether a variable among other text is one that somebody meant: in braces, or written as they are.
+fn is_meant(text: &str, name: &std::ops::Range<usize>) -> bool {
+    text[..name.start].ends_with("${") || is_variable(&text[name.clone()])
 }
 
 #[cfg(test)]
@@ -312,6 +426,58 @@ configs:
         assert_eq!(env, "A=redacted\nB=redacted\nC=${D:-redacted}\n");
         assert_eq!(redact("compose.yaml", "a: [canary"), None);
         assert_eq!(redact("id_rsa", "canary"), None);
+    }
+
+    #[test]
+    fn a_key_that_was_pasted_without_quotes_does_not_get_into_a_link() {
+        for text in [
+            "A=1\nKEY=-----BEGIN RSA PRIVATE KEY-----\nMIIEcanary\nProc-Type: canary\nCANARY=\ncanary==\n-----END RSA PRIVATE KEY-----\nB=2\n",
+            "A=1\nKEY=MIIEcanary\nMIIEcanary\nCANARY=\nB=2\n",
+            "A=1\n-----BEGIN PRIVATE KEY-----\nCANARY=x\nKEY=x\n-----END PRIVATE KEY-----\nKEY=\"canary\ncanary=1\n\"\nB=2\n",
+        ] {
+            let redacted = redact(".env", text).unwrap();
+            assert!(!redacted.to_lowercase().contains("canary"), "{text}\n->\n{redacted}");
+            assert!(redacted.starts_with("A=redacted\n") && redacted.ends_with("B=redacted\n"), "{redacted}");
+        }
+        assert_eq!(
+            redact(".env", "Canary1=x\nCanary2=y\nA=Pa$canary$UPPER${lower}\n").unwrap(),
+            "redacted=redacted\nredacted_2=redacted\nA=redactedredacted${UPPER}${lower}\n"
+        );
+        assert_eq!(
+            redact(".gitignore", "*.log\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n").unwrap(),
+            "*.log\nredacted\n"
+        );
+    }
+
+    #[test]
+    fn a_key_of_a_mapping_that_holds_a_value_does_not_get_into_a_link() {
+        for key in [
+            "'${V:-canary}'",
+            "'TOKEN=canary'",
+            "'canary canary'",
+            "? |\n        -----BEGIN KEY-----\n        canary\n        -----END KEY-----\n      ",
+            "AbcDefGhi0JklMnoPqrCanary",
+            "? {a: canary}\n      ",
+        ] {
+            let text =
+                format!("services:\n  a:\n    image: x\n    environment:\n      {key}: canary\n      B: c\n");
+            let redacted = redact("compose.yaml", &text).unwrap();
+            assert!(!redacted.to_lowercase().contains("canary"), "{text}\n->\n{redacted}");
+            assert!(redacted.contains("B: redacted"), "{redacted}");
+        }
+        let bare = "services: {a: {environment: [canary, PASSED]}}";
+        assert!(!redact("compose.yaml", bare).unwrap().contains("canary"));
+        let twice = redact("compose.yaml", "services: {a: {environment: {'a b': x, 'c d': y, 'a b c': z}}}");
+        assert!(twice.unwrap().contains("redacted_3: redacted"));
+    }
+
+    #[test]
+    fn a_text_stays_a_text() {
+        let text = "services: {a: {image: x, ports: [{target: 80, published: \"8080\"}], environment: {A: \"\", B: , C: \"true\"}}}";
+        let redacted = redact("compose.yaml", text).unwrap();
+        for kept in ["target: 80\n", "published: \"8080\"\n", "A: \"\"\n", "B: \n", "C: \"true\"\n"] {
+            assert!(redacted.contains(kept), "{kept} is gone:\n{redacted}");
+        }
     }
 
     #[test]

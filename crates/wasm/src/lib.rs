@@ -2,28 +2,34 @@
 
 mod project;
 mod recorder;
+mod settings;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use cosec_core::files::{Answer, FileSystem, GitState, MemoryFiles, file_name, join};
+use cosec_core::dockerfile::is_dockerfile;
+use cosec_core::files::{Answer, Ending, FileFacts, FileSystem, GitState, MemoryFiles, file_name, join};
 use cosec_core::fix::{self, Detail};
 use cosec_core::lint::{LintOptions, Outcome, is_linted, lint_file};
 use cosec_core::report::{self, JsonFinding, JsonNotChecked, JsonPlace, JsonRelated, Report};
 use cosec_core::rules::{self, Persona};
+use cosec_core::settings::FILE_NAME;
 use cosec_core::settle::{Kept, settle, settled};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::recorder::Recorder;
+use crate::settings::AllSettings;
 
 /// A set of files that are looked at together. Only what a change can touch is looked at again.
 #[wasm_bindgen]
 #[derive(Default)]
 pub struct Workspace {
     files: MemoryFiles,
-    persona: Persona,
+    /// What was chosen here; a `cosec.toml` may say otherwise where nothing was.
+    persona: Option<Persona>,
+    settings: AllSettings,
     linted: BTreeMap<String, Linted>,
 }
 
@@ -32,6 +38,8 @@ struct Linted {
     outcome: Outcome,
 
     asked: BTreeSet<String>,
+    asked_to_read: BTreeSet<String>,
+    secret_files: BTreeSet<String>,
     asked_git: bool,
     report: Report,
     excerpts: Vec<Excerpt>,
@@ -56,12 +64,17 @@ struct Answered<'a> {
     not_checked: Vec<&'a JsonNotChecked>,
     /// Why a file could not be read, and where.
     errors: Vec<Value>,
-    /// The files that were linted, and those that .gitignore left out.
+    /// The files that were linted, those that .gitignore left out, and those that a cosec.toml did.
     linted: Vec<&'a str>,
     ignored: Vec<&'a str>,
-    /// The files that these read, and the files they ask for that are not here.
+    excluded: Vec<&'a str>,
+    /// The files that these read, the texts they ask for that are not here, and the files of which they ask no more
+    /// than whether they are there and how they end.
     read: BTreeSet<&'a str>,
     wanted: BTreeSet<&'a str>,
+    wanted_facts: BTreeSet<&'a str>,
+    /// The files that are here and stand behind a secret.
+    secret_files: BTreeSet<&'a str>,
     /// Whether .gitignore files stood in for git.
     by_gitignore: bool,
     /// Whether it is known of every finding if it can be fixed.
@@ -110,6 +123,19 @@ impl Workspace {
         self.files.insert(path, text);
     }
 
+    /// Adds or replaces a file that is not to be read, a secret's: its size in bytes, and how it ends (`newline`,
+    /// `crlf`, else `plain`).
+    pub fn know(&mut self, path: &str, size: f64, ending: &str) {
+        let path = join("", path);
+        self.forget(&path);
+        let ending = match ending {
+            "newline" => Ending::Newline,
+            "crlf" => Ending::CarriageReturn,
+            _ => Ending::Plain,
+        };
+        self.files.know(&path, FileFacts { size: size as u64, ending, owner: None });
+    }
+
     /// Takes a file away.
     pub fn remove(&mut self, path: &str) {
         let path = join("", path);
@@ -117,12 +143,12 @@ impl Workspace {
         self.files.remove(&path);
     }
 
-    /// Whose rules: `regular`, `pedantic`, `auditor`.
+    /// Whose rules: `regular`, `pedantic`, `auditor`. With `regular` a `cosec.toml` can ask for more.
     pub fn persona(&mut self, name: &str) {
         let persona = match name {
-            "pedantic" => Persona::Pedantic,
-            "auditor" => Persona::Auditor,
-            _ => Persona::Regular,
+            "pedantic" => Some(Persona::Pedantic),
+            "auditor" => Some(Persona::Auditor),
+            _ => None,
         };
         if persona != self.persona {
             self.persona = persona;
@@ -130,7 +156,8 @@ impl Workspace {
         }
     }
 
-    /// Lints all Compose and env files but those that .gitignore covers, as `cosec lint DIRECTORY` does. Finding out
+    /// Lints all Compose and env files but those that .gitignore covers, as `cosec lint DIRECTORY` does, and what else
+    /// is a Compose file or a Dockerfile and is read by none of them. A `cosec.toml` counts. Finding out
     /// what can be fixed takes longer than the rest: without `fixes` it is left out where it is not known yet.
     /// Returns JSON: the type `Report` of the package.
     pub fn lint(&mut self, fixes: bool) -> Result<String, String> {
@@ -146,8 +173,11 @@ impl Workspace {
             errors: Vec::new(),
             linted: self.linted.keys().map(String::as_str).collect(),
             ignored: self.files.paths().filter(|path| self.is_ignored(path)).collect(),
+            excluded: self.files.paths().filter(|path| self.settings.excludes(path)).collect(),
             read: BTreeSet::new(),
             wanted: BTreeSet::new(),
+            wanted_facts: BTreeSet::new(),
+            secret_files: BTreeSet::new(),
             by_gitignore: self.linted.values().any(|linted| linted.asked_git),
             fixes_known: self.linted.values().all(|linted| linted.fixes_known),
         };
@@ -174,11 +204,18 @@ impl Workspace {
                 let place = error.span.map(|span| JsonPlace::of(&linted.outcome.sources, span));
                 answer.errors.push(json!({"file": path, "message": error.message, "place": place}));
             }
-            let (read, wanted): (Vec<&str>, Vec<&str>) =
+            let (read, missing): (Vec<&str>, Vec<&str>) =
                 linted.asked.iter().map(String::as_str).partition(|asked| there.contains(asked));
             answer.read.extend(read);
+            answer.secret_files.extend(linted.secret_files.iter().map(String::as_str));
+            let (wanted, facts): (Vec<&str>, Vec<&str>) =
+                missing.into_iter().partition(|path| linted.asked_to_read.contains(*path));
             answer.wanted.extend(wanted);
+            let is_known = |path: &&str| matches!(self.files.facts(path), Answer::Known(_));
+            answer.wanted_facts.extend(facts.into_iter().filter(|path| !is_known(path)));
         }
+        answer.errors.extend(self.settings.errors());
+        answer.not_checked.extend(self.settings.not_checked());
         serde_json::to_string(&answer).map_err(|error| error.to_string())
     }
 
@@ -196,8 +233,8 @@ impl Workspace {
     /// All files with what is safe to fix fixed. Returns JSON: the type `Fixed`.
     pub fn fix_safe(&mut self) -> String {
         self.refresh(false);
-        let paths: Vec<String> = self.linted.keys().cloned().collect();
-        project::fix_all(&self.files, &paths, &self.options()).to_string()
+        let paths = self.linted.keys().map(|path| (path.clone(), self.options(path)));
+        project::fix_all(&self.files, paths).to_string()
     }
 
     /// What a file looks like fixed. `finding` is `{rule, line, column}` of a finding in it as JSON; without one it is
@@ -227,7 +264,7 @@ impl Workspace {
             knows(true).or_else(|| knows(false))
         });
         let from = from.unwrap_or_else(|| path.clone());
-        project::fix(&self.files, &from, &self.options(), include_unsafe, &|place, rule| {
+        project::fix(&self.files, &from, &self.options(&from), include_unsafe, &|place, rule| {
             wanted.as_ref().is_none_or(|wanted| wanted.is_at(&path, place, rule))
         })
         .map(|fixed| fixed.to_string())
@@ -237,7 +274,8 @@ impl Workspace {
     pub fn report(&mut self, format: &str) -> Result<String, String> {
         self.refresh(true);
         let mut outcomes: Vec<Outcome> = if format == "sarif" {
-            let lint = |path: &String| fix::lint_file(&self.files, path, &self.options(), Detail::Changes);
+            let lint =
+                |path: &String| fix::lint_file(&self.files, path, &self.options(path), Detail::Changes);
             self.linted.keys().map(lint).collect()
         } else {
             std::mem::take(&mut self.linted).into_values().map(|linted| linted.outcome).collect()
@@ -254,7 +292,11 @@ impl Workspace {
     }
 
     fn forget(&mut self, path: &str) {
-        if file_name(path) == ".gitignore" {
+        let name = file_name(path);
+        if name == FILE_NAME {
+            self.settings.stale();
+        }
+        if name == ".gitignore" || name == FILE_NAME {
             self.linted.clear();
         }
         self.linted.retain(|linted, entry| {
@@ -266,39 +308,68 @@ impl Workspace {
         self.files.git(path) == Answer::Known(GitState::Ignored)
     }
 
-    fn options(&self) -> LintOptions {
-        LintOptions { persona: self.persona, ..LintOptions::default() }
+    fn options(&self, path: &str) -> LintOptions {
+        let options = self.settings.options(path);
+        LintOptions { persona: self.persona.unwrap_or(options.persona), ..options }
     }
 
     /// Lints what is new or changed; with `fixes` it also finds out what can be fixed where that is not known.
     fn refresh(&mut self, fixes: bool) {
-        let options = self.options();
-        let ours = |path: &str| is_linted(path) && !self.is_ignored(path);
-        let missing: Vec<String> = self
-            .files
-            .paths()
-            .filter(|path| !self.linted.contains_key(*path) && ours(path))
-            .map(str::to_owned)
-            .collect();
-        for path in missing {
-            let recorder = Recorder::new(&self.files);
-            let outcome = lint_file(&recorder, &path, &options);
-            let is_fixable = |finding: &rules::Finding| fix::kind_of(finding.rule).is_some();
-            let fixes_known = !outcome.findings.iter().any(is_fixable);
-            let linted = Linted::new(outcome, recorder, fixes_known);
-            self.linted.insert(path, linted);
+        self.settings.refresh(&self.files);
+        let mine = |path: &str| !self.is_ignored(path) && !self.settings.excludes(path);
+        let there: Vec<String> = self.files.paths().filter(|path| mine(path)).map(str::to_owned).collect();
+        let (named, others): (Vec<String>, Vec<String>) = there.into_iter().partition(|path| is_linted(path));
+        for path in &named {
+            self.lint_one(path);
+        }
+        // Under any other name a file is one of these by what is in it, or stands for itself: unless it is a part of a
+        // project that is looked at as a whole.
+        for path in others {
+            let is_part = self.linted.iter().any(|(by, linted)| *by != path && linted.asked.contains(&path));
+            let is_ours = || is_dockerfile(&path) || has_services(&path, &self.files);
+            if is_part || !is_ours() {
+                self.linted.remove(&path);
+            } else {
+                self.lint_one(&path);
+            }
         }
         if !fixes {
             return;
         }
-        for (path, linted) in self.linted.iter_mut().filter(|(_, linted)| !linted.fixes_known) {
+        let unknown = self.linted.iter().filter(|(_, linted)| !linted.fixes_known);
+        let unknown: Vec<(String, LintOptions)> =
+            unknown.map(|(path, _)| (path.clone(), self.options(path))).collect();
+        for (path, options) in unknown {
+            let Some(linted) = self.linted.get_mut(&path) else { continue };
             let recorder = Recorder::new(&self.files);
-            let outcome = fix::lint_file(&recorder, path, &options, Detail::Kind);
+            let outcome = fix::lint_file(&recorder, &path, &options, Detail::Kind);
             let asked = std::mem::take(&mut linted.asked);
-            *linted = Linted::new(outcome, recorder, true);
+            let asked_to_read = std::mem::take(&mut linted.asked_to_read);
+            let secret_files = std::mem::take(&mut linted.secret_files);
+            *linted = Linted { asked_to_read, secret_files, ..Linted::new(outcome, recorder, true) };
             linted.asked_for_fixes = std::mem::replace(&mut linted.asked, asked);
         }
     }
+
+    fn lint_one(&mut self, path: &str) {
+        if self.linted.contains_key(path) {
+            return;
+        }
+        let recorder = Recorder::new(&self.files);
+        let outcome = lint_file(&recorder, path, &self.options(path));
+        let is_fixable = |finding: &rules::Finding| fix::kind_of(finding.rule).is_some();
+        let fixes_known = !outcome.findings.iter().any(is_fixable);
+        let linted = Linted::new(outcome, recorder, fixes_known);
+        self.linted.insert(path.to_owned(), linted);
+    }
+}
+
+/// Whether a file of any name is a Compose file by what is in it.
+fn has_services(path: &str, files: &MemoryFiles) -> bool {
+    let is_yaml = path.ends_with(".yaml") || path.ends_with(".yml");
+    let is_it =
+        |line: &str| line.strip_prefix("services").is_some_and(|rest| rest.trim_start().starts_with(':'));
+    is_yaml && files.read(path).is_ok_and(|text| text.lines().any(is_it))
 }
 
 impl Linted {
@@ -310,6 +381,8 @@ impl Linted {
             outcome,
             asked_git: recorder.asked_git.get(),
             asked: recorder.asked.into_inner(),
+            asked_to_read: recorder.read.into_inner(),
+            secret_files: recorder.measured.into_inner(),
             asked_for_fixes: BTreeSet::new(),
             fixes_known,
         }
@@ -521,12 +594,17 @@ mod tests {
     fn what_is_safe_is_fixed_in_all_files_at_once() {
         let mut workspace = Workspace::new();
         workspace.set(".gitignore", "*.log\n".to_owned());
+        workspace.set("a/.gitignore", "*.log\n# canary\n".to_owned());
         for name in ["a/compose.yaml", "b/compose.yaml"] {
             let text = "services: {a: {image: x, secrets: [s]}}\nsecrets: {s: {file: ./s.txt}}\n";
             workspace.set(name, text.to_owned());
         }
         let fixed: Value = serde_json::from_str(&workspace.fix_safe()).unwrap();
         assert_eq!(fixed["fixes"].as_array().unwrap().len(), 2, "{fixed}");
+        // What is told of the file it is put into is the file's, comments apart.
+        let of_patterns =
+            |file: &&Value| file["path"] == "a/.gitignore" && file["shown"][0] == "*.log\n***\n";
+        assert!(fixed["files"].as_array().unwrap().iter().any(|file| of_patterns(&file)), "{fixed}");
         for file in fixed["files"].as_array().unwrap() {
             workspace.set(file["path"].as_str().unwrap(), file["text"].as_str().unwrap().to_owned());
         }
@@ -575,5 +653,113 @@ mod tests {
         let plan: Value = serde_json::from_str(&workspace.plan("app/compose.yaml")).unwrap();
         assert!(plan["error"]["message"].as_str().unwrap().contains("gone"));
         assert_eq!(plan["error"]["place"]["line"], 1);
+    }
+
+    #[test]
+    fn a_secrets_file_is_known_by_its_facts_and_not_read() {
+        let mut workspace = Workspace::new();
+        let text = "services: {a: {image: x, secrets: [s, t], env_file: vars}}\nsecrets: {s: {file: ./s.txt}, t: {file: ./t.txt}}\n";
+        workspace.set("compose.yaml", text.to_owned());
+        workspace.set(".gitignore", "*.txt\nvars\n".to_owned());
+        assert_eq!(lint(&mut workspace)["wanted_facts"], json!([".env", "s.txt", "t.txt", "vars"]));
+        workspace.know("s.txt", 12.0, "newline");
+        workspace.know("t.txt", 0.0, "plain");
+        workspace.know("vars", 3.0, "plain");
+        let report = lint(&mut workspace);
+        assert_eq!(
+            found(&report),
+            [("secret-trailing-newline", "compose.yaml"), ("secret-file-missing", "compose.yaml")]
+        );
+        assert_eq!(report["wanted_facts"], json!([".env"]));
+        workspace.remove("t.txt");
+        workspace.set("s.txt", "x".to_owned());
+        assert_eq!(found(&lint(&mut workspace)), []);
+    }
+
+    #[test]
+    fn a_file_of_variables_that_is_there_is_asked_for_and_a_secrets_file_never_is() {
+        let mut workspace = Workspace::new();
+        let text = "services: {a: {image: x, secrets: [s], env_file: vars}}\nsecrets: {s: {file: ./s.txt}}\n";
+        workspace.set("compose.yaml", text.to_owned());
+        workspace.know("s.txt", 12.0, "plain");
+        workspace.know("vars", 12.0, "plain");
+        let wanted = lint(&mut workspace)["wanted"].clone();
+        let wanted: Vec<&str> = wanted.as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        assert!(wanted.contains(&"vars") && !wanted.contains(&"s.txt"), "{wanted:?}");
+        assert_eq!(lint(&mut workspace)["secret_files"], json!(["s.txt"]));
+    }
+
+    #[test]
+    fn a_compose_file_of_any_name_and_a_dockerfile_alone_are_linted() {
+        let mut workspace = Workspace::new();
+        workspace.set("my-stack.yml", BASE.to_owned());
+        workspace.set("values.yaml", "environment: {PASSWORD: hunter2}".to_owned());
+        workspace.set("api/Dockerfile", "FROM x\nENV DB_PASSWORD=hunter2\n".to_owned());
+        let report = lint(&mut workspace);
+        let all = [("docker-env-secret", "api/Dockerfile"), ("inline-password", "my-stack.yml")];
+        assert_eq!(found(&report), all);
+        assert_eq!(report["findings"][0]["excerpt"]["text"], "ENV DB_PASSWORD=***");
+        workspace.set("compose.yaml", "include: [my-stack.yml]\nservices: {b: {build: api}}".to_owned());
+        let report = lint(&mut workspace);
+        assert_eq!(found(&report).len(), 2);
+        assert_eq!(report["linted"], json!(["compose.yaml"]));
+    }
+
+    #[test]
+    fn a_cosec_toml_counts_and_what_is_wrong_in_it_is_said() {
+        let mut workspace = Workspace::new();
+        workspace.set("compose.yaml", BASE.to_owned());
+        workspace.set("old/compose.yaml", BASE.to_owned());
+        let toml = "[lint]\nexclude = ['old/']\n[lint.rules]\ninline-password = 'warning'\n";
+        workspace.set("cosec.toml", toml.to_owned());
+        let report = lint(&mut workspace);
+        assert_eq!(found(&report), [("inline-password", "compose.yaml")]);
+        assert_eq!(report["findings"][0]["severity"], "warning");
+        assert_eq!(report["excluded"], json!(["old/compose.yaml"]));
+        workspace.set("cosec.toml", "[lint]\npersona = 'x'\n".to_owned());
+        let report = lint(&mut workspace);
+        assert_eq!(found(&report).len(), 2);
+        assert_eq!(report["errors"][0]["place"]["line"], 2);
+        workspace.set("cosec.toml", "[lint.rules]\ninline-password = 'off'\n".to_owned());
+        assert_eq!(found(&lint(&mut workspace)), []);
+        workspace.set("cosec.toml", "[lint]\nbaseline = 'b.json'\n".to_owned());
+        assert_eq!(lint(&mut workspace)["not_checked"][0]["file"], "cosec.toml");
+        workspace.remove("cosec.toml");
+        assert_eq!(found(&lint(&mut workspace)).len(), 2);
+    }
+
+    #[test]
+    fn many_findings_on_one_line_cost_what_they_show() {
+        let mut text = String::from("services: {a: {image: x, environment: {");
+        for number in 0..2000 {
+            text.push_str(&format!("A{number}_PASSWORD: canary{number}, "));
+        }
+        text.push_str("}}}\n");
+        let mut workspace = Workspace::new();
+        workspace.set("compose.yaml", text);
+        let answer = workspace.lint(false).unwrap();
+        assert!(answer.len() < 4 << 20 && !answer.contains("canary"), "{} bytes", answer.len());
+        let report: Value = serde_json::from_str(&answer).unwrap();
+        let excerpt = &report["findings"][1000]["excerpt"];
+        let units: Vec<u16> = excerpt["text"].as_str().unwrap().encode_utf16().collect();
+        let at = |key: &str| excerpt[key].as_u64().unwrap() as usize;
+        assert_eq!(String::from_utf16(&units[at("from")..at("to")]).unwrap(), "***", "{excerpt}");
+        assert!(excerpt["text"].as_str().unwrap().contains("A1000_PASSWORD: ***"), "{excerpt}");
+    }
+
+    #[test]
+    fn the_resolved_project_follows_compose_file_and_knows_what_compose_sets() {
+        let mut workspace = Workspace::new();
+        workspace.set("a.yaml", "services: {a: {image: 'x:${COMPOSE_PROJECT_NAME}'}}".to_owned());
+        workspace.set("b.yaml", "include: [{path: c.yaml, env_file: c.env}]".to_owned());
+        workspace.set("c.yaml", "services: {c: {image: 'y:${TAG}'}}".to_owned());
+        workspace.set("c.env", "TAG=1\n".to_owned());
+        let env = "COMPOSE_FILE=a.yaml:b.yaml\nCOMPOSE_PROJECT_NAME=shop\n";
+        workspace.set(".env", env.to_owned());
+        let config: Value = serde_json::from_str(&workspace.config("a.yaml", true)).unwrap();
+        assert_eq!(config["files"], json!(["a.yaml", "b.yaml"]), "{config}");
+        assert_eq!(config["unset"], json!([]));
+        let text = config["text"].as_str().unwrap();
+        assert!(text.contains("image: x:shop") && text.contains("image: y:1"), "{text}");
     }
 }

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cosec_core::compose::{self, Environment, Interpolation, LoadError, LoadRequest, Loaded, Resolved, load};
-use cosec_core::files::{FileSystem, MemoryFiles, parent};
+use cosec_core::compose::{
+    self, Environment, Interpolation, LoadError, LoadRequest, Loaded, Resolved, Way, load,
+};
+use cosec_core::files::{MemoryFiles, join, parent};
 use cosec_core::fix::{self, FixOptions, read_dotenv};
 use cosec_core::lint::{LintOptions, Outcome, chain};
 use cosec_core::plan::{self, Compat};
@@ -44,9 +46,10 @@ pub(crate) fn config(files: &MemoryFiles, path: &str, values: bool) -> Value {
     let mut sources = Sources::default();
     let mut environment = Environment::default();
     let read = read_dotenv(files, &mut sources, parent(path), &mut environment);
+    let chain = project_files(files, path, &environment);
     let resolved =
-        read.and_then(|()| resolve(files, path, &environment, Interpolation::Strict, &mut sources));
-    let unset = unset(files, path, &environment);
+        read.and_then(|()| resolve(files, &chain, path, &environment, Interpolation::Strict, &mut sources));
+    let unset = unset(files, &chain, path, &environment);
     let (text, error) = match resolved {
         Ok(resolved) => {
             let config = resolved.config(&[]).map(compose::config_yaml).unwrap_or_default();
@@ -59,11 +62,22 @@ pub(crate) fn config(files: &MemoryFiles, path: &str, values: bool) -> Value {
             (None, Some(json!({"message": error.message, "place": place})))
         }
     };
-    json!({"files": chain(files, path), "text": text, "unset": unset, "error": error})
+    json!({"files": chain, "text": text, "unset": unset, "error": error})
+}
+
+/// The files of the project that a Compose file is of: those of `COMPOSE_FILE`, if it is one of them.
+fn project_files(files: &MemoryFiles, path: &str, environment: &Environment) -> Vec<String> {
+    let variable = |name: &str| environment.get(name).map(|binding| binding.value.to_string());
+    let separator = variable("COMPOSE_PATH_SEPARATOR").filter(|text| !text.is_empty());
+    let named = variable("COMPOSE_FILE").unwrap_or_default();
+    let named = named.split(separator.as_deref().unwrap_or(":")).filter(|name| !name.is_empty());
+    let named: Vec<String> = named.map(|name| join(parent(path), name)).collect();
+    if named.iter().any(|name| name == path) { named } else { chain(files, path) }
 }
 
 fn resolve(
     files: &MemoryFiles,
+    chain: &[String],
     path: &str,
     environment: &Environment,
     interpolation: Interpolation,
@@ -72,24 +86,38 @@ fn resolve(
     let variable = |name: &str| environment.get(name).map(|binding| binding.value.to_string());
     let profiles = variable("COMPOSE_PROFILES").unwrap_or_default();
     let profiles: Vec<String> = profiles.split(',').map(|name| name.trim().to_owned()).collect();
-    let (name, files_of_it) = (variable("COMPOSE_PROJECT_NAME"), chain(files, path));
+    let name = variable("COMPOSE_PROJECT_NAME");
     let request = LoadRequest {
         working_directory: HERE,
         interpolation,
         name: name.as_deref(),
         profiles: &profiles,
-        ..LoadRequest::lenient(&files_of_it, parent(path), environment)
+        ..LoadRequest::lenient(chain, parent(path), environment)
     };
     let loaded = load(files, sources, &mut Vec::new(), &request)?;
     loaded.resolved.ok_or_else(|| LoadError { message: String::new(), span: None, related: None })
 }
 
-/// The variables that have no value here and no default; a shell may have them.
-fn unset(files: &MemoryFiles, path: &str, environment: &Environment) -> BTreeSet<String> {
-    let template = resolve(files, path, environment, Interpolation::None, &mut Sources::default());
+/// The variables that have no value here and no default; a shell may have them. The project's name is one that Compose
+/// sets, and an included part has those of its own env files.
+fn unset(files: &MemoryFiles, chain: &[String], path: &str, environment: &Environment) -> BTreeSet<String> {
+    let mut sources = Sources::default();
+    let template = resolve(files, chain, path, environment, Interpolation::None, &mut sources);
     let variables = template.map(|resolved| compose::variables(&resolved.model())).unwrap_or_default();
+    let mut own = Sources::default();
+    let request = LoadRequest::lenient(chain, parent(path), environment);
+    let of_parts: BTreeSet<String> = match load(files, &mut own, &mut Vec::new(), &request) {
+        Ok(loaded) => {
+            let env_files = own.iter().filter(|(id, _)| loaded.ways.of(*id) == Some(Way::EnvFile));
+            let names = env_files.flat_map(|(id, file)| compose::dotenv::scan(id, file.text()));
+            names.filter(|found| found.value.is_some()).map(|found| found.name.value.to_string()).collect()
+        }
+        Err(_) => BTreeSet::new(),
+    };
     let is_unset = |variable: &compose::Variable| {
         environment.get(&variable.name).is_none()
+            && variable.name != "COMPOSE_PROJECT_NAME"
+            && !of_parts.contains(&variable.name)
             && variable.default.is_empty()
             && variable.alternate.is_empty()
     };
@@ -111,17 +139,14 @@ impl Changes {
     }
 }
 
-/// The safe fixes of all files, one after the other: two may add to one .gitignore.
-pub(crate) fn fix_all(files: &MemoryFiles, paths: &[String], lint: &LintOptions) -> Value {
-    let mut now = MemoryFiles::default();
-    for path in files.paths() {
-        now.insert(path, files.read(path).unwrap_or_default());
-    }
+/// The safe fixes of all files, each linted in its way, one after the other: two may add to one .gitignore.
+pub(crate) fn fix_all(files: &MemoryFiles, paths: impl Iterator<Item = (String, LintOptions)>) -> Value {
+    let mut now = files.clone();
     let mut changes = Changes::default();
     let (mut fixes, mut refused) = (Vec::new(), Vec::new());
-    for path in paths {
+    for (path, lint) in paths {
         // What cannot be read has no fixes; lint says why.
-        let Ok(plan) = planned(&now, path, lint, false, &|_, _| true) else { continue };
+        let Ok(plan) = planned(&now, &path, &lint, false, &|_, _| true) else { continue };
         for file in &plan.changed {
             now.insert(file.path.as_str(), file.after.as_str());
         }
@@ -187,7 +212,7 @@ fn read(files: &MemoryFiles, path: &str, sources: &mut Sources) -> Result<Loaded
     let directory = parent(path);
     let mut environment = Environment::default();
     read_dotenv(files, sources, directory, &mut environment)?;
-    let files_of_it = chain(files, path);
+    let files_of_it = project_files(files, path, &environment);
     let request = LoadRequest::lenient(&files_of_it, directory, &environment);
     load(files, sources, &mut Vec::new(), &request)
 }

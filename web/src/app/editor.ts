@@ -82,6 +82,8 @@ const ofName = (path: string) => [
 
 /** A mark in the text, and the finding that it is of. */
 export interface Mark extends Diagnostic {
+  /** None where the file is not valid. */
+  rule?: string;
   finding?: Finding;
 }
 
@@ -254,7 +256,7 @@ export class Editor {
   /** Whether the marks that are there, moved by what was typed, are these: most keys change none. What they say then
    * becomes what the newest finding says. */
   #isMarked(state: EditorState, diagnostics: Mark[]): boolean {
-    const place = (mark: Mark, from: number, to: number) => `${from} ${to} ${mark.severity} ${mark.source} ${mark.message}`;
+    const place = (mark: Mark, from: number, to: number) => `${from} ${to} ${mark.severity} ${mark.rule ?? ""} ${mark.message}`;
     const open = new Map<string, Mark[]>();
     for (const mark of diagnostics) {
       const key = place(mark, mark.from, mark.to);
@@ -275,9 +277,9 @@ export class Editor {
   }
 
   /** Where the marks stand now: edits since the last report have moved them. */
-  marks(): { from: number; to: number; rule: string; finding: Finding | undefined }[] {
+  marks(): { from: number; to: number; rule: string; severity: string; message: string; finding: Finding | undefined }[] {
     const found: ReturnType<Editor["marks"]> = [];
-    forEachDiagnostic(this.view.state, (mark: Mark, from, to) => found.push({ from, to, rule: mark.source ?? "", finding: mark.finding }));
+    forEachDiagnostic(this.view.state, (mark: Mark, from, to) => found.push({ from, to, rule: mark.rule ?? "", severity: mark.severity, message: mark.message, finding: mark.finding }));
     return found.sort((left, right) => left.from - right.from);
   }
 

@@ -1,8 +1,9 @@
 // <cosec-linter>: files in tabs, the editor, and what the core says of them.
 import type { EditorState } from "@codemirror/state";
+import { strToU8, zipSync } from "fflate";
 import { Linter } from "../core/linter";
 import LinterWorker from "../core/linter.worker?worker&inline";
-import type { Config, Finding, Fixed, Persona, Place, Report, ReportFormat, Rule, TextFile } from "../core/types";
+import type { Config, FileFacts, Finding, Fixed, Persona, Place, Report, ReportFormat, Rule, TextFile } from "../core/types";
 import { compile } from "../core/wasm";
 import { type Deeds, findingActions } from "./actions";
 import { renderConfig } from "./config";
@@ -12,14 +13,23 @@ import styleText from "./element.css?inline";
 import { EXAMPLE } from "./example";
 import { fixDialog } from "./fix_dialog";
 import { type Filter, FindingsList, fixButton, passes, renderUnchecked, SEVERITIES, summary, UNSAFE } from "./findings";
-import { type Candidate, fromDrop, fromHandle, fromList, type Intake, read } from "./intake";
+import { type Candidate, facts, fromDrop, fromHandle, fromList, type Intake, isCredential, read } from "./intake";
+import { Kept, notHere } from "./kept";
 import { languageOf } from "./languages";
 import { render as renderMarkdown } from "./markdown";
 import { renderPlan } from "./plan";
+import { clean, inArchive } from "./paths";
 import { range } from "./positions";
 import { decode } from "./share";
 import { shareDialog } from "./share_dialog";
 import { TabStrip } from "./tabs";
+
+/** What files are for that are not linted. */
+const OF_ITSELF: Record<string, string> = {
+  ".gitignore": "stands in for git",
+  ".dockerignore": "counts for the Dockerfiles that are built beside it",
+  "cosec.toml": "how the files beside and below it are linted",
+};
 
 /** One module for all elements of a page. */
 let compiled: Promise<WebAssembly.Module> | undefined;
@@ -27,22 +37,34 @@ let compiled: Promise<WebAssembly.Module> | undefined;
 const style = new CSSStyleSheet();
 style.replaceSync(styleText);
 
-/** Where texts are kept once the user has asked for it. */
-const STORED = "cosec.files";
 const ANNOUNCE_AFTER_MS = 900;
-const STORE_AFTER_MS = 400;
 /** Typing has marks to wait for; the cursor's line and column come after them. */
 const PLACE_AFTER_MS = 30;
 
 const PANELS = ["findings", "plan", "config", "rules"] as const;
 type Panel = (typeof PANELS)[number];
 
+const PERSONAS = [
+  ["regular", "Everybody's rules"],
+  ["pedantic", "Stricter rules too"],
+  ["auditor", "Auditors' rules too"],
+] as const;
+
+/** The persona of an attribute that may say anything. */
+const personaOf = (value: string | null): Persona => PERSONAS.find(([name]) => name === value)?.[0] ?? "regular";
+
+const NOTHING_YET = { path: "compose.yaml", text: "" };
+
 interface Tab {
   /** The state while another tab is shown. */
   state: EditorState;
   /** The file came with CRLF; the editor knows LF only. */
   crlf: boolean;
+  /** It was found in a folder, and nobody has looked at it yet. */
+  found?: Candidate | undefined;
 }
+
+const hasCrlf = (text: string) => text.includes("\r\n");
 
 export class CosecLinter extends HTMLElement {
   static observedAttributes = ["persona"];
@@ -57,6 +79,13 @@ export class CosecLinter extends HTMLElement {
   #report: Report | undefined;
   #rules: Rule[] = [];
   #pool = new Map<string, Candidate>();
+  /** Files that are there and are not read. */
+  #known = new Map<string, FileFacts>();
+  #kept = new Kept(
+    () => this.#written(),
+    (message) => this.#say(message),
+    () => this.#notKept(),
+  );
   #filter: Filter = { hidden: new Set(), file: "", rule: "" };
   #panel: Panel = "findings";
   #project = "";
@@ -67,11 +96,12 @@ export class CosecLinter extends HTMLElement {
   #renderTimer: ReturnType<typeof setTimeout> | undefined;
   #placeTimer: ReturnType<typeof setTimeout> | undefined;
   #announceTimer: ReturnType<typeof setTimeout> | undefined;
-  #storeTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Brings back what was here before it was replaced. */
+  #bringBack: (() => void) | undefined;
 
-  /** All files as they stand. */
+  /** All files as they stand, with the line breaks that they came with. */
   get files(): TextFile[] {
-    return [...this.#tabs].map(([path, tab]) => ({ path, text: this.#state(path, tab).doc.toString() }));
+    return this.#built ? this.#written() : [];
   }
 
   set files(files: TextFile[]) {
@@ -88,20 +118,29 @@ export class CosecLinter extends HTMLElement {
     this.#build();
     addEventListener("keydown", this.#keys);
     addEventListener("beforeunload", this.#guard);
+    if (this.hasAttribute("share")) addEventListener("hashchange", this.#load);
+    this.#kept.listen();
+    compiled ??= compile();
+    compiled.then(
+      (module) => this.isConnected && this.#linter.start(module),
+      () => this.#fail("The linter could not be loaded. Reload the page; if it stays so, this browser may lack WebAssembly."),
+    );
   }
 
+  /** It may come back, elsewhere in the page: the files and their undo stay. */
   disconnectedCallback(): void {
     removeEventListener("keydown", this.#keys);
     removeEventListener("beforeunload", this.#guard);
+    removeEventListener("hashchange", this.#load);
+    this.#kept.leave();
     this.#linter.stop();
-    this.#built = false;
-    this.#root.replaceChildren();
   }
 
   attributeChangedCallback(_: string, __: string | null, value: string | null): void {
     if (!this.#built) return;
-    this.#linter.persona = (value ?? "regular") as Persona;
-    this.#pick<HTMLSelectElement>("#persona").value = value ?? "regular";
+    const persona = personaOf(value);
+    this.#linter.persona = persona;
+    this.#pick<HTMLSelectElement>("#persona").value = persona;
   }
 
   // ---------------------------------------------------------------- what stands where
@@ -122,7 +161,7 @@ export class CosecLinter extends HTMLElement {
     const openButton = h("button", { type: "button", id: "open" }, icon("open"), "Open", icon("chevron"));
     const exportButton = h("button", { type: "button", id: "export" }, icon("download"), "Export", icon("chevron"));
     const shareButton = h("button", { type: "button", id: "share" }, icon("link"), "Share");
-    shareButton.addEventListener("click", () => void shareDialog(this.#root, this.files, (path, text) => this.#linter.ask("redact", { path, text })));
+    shareButton.addEventListener("click", () => void shareDialog(this.#root, this.#texts(), (path, text) => this.#linter.ask("redact", { path, text })));
     const chooseFiles = h("input", { type: "file", multiple: true, id: "choose-files", hidden: true, tabIndex: -1 });
     const chooseFolder = h("input", { type: "file", id: "choose-folder", hidden: true, tabIndex: -1 });
     chooseFolder.webkitdirectory = true;
@@ -196,13 +235,9 @@ export class CosecLinter extends HTMLElement {
     const persona = h(
       "select",
       { id: "persona", aria: { label: "Whose rules" } },
-      ...[
-        ["regular", "Everybody's rules"],
-        ["pedantic", "Stricter rules too"],
-        ["auditor", "All rules"],
-      ].map(([value, label]) => h("option", { value: value ?? "" }, label)),
+      ...PERSONAS.map(([value, label]) => h("option", { value }, label)),
     );
-    persona.value = this.getAttribute("persona") ?? "regular";
+    persona.value = personaOf(this.getAttribute("persona"));
     persona.addEventListener("change", () => this.setAttribute("persona", persona.value));
     const status = h("p", { id: "summary" }, "Getting ready…");
     const announcement = h("p", { id: "announcement", className: "unseen" });
@@ -236,6 +271,7 @@ export class CosecLinter extends HTMLElement {
         "findings",
         h("div", { className: "head" }, h("div", { className: "summary" }, status, fixSafe), h("div", { className: "filters" }, ...chips, h("span", { className: "break" }), choice("file", "Of which file"), choice("rule", "Of which rule"), persona)),
         findings,
+        h("p", { id: "known", className: "fine", hidden: true }),
         unchecked,
       ),
       panelBox("plan", project(), h("div", { id: "plan" })),
@@ -252,8 +288,8 @@ export class CosecLinter extends HTMLElement {
     const footer = h(
       "div",
       { className: "footer" },
-      h("span", { className: "keys" }, h("kbd", {}, "F8"), " next finding ", h("kbd", {}, "Shift F8"), " previous ", h("kbd", {}, "Ctrl ."), " what to do"),
-      remember && h("label", {}, rememberBox, " keep these files in this browser"),
+      h("span", { className: "keys" }, h("kbd", {}, "F8"), " next finding ", h("kbd", {}, "Shift F8"), " previous ", h("kbd", {}, "Ctrl ."), " what to do ", h("kbd", {}, "Escape"), " then ", h("kbd", {}, "Tab"), " leaves the editor"),
+      remember && (notHere ? h("span", { id: "not-kept" }, `Files are ${notHere}`) : h("label", {}, rememberBox, " keep these files in this browser")),
       h("span", {}, "cosec ", h("span", { id: "version" })),
     );
     const drop = h("div", { id: "drop", hidden: true }, "Drop files or a folder: they stay in this page");
@@ -291,11 +327,6 @@ export class CosecLinter extends HTMLElement {
     this.#drops(drop);
     this.#open("findings");
     this.#begin();
-    compiled ??= compile();
-    compiled.then(
-      (module) => this.#built && this.#linter.start(module),
-      () => this.#fail("The linter could not be loaded. Reload the page; if it stays so, this browser may lack WebAssembly."),
-    );
     new ResizeObserver(() => this.#panel === "plan" && this.#renderProject()).observe(right);
   }
 
@@ -304,24 +335,23 @@ export class CosecLinter extends HTMLElement {
       path: script.dataset["path"] ?? "compose.yaml",
       text: script.textContent.replace(/^\n/, ""),
     }));
-    const stored = this.hasAttribute("remember") ? this.#stored() : undefined;
+    const stored = this.hasAttribute("remember") && !notHere ? this.#kept.take() : undefined;
     if (stored) {
       this.#pick<HTMLInputElement>("#remember").checked = true;
       this.#replaceAll(stored);
       this.#own = true;
     } else if (given.length > 0) this.#replaceAll(given);
-    else this.#replaceAll(this.hasAttribute("example") ? EXAMPLE : [{ path: "compose.yaml", text: "" }]);
-    if (this.hasAttribute("share")) {
-      const load = () =>
-        void decode(location.hash).then((files) => {
-          if (!files) return;
-          this.#replaceAll(files);
-          this.#say("These files came with the link. Their values were taken out before it was made.");
-        });
-      load();
-      addEventListener("hashchange", load);
-    }
+    else this.#replaceAll(this.hasAttribute("example") ? EXAMPLE : []);
+    if (this.hasAttribute("share")) this.#load();
   }
+
+  /** Opens the files of a link, if the page's address is one. */
+  readonly #load = (): void => {
+    void decode(location.hash).then((files) => {
+      if (files === "broken") this.#say("This link is broken, or a part of it was cut off: nothing was opened.");
+      else if (files) this.#replace(files, "These files came with the link. Their values were taken out before it was made.");
+    });
+  };
 
   // ---------------------------------------------------------------- files
 
@@ -329,55 +359,177 @@ export class CosecLinter extends HTMLElement {
     return path === this.#editor.path ? this.#editor.view.state : tab.state;
   }
 
+  /** The texts as the editor and the linter know them. */
+  #texts(): TextFile[] {
+    return [...this.#tabs].map(([path, tab]) => ({ path, text: this.#state(path, tab).doc.toString() }));
+  }
+
+  /** The texts as the disk knows them. */
+  #written(): TextFile[] {
+    return this.#texts().map(({ path, text }) => ({ path, text: this.#tabs.get(path)?.crlf ? text.replaceAll("\n", "\r\n") : text }));
+  }
+
   #put({ path, text }: TextFile): void {
-    this.#tabs.set(path, { state: this.#editor.state(path, text), crlf: text.includes("\r\n") });
+    this.#tabs.set(path, { state: this.#editor.state(path, text), crlf: hasCrlf(text) });
+    this.#known.delete(path);
     this.#linter.set(path, this.#tabs.get(path)?.state.doc.toString() ?? "");
   }
 
-  #replaceAll(files: TextFile[]): void {
-    for (const path of this.#tabs.keys()) this.#linter.remove(path);
-    this.#tabs.clear();
-    this.#pool.clear();
+  #know(path: string, told: FileFacts): void {
+    if (this.#tabs.has(path)) return;
+    this.#known.set(path, told);
+    this.#linter.know(path, told);
+  }
+
+  #found(path: string, found: Candidate): void {
+    const tab = this.#tabs.get(path);
+    if (tab && path !== ".env" && !path.endsWith("/.env")) tab.found = found;
+  }
+
+  #clear(): void {
+    for (const path of [...this.#tabs.keys(), ...this.#known.keys()]) this.#linter.remove(path);
+    this.#tabs = new Map();
+    this.#known = new Map();
+    this.#pool = new Map();
+    this.#filter = { hidden: new Set(), file: "", rule: "" };
     // What is shown belongs to none of the new ones, whatever their names.
     this.#editor.show("", this.#editor.state("", ""));
+  }
+
+  #replaceAll(files: TextFile[]): void {
+    this.#clear();
     this.#own = false;
-    this.#filter = { hidden: new Set(), file: "", rule: "" };
-    for (const file of files) this.#put({ ...file, path: clean(file.path) });
+    for (const file of files.length > 0 ? files : [NOTHING_YET]) this.#put({ ...file, path: clean(file.path) });
     const first = [...this.#tabs.keys()].find((path) => /compose/.test(path)) ?? [...this.#tabs.keys()][0];
     if (first !== undefined) this.#show(first, false);
   }
 
+  /** All files give way to others: what was the user's own can be brought back, and what the browser keeps of it stays
+   * until the user writes something else. */
+  #replace(files: TextFile[], message: string): void {
+    const back = this.#own ? this.#remembered() : undefined;
+    this.#replaceAll(files);
+    this.#offer(back && this.#kept.on ? `${message} What is kept changes when you write here.` : message, back);
+  }
+
+  /** The files as they are now, with their undo, to be brought back. */
+  #remembered(): (() => void) | undefined {
+    if (this.#texts().every(({ text }) => text === "")) return undefined;
+    const tabs = new Map([...this.#tabs].map(([path, tab]) => [path, { ...tab, state: this.#state(path, tab) }]));
+    const [known, pool, own, shown] = [this.#known, this.#pool, this.#own, this.#editor.path];
+    return () => {
+      this.#clear();
+      [this.#tabs, this.#known, this.#pool, this.#own] = [tabs, known, pool, own];
+      for (const [path, { state }] of tabs) this.#linter.set(path, state.doc.toString());
+      for (const [path, told] of known) this.#linter.know(path, told);
+      this.#show(shown);
+      this.#kept.soon();
+    };
+  }
+
+  /** Says what has been done, and how to have it back as it was. */
+  #offer(message: string, back: (() => void) | undefined): void {
+    this.#bringBack = back;
+    if (!back) return this.#say(message);
+    const undo = h("button", { type: "button", className: "small", id: "bring-back" }, "Bring back what was here");
+    undo.addEventListener("click", () => this.#undoReplacing());
+    this.#say(message, undo);
+  }
+
+  #undoReplacing(): void {
+    const back = this.#bringBack;
+    const now = this.#own ? this.#remembered() : undefined;
+    back?.();
+    this.#offer("It is back.", now);
+  }
+
   /** What came from the disk. A folder is a project of its own, files join what is there. */
   async #take(intake: Intake, alone: boolean): Promise<void> {
-    if (intake.files.length > 0) {
-      const before = this.#own && !alone ? this.files.filter((file) => file.text !== "") : [];
-      const coming = new Set(intake.files.map((file) => file.path));
-      this.#replaceAll([...before.filter((file) => !coming.has(file.path)), ...intake.files]);
-      this.#pool = intake.pool;
+    const isNothing = intake.files.length + intake.known.size === 0;
+    const back = this.#own ? this.#remembered() : undefined;
+    const said: string[] = [];
+    if (!isNothing) {
+      if (alone || !this.#own) {
+        this.#replaceAll(intake.files);
+        this.#pool = intake.pool;
+        for (const [path, candidate] of intake.found) this.#found(path, candidate);
+      } else {
+        const changed = intake.files.filter((file) => this.#join(file));
+        if (changed.length > 0) said.push(`Now as on the disk: ${changed.map(({ path }) => path).join(", ")}; Ctrl Z there takes it back.`);
+        for (const [path, candidate] of intake.pool) this.#pool.set(path, candidate);
+      }
+      for (const [path, told] of intake.known) this.#know(path, told);
       this.#own = true;
       const first = intake.files.find((file) => /compose/.test(file.path)) ?? intake.files[0];
       if (first) this.#show(clean(first.path));
-      this.#store();
+      this.#kept.soon();
     }
     const out = intake.skipped.map(({ path, why }) => `${path} (${why})`);
-    if (intake.files.length === 0) out.unshift("Nothing in it that cosec looks at.");
-    this.#say(out.length > 0 ? `Left out: ${out.slice(0, 8).join(", ")}${out.length > 8 ? ` and ${out.length - 8} more` : ""}` : "");
+    if (isNothing) said.push("Nothing in it that cosec looks at.");
+    if (out.length > 0) said.push(`Left out: ${out.slice(0, 8).join(", ")}${out.length > 8 ? ` and ${out.length - 8} more` : ""}.`);
+    const replaced = alone && !isNothing ? back : undefined;
+    if (replaced) said.unshift("The folder has taken the place of what was here.");
+    if (replaced || said.length > 0) this.#offer(said.join(" "), replaced);
+    else this.#say("");
   }
 
-  /** Files of an opened folder that others ask for become tabs of their own. */
+  /** A file from the disk among those that are here. Whether one of its name had another text. */
+  #join({ path, text }: TextFile): boolean {
+    const tab = this.#tabs.get(path);
+    if (!tab) {
+      // The empty one that was there for want of any other gives way.
+      for (const [other, its] of this.#tabs) if (this.#state(other, its).doc.length === 0 && other === NOTHING_YET.path) this.#drop(other);
+      this.#put({ path, text });
+      return false;
+    }
+    const before = this.#state(path, tab).doc.toString();
+    const plain = text.replace(/\r\n?/g, "\n");
+    tab.crlf = hasCrlf(text);
+    if (before === plain) return false;
+    this.#rewrite(path, plain);
+    return before !== "";
+  }
+
+  #drop(path: string): void {
+    this.#tabs.delete(path);
+    this.#linter.remove(path);
+    if (path === this.#editor.path) this.#editor.show("", this.#editor.state("", ""));
+  }
+
+  /** Files of an opened folder that others ask for become tabs of their own; secrets' files are not read. */
   async #fetchWanted(report: Report): Promise<void> {
-    if (this.#loading || this.#pool.size === 0) return;
+    const isFound = report.secret_files.some((path) => this.#tabs.get(path)?.found);
+    if (this.#loading || (this.#pool.size === 0 && !isFound)) return;
     this.#loading = true;
-    for (const path of report.wanted) {
-      const candidate = this.#pool.get(path);
-      if (!candidate || this.#tabs.has(path)) continue;
-      this.#pool.delete(path);
-      const content = await read(candidate);
+    const pool = this.#pool;
+    // What looked like variables and is a secret's file is none of the page's.
+    for (const path of report.secret_files) {
+      const found = this.#tabs.get(path)?.found;
+      const told = found && this.#tabs.size > 1 && (await facts(found));
+      if (!told || path === this.#editor.path || pool !== this.#pool) continue;
+      this.#drop(path);
+      this.#know(path, told);
+      this.#kept.soon();
+    }
+    const take = async <T>(paths: string[], get: (candidate: Candidate) => Promise<T>, use: (path: string, content: T) => void) => {
+      for (const path of paths) {
+        const candidate = pool.get(path);
+        if (!candidate || this.#tabs.has(path)) continue;
+        const content = await get(candidate);
+        // Other files may have come meanwhile.
+        if (pool === this.#pool) use(path, content);
+      }
+    };
+    await take(report.wanted_facts.filter((path) => !this.#known.has(path)), facts, (path, told) => told && this.#know(path, told));
+    await take(report.wanted.filter((path) => !isCredential(path)), read, (path, content) => {
+      pool.delete(path);
       if ("text" in content) this.#put({ path, text: content.text });
       else this.#say(`Left out: ${path} (${content.why})`);
-    }
+    });
     this.#loading = false;
     this.#renderTabs();
+    // What was said meanwhile may ask for more.
+    if (this.#report && this.#report !== report) void this.#fetchWanted(this.#report);
   }
 
   #show(path: string, focus = true): void {
@@ -388,6 +540,7 @@ export class CosecLinter extends HTMLElement {
       const state = this.#editor.show(path, tab.state);
       if (before && before !== tab) before.state = state;
     }
+    tab.found = undefined;
     this.#mark();
     this.#renderTabs();
     this.#renderPlace();
@@ -405,9 +558,12 @@ export class CosecLinter extends HTMLElement {
   #close(path: string): void {
     const paths = [...this.#tabs.keys()];
     const next = paths[paths.indexOf(path) + 1] ?? paths[paths.indexOf(path) - 1];
+    const tab = this.#tabs.get(path);
+    const isEmpty = !tab || this.#state(path, tab).doc.length === 0;
+    const back = isEmpty ? undefined : this.#remembered();
     this.#own = true;
     if (next === undefined) {
-      this.#replaceAll([{ path: "compose.yaml", text: "" }]);
+      this.#replaceAll([]);
     } else {
       if (path === this.#editor.path) this.#show(next, false);
       this.#tabs.delete(path);
@@ -415,14 +571,13 @@ export class CosecLinter extends HTMLElement {
       if (this.#filter.file === path) this.#filter.file = "";
       this.#renderTabs();
     }
-    this.#store();
+    this.#kept.soon();
+    if (back) this.#offer(`${path} is closed.`, back);
     this.#strip.focus(this.#editor.path);
   }
 
   /** False where the name cannot be had. */
-  #rename(path: string, to: string): boolean {
-    const wanted = clean(to.trim());
-    if (wanted === path) return true;
+  #rename(path: string, wanted: string): boolean {
     const tab = this.#tabs.get(path);
     if (!tab || wanted === "" || this.#tabs.has(wanted)) return false;
     const shown = path === this.#editor.path;
@@ -437,54 +592,37 @@ export class CosecLinter extends HTMLElement {
     }
     this.#own = true;
     this.#renderTabs();
-    this.#store();
+    this.#kept.soon();
     return true;
   }
 
   #changed(text: string): void {
     this.#own = true;
     this.#linter.set(this.#editor.path, text);
-    this.#store();
+    this.#kept.soon();
   }
 
   // ---------------------------------------------------------------- what the browser keeps, if asked to
 
-  #stored(): TextFile[] | undefined {
-    try {
-      const files: unknown = JSON.parse(localStorage.getItem(STORED) ?? "null");
-      return Array.isArray(files) && files.length > 0 ? (files as TextFile[]) : undefined;
-    } catch {
-      return undefined;
-    }
-  }
-
   #remember(on: boolean): void {
-    if (on) this.#store();
-    else localStorage.removeItem(STORED);
+    this.#kept.switch(on);
     this.#say(on ? "These files are kept in this browser, passwords included, until you take the mark away." : "");
   }
 
-  #store(): void {
-    clearTimeout(this.#storeTimer);
-    if (!this.#root.querySelector<HTMLInputElement>("#remember")?.checked) return;
-    this.#storeTimer = setTimeout(() => {
-      if (!this.#root.querySelector<HTMLInputElement>("#remember")?.checked) return;
-      try {
-        localStorage.setItem(STORED, JSON.stringify(this.files));
-      } catch {
-        this.#say("These files are more than this browser keeps.");
-      }
-    }, STORE_AFTER_MS);
+  /** Another window has put an end to it. */
+  #notKept(): void {
+    this.#pick<HTMLInputElement>("#remember").checked = false;
+    this.#say("Another window of this page no longer keeps files in this browser; neither does this one.");
   }
 
   readonly #guard = (event: BeforeUnloadEvent): void => {
-    const kept = this.#root.querySelector<HTMLInputElement>("#remember")?.checked;
-    if (this.#own && !kept && this.files.some((file) => file.text !== "")) event.preventDefault();
+    if (this.#own && !this.#kept.on && this.#texts().some((file) => file.text !== "")) event.preventDefault();
   };
 
   // ---------------------------------------------------------------- results
 
-  #receive(report: Report): void {
+  #receive(whole: Report): void {
+    const report = this.#withoutBlank(whole);
     this.#report = report;
     this.#pick("#trouble").hidden = true;
     // Marks first, they are what one looks at while typing; lists when the browser has drawn them.
@@ -497,11 +635,34 @@ export class CosecLinter extends HTMLElement {
     void this.#fetchWanted(report);
   }
 
+  /** A file without anything in it is not wrong yet: somebody has just made it. */
+  #withoutBlank(report: Report): Report {
+    const blank = new Set<string>();
+    for (const [path, tab] of this.#tabs) {
+      const text = path === this.#editor.path ? this.#editor.doc : tab.state.doc;
+      if (text.length < 1000 && text.toString().trim() === "") blank.add(path);
+    }
+    if (blank.size === 0) return report;
+    const holds = ({ file }: { file: string }) => !blank.has(file);
+    const linted = report.linted.filter((path) => !blank.has(path));
+    return { ...report, linted, errors: report.errors.filter(holds), not_checked: report.not_checked.filter(holds) };
+  }
+
+  /** What was said of an earlier text says nothing of this one. */
   #fail(message: string): void {
     const trouble = this.#pick("#trouble");
     trouble.textContent = message;
     trouble.hidden = false;
-    this.#pick("#summary").textContent = "";
+    this.#report = undefined;
+    clearTimeout(this.#renderTimer);
+    clearTimeout(this.#announceTimer);
+    this.#pick("#summary").textContent = "Not checked.";
+    this.#pick("#tab-findings").textContent = "Findings";
+    for (const chip of this.#root.querySelectorAll(".chip")) chip.replaceChildren("–");
+    for (const id of ["#list", "#plan", "#config"]) this.#pick(id).replaceChildren();
+    for (const id of ["#fix-safe", "#unchecked", "#known"]) this.#pick(id).hidden = true;
+    this.#mark();
+    this.#renderTabs();
   }
 
   #announce(message: string): void {
@@ -522,10 +683,10 @@ export class CosecLinter extends HTMLElement {
     const found: Mark[] = [];
     for (const finding of this.#report?.findings ?? []) {
       if (finding.file !== path) continue;
-      found.push({ ...range(text, finding), severity: finding.severity, source: finding.rule, finding, message: finding.message, renderMessage: () => this.#hover(finding) });
+      found.push({ ...range(text, finding), severity: finding.severity, rule: finding.rule, finding, message: finding.message, renderMessage: () => this.#hover(finding) });
     }
     for (const error of this.#report?.errors ?? []) {
-      if (error.place?.file === path) found.push({ ...range(text, error.place), severity: "error", source: "", message: error.message });
+      if (error.place?.file === path) found.push({ ...range(text, error.place), severity: "error", message: error.message });
     }
     this.#editor.mark(found);
   }
@@ -567,6 +728,9 @@ export class CosecLinter extends HTMLElement {
     options("rule", "All rules", report.findings.map((finding) => finding.rule));
     this.#list.render(report, this.#filter, [...this.#tabs.keys()]);
     renderUnchecked(this.#pick("#unchecked"), report, this.#listActions());
+    const known = this.#pick("#known");
+    known.hidden = this.#known.size === 0;
+    known.textContent = `Not read, as what is in it is nobody's: ${[...this.#known.keys()].sort().join(", ")}. Of these the page knows the size and how they end.`;
     this.#pick("#tab-findings").textContent = report.findings.length === 0 ? "Findings" : `Findings ${report.findings.length}`;
     this.#renderTabs();
     this.#renderPlace();
@@ -580,7 +744,7 @@ export class CosecLinter extends HTMLElement {
         const own = report?.findings.filter((finding) => finding.file === path) ?? [];
         const broken = report?.errors.some((error) => error.file === path) ?? false;
         const worst = broken ? "error" : SEVERITIES.find((severity) => own.some((finding) => finding.severity === severity));
-        return { path, count: own.length, worst, broken, faint: report?.ignored.includes(path) ?? false };
+        return { path, count: own.length, worst, broken, faint: report ? report.ignored.includes(path) || report.excluded.includes(path) : false };
       }),
       this.#editor.path,
     );
@@ -592,20 +756,18 @@ export class CosecLinter extends HTMLElement {
     const line = state.doc.lineAt(head);
     this.#pick("#cursor").textContent = `${line.number}:${head - line.from + 1}`;
     this.#pick("#language").textContent = languageOf(this.#editor.path).label;
-    const path = this.#editor.path;
+    this.#pick("#part").textContent = state.doc.length === 0 ? "" : this.#part(this.#editor.path);
+  }
+
+  /** What a file that is not linted is for, or why it is not. */
+  #part(path: string): string {
     const report = this.#report;
-    const part = !report
-      ? ""
-      : report.ignored.includes(path)
-        ? "covered by .gitignore: not linted"
-        : report.linted.includes(path)
-          ? ""
-          : report.read.includes(path)
-            ? "read by another file"
-            : /(^|\/)\.gitignore$/.test(path)
-              ? "stands in for git"
-              : "no Compose or env file by its name: read only where another file asks for it";
-    this.#pick("#part").textContent = part;
+    if (!report || report.linted.includes(path)) return "";
+    if (report.ignored.includes(path)) return "covered by .gitignore: not linted";
+    if (report.excluded.includes(path)) return "left out by cosec.toml: not linted";
+    if (report.read.includes(path)) return "read by another file";
+    const own = OF_ITSELF[path.slice(path.lastIndexOf("/") + 1)];
+    return own ?? "neither a Compose file, nor an env file, nor a Dockerfile: read only where another file asks for it";
   }
 
   #listActions() {
@@ -614,6 +776,7 @@ export class CosecLinter extends HTMLElement {
       fix: (finding: Finding) => void this.#fix(finding),
       explain: (rule: string) => void this.#explain(rule),
       add: (path: string) => this.#add(path),
+      example: () => this.#replace(EXAMPLE, ""),
     };
   }
 
@@ -624,21 +787,38 @@ export class CosecLinter extends HTMLElement {
     this.#editor.select(from, to);
   }
 
-  /** The next finding from the cursor, through all files. */
+  /** The next finding from the cursor, through all files; what is not valid counts as one. */
   #jump(direction: 1 | -1): void {
     const here = this.#editor.view.state.selection.main.from;
     const own = this.#editor.marks();
     const places = direction === 1 ? own : own.reverse();
     const next = places.find(({ from }) => (direction === 1 ? from > here : from < here));
-    if (next) return this.#editor.select(next.from, next.to);
+    if (next) {
+      this.#editor.select(next.from, next.to);
+      return this.#tell(next.severity, next.message, this.#editor.path, this.#editor.view.state.doc.lineAt(next.from).number);
+    }
     const paths = [...this.#tabs.keys()];
     const start = paths.indexOf(this.#editor.path);
     for (let step = 1; step <= paths.length; step++) {
       const path = paths[(start + direction * step + paths.length * step) % paths.length] ?? "";
-      const findings = this.#report?.findings.filter((finding) => finding.file === path) ?? [];
-      const finding = direction === 1 ? findings[0] : findings.at(-1);
-      if (finding) return this.#reveal(finding);
+      const stops: (Place & { severity: string; message: string })[] = [
+        ...(this.#report?.findings ?? []).filter((finding) => finding.file === path),
+        ...(this.#report?.errors ?? [])
+          .filter((error) => error.file === path)
+          .map(({ message, place }) => ({ ...(place ?? { file: path, line: 1, column: 1, end_line: 1, end_column: 1 }), severity: "error", message })),
+      ].sort((left, right) => left.line - right.line || left.column - right.column);
+      const stop = direction === 1 ? stops[0] : stops.at(-1);
+      if (!stop) continue;
+      this.#reveal(stop);
+      return this.#tell(stop.severity, stop.message, stop.file, stop.line);
     }
+    this.#announce(this.#report ? summary(this.#report) : "Not checked.");
+  }
+
+  /** What F8 has come to, for who does not see it. */
+  #tell(severity: string, message: string, file: string, line: number): void {
+    clearTimeout(this.#announceTimer);
+    this.#announce(`${severity === "info" ? "note" : severity}, ${file}, line ${line}: ${message.replaceAll("`", "")}`);
   }
 
   /** What can be done about the findings at the cursor. */
@@ -648,7 +828,7 @@ export class CosecLinter extends HTMLElement {
     const onLine = this.#editor.marks().filter(({ from, to, rule }) => rule !== "" && from <= line.to && to >= line.from);
     const at = onLine.filter(({ from, to }) => from <= head && to >= head);
     const findings = at.length > 0 ? at : onLine;
-    if (findings.length === 0) return;
+    if (findings.length === 0) return this.#say("There is nothing to do in this line. F8 goes to the next finding.");
     const items = findings.flatMap((mark) => {
       const deeds: Deeds = { explain: (rule) => void this.#explain(rule), ...this.#fixItems(mark.finding) };
       return findingActions(this.#editor.view, mark, deeds);
@@ -678,10 +858,10 @@ export class CosecLinter extends HTMLElement {
 
   /** Shows what would be done, and does it. Focus goes back to where it was, or to the editor. */
   async #preview(title: string, ask: () => Promise<Fixed>): Promise<void> {
-    const before = new Map(this.files.map(({ path, text }) => [path, text]));
+    const before = new Map(this.#texts().map(({ path, text }) => [path, text]));
     const opener = this.#root.activeElement;
     const fixed = await ask().catch(() => undefined);
-    const isStale = this.files.some(({ path, text }) => before.get(path) !== text);
+    const isStale = this.#texts().some(({ path, text }) => before.get(path) !== text);
     if (!fixed || isStale || fixed.fixes.length + fixed.refused.length === 0) {
       return this.#say("The files have changed meanwhile, or cannot be read: nothing was fixed. Try again.");
     }
@@ -694,7 +874,7 @@ export class CosecLinter extends HTMLElement {
   #apply(fixed: Fixed, before: Map<string, string>): void {
     for (const { path, text } of fixed.files) this.#rewrite(path, text);
     this.#own = true;
-    this.#store();
+    this.#kept.soon();
     this.#renderTabs();
     const made = fixed.files.map(({ path }) => path).filter((path) => !before.has(path));
     const undo = h("button", { type: "button", className: "small", id: "undo-fix" }, "Undo");
@@ -704,19 +884,22 @@ export class CosecLinter extends HTMLElement {
     this.#editor.view.focus();
   }
 
-  /** All that a fix did, in all files; what has been changed since stays. */
+  /** All that a fix did, in all files, or nothing of it: half of it undone would leave a value in no file. */
   #undo(fixed: Fixed, before: Map<string, string>): void {
-    const left: string[] = [];
-    for (const { path, text } of fixed.files) {
-      const tab = this.#tabs.get(path);
+    const now = new Map(this.#texts().map(({ path, text }) => [path, text]));
+    const changed = fixed.files.filter(({ path, text }) => now.get(path) !== text).map(({ path }) => path);
+    if (changed.length > 0) {
+      this.#say(`Changed since, so all is left as it is: ${changed.join(", ")}. Ctrl Z takes back what was done in one file.`);
+      return this.#editor.view.focus();
+    }
+    for (const { path } of fixed.files) {
       const old = before.get(path);
-      if (!tab) continue;
-      if (this.#state(path, tab).doc.toString() !== text) left.push(path);
-      else if (old !== undefined) this.#rewrite(path, old);
+      if (old !== undefined) this.#rewrite(path, old);
       else this.#close(path);
     }
-    this.#store();
-    this.#say(left.length > 0 ? `Changed since, so left as it is: ${left.join(", ")}` : "The fix is undone.");
+    this.#bringBack = undefined;
+    this.#kept.soon();
+    this.#say("The fix is undone.");
     this.#editor.view.focus();
   }
 
@@ -770,7 +953,7 @@ export class CosecLinter extends HTMLElement {
   }
 
   async #renderProjectPanel(panel: "plan" | "config"): Promise<void> {
-    const projects = (this.#report?.linted ?? []).filter((path) => /compose/i.test(path) && /\.ya?ml$/i.test(path) && !/\.override\./i.test(path));
+    const projects = (this.#report?.linted ?? []).filter((path) => /\.ya?ml$/i.test(path) && !/\.override\./i.test(path));
     const select = this.#pick<HTMLSelectElement>(`#panel-${panel} .project`);
     if (!projects.includes(this.#project)) this.#project = projects.includes(this.#editor.path) ? this.#editor.path : (projects[0] ?? "");
     select.hidden = projects.length < 2;
@@ -810,15 +993,16 @@ export class CosecLinter extends HTMLElement {
     return [
       { label: "Files…", run: () => this.#pick("#choose-files").click() },
       { label: "Folder…", hint: "what cosec looks at in it", run: () => void this.#chooseFolder() },
-      { label: "Example", run: () => this.#replaceAll(EXAMPLE) },
+      { label: "Example", run: () => this.#replace(EXAMPLE, this.#own ? "This is the example." : "") },
       {
         label: "Close all",
         run: () => {
-          this.#replaceAll([{ path: "compose.yaml", text: "" }]);
-          this.#store();
+          this.#replace([], this.#own ? "All is closed." : "");
+          this.#kept.soon();
           this.#editor.view.focus();
         },
       },
+      ...(this.#bringBack ? [{ label: "Bring back what was here", run: () => this.#undoReplacing() }] : []),
     ];
   }
 
@@ -831,8 +1015,8 @@ export class CosecLinter extends HTMLElement {
   }
 
   #addItems(): MenuItem[] {
-    const names = ["compose.yaml", "compose.override.yaml", ".env", ".gitignore", "Dockerfile", ".dockerignore"];
-    const wanted = (this.#report?.wanted ?? []).filter((path) => !/(^|\/)(docker-)?compose(\.override)?\.ya?ml$/.test(path) && !names.includes(path));
+    const names = ["compose.yaml", "compose.override.yaml", ".env", ".gitignore", "Dockerfile", ".dockerignore", "cosec.toml"];
+    const wanted = (this.#report?.wanted ?? []).filter((path) => !/(^|\/)(docker-)?compose(\.override)?\.ya?ml$/.test(path) && !names.includes(path) && !isCredential(path));
     return [
       ...wanted.slice(0, 6).map((path) => ({ label: path, hint: "asked for", run: () => this.#add(path) })),
       ...names.filter((path) => !this.#tabs.has(path)).map((path) => ({ label: path, run: () => this.#add(path) })),
@@ -862,11 +1046,9 @@ export class CosecLinter extends HTMLElement {
         label: "These files as zip",
         hint: "with their values",
         run: run(async () => {
-          const { strToU8, zipSync } = await import("fflate");
-          const entries = [...this.#tabs].map(([path, tab]) => {
-            const text = this.#state(path, tab).doc.toString();
-            return [path.replace(/^(\.\.\/|\/)+/, ""), strToU8(tab.crlf ? text.replaceAll("\n", "\r\n") : text)] as const;
-          });
+          const files = this.#written();
+          const names = inArchive(files.map(({ path }) => path));
+          const entries = files.map(({ path, text }) => [names.get(path) ?? path, strToU8(text)] as const);
           download("compose-project.zip", zipSync(Object.fromEntries(entries)) as Uint8Array<ArrayBuffer>, "application/zip");
         }),
       },
@@ -912,20 +1094,15 @@ export class CosecLinter extends HTMLElement {
     );
   }
 
-  /** F8 works wherever the focus is. */
+  /** F8 works wherever the focus is in here, and where it is nowhere. Other parts of a page have their own keys. */
   readonly #keys = (event: KeyboardEvent): void => {
     if (event.key !== "F8" || event.defaultPrevented) return;
+    const isNowhere = event.target === document.body || event.target === document.documentElement;
+    const isFirst = document.querySelector("cosec-linter") === this;
+    if (!event.composedPath().includes(this) && !(isNowhere && isFirst)) return;
     event.preventDefault();
     this.#jump(event.shiftKey ? -1 : 1);
   };
-}
-
-/** A path as the core joins them: no `./`, no leading `/`. */
-function clean(path: string): string {
-  return path
-    .split("/")
-    .filter((part) => part !== "" && part !== ".")
-    .join("/");
 }
 
 export function define(): void {

@@ -24,6 +24,7 @@ export interface Actions {
   fix(finding: Finding): void;
   explain(rule: string): void;
   add(path: string): void;
+  example(): void;
 }
 
 export const passes = (filter: Filter, finding: Finding): boolean =>
@@ -32,7 +33,10 @@ export const passes = (filter: Filter, finding: Finding): boolean =>
   (filter.rule === "" || finding.rule === filter.rule);
 
 export function summary(report: Report): string {
-  if (report.linted.length === 0) return report.ignored.length > 0 ? "All that is here, git ignores." : "No Compose file yet.";
+  if (report.linted.length === 0 && report.errors.length === 0) {
+    if (report.ignored.length > 0) return "All that is here, git ignores.";
+    return report.excluded.length > 0 ? "All that is here, cosec.toml leaves out." : "No Compose file yet.";
+  }
   const unread = report.errors.length;
   const parts = SEVERITIES.flatMap((severity) => {
     const count = report.findings.filter((finding) => finding.severity === severity).length;
@@ -73,6 +77,10 @@ export class FindingsList {
         this.#shown = PAGE;
       });
       items.push(h("li", {}, more));
+    } else if (items.length === 0 && report.linted.length + report.ignored.length + report.excluded.length === 0) {
+      const example = h("button", { type: "button", className: "small", id: "see-example" }, "Look at the example");
+      example.addEventListener("click", () => this.#actions.example());
+      items.push(h("li", { className: "empty invitation" }, h("p", {}, "Paste a compose.yaml into the editor, or drop files or a whole folder anywhere on this page."), example));
     } else if (items.length === 0 && report.findings.length > 0) {
       items.push(h("li", { className: "empty" }, "Nothing here passes the filter."));
     }
@@ -83,7 +91,7 @@ export class FindingsList {
     const message = h("span", { className: "message" });
     inline(message, error.message);
     const where = error.place ? `${error.file}:${error.place.line}` : error.file;
-    const jump = h("button", { type: "button", className: "jump" }, message, h("span", { className: "where" }, where));
+    const jump = h("button", { type: "button", className: "jump" }, severity("error"), message, h("span", { className: "where" }, where));
     const place = error.place ?? { file: error.file, line: 1, column: 1, end_line: 1, end_column: 1 };
     jump.addEventListener("click", () => this.#actions.show(place));
     return h("li", { className: "error" }, jump, h("span", { className: "rule" }, "not valid"));
@@ -98,8 +106,7 @@ export class FindingsList {
     const jump = h(
       "button",
       { type: "button", className: "jump" },
-      h("span", { className: "dot" }),
-      h("span", { className: "unseen" }, `${WORDS[finding.severity][0]}: `),
+      severity(finding.severity),
       message,
       h("span", { className: "where" }, where),
       text && code,
@@ -117,6 +124,11 @@ export class FindingsList {
     const fix = finding.fix && fixButton(finding, () => this.#actions.fix(finding));
     return h("li", { className: finding.severity }, jump, finding.help !== "" && help, ...related, h("div", { className: "deeds" }, rule, fix));
   }
+}
+
+/** In words: a colour alone is nothing to who does not see it. */
+function severity(severity: Severity): HTMLElement {
+  return h("span", { className: "severity" }, WORDS[severity][0], h("span", { className: "unseen" }, ": "));
 }
 
 export const UNSAFE = "changes how it runs";

@@ -1,10 +1,14 @@
 // Files from the disk: chosen, dropped, or a whole folder. Only what cosec can look at becomes a tab; what is
-// left out is said.
-import type { TextFile } from "../core/types";
+// left out is said. Of keys and other credentials no more is taken than that they are there.
+import type { FileFacts, TextFile } from "../core/types";
 
 export interface Intake {
   files: TextFile[];
   skipped: { path: string; why: string }[];
+  /** Where the files of a folder came from. */
+  found: Map<string, Candidate>;
+  /** What is there and was not read. */
+  known: Map<string, FileFacts>;
   /** The other files of a folder, to be read when a file asks for them. */
   pool: Map<string, Candidate>;
 }
@@ -24,6 +28,30 @@ const NOT_ENTERED = new Map([
 ]);
 
 const name = (path: string) => path.slice(path.lastIndexOf("/") + 1);
+
+const CREDENTIALS = new Set([
+  ".netrc", "_netrc", ".npmrc", ".pypirc", ".pgpass", ".my.cnf", ".git-credentials", ".htpasswd", ".vault-token", ".s3cfg", ".boto", ".dockercfg", "credentials",
+]);
+
+/** What is nobody's to read, by its name: keys and files that programs keep credentials in. */
+export function isCredential(path: string): boolean {
+  const own = name(path).toLowerCase();
+  return (
+    CREDENTIALS.has(own) ||
+    /^id_(rsa|dsa|ecdsa|ed25519)(_sk)?$/.test(own) ||
+    /\.(pem|key|p8|p12|pfx|jks|keystore|ppk|kdbx|gpg|asc|age|tfstate)$/.test(own) ||
+    /(^|\/)(\.docker\/config\.json|\.kube\/config)$/.test(path)
+  );
+}
+
+/** What may be told of a file that is not read. */
+export async function facts(candidate: Candidate): Promise<FileFacts | undefined> {
+  const blob = await candidate.open().catch(() => undefined);
+  if (!blob) return undefined;
+  const end = new Uint8Array(await blob.slice(-2).arrayBuffer());
+  const ending = end.at(-1) !== 10 ? "plain" : end.length === 2 && end[0] === 13 ? "crlf" : "newline";
+  return { size: blob.size, ending };
+}
 
 /** What is worth a tab in a folder of many things. */
 function isOurs(path: string): boolean {
@@ -52,13 +80,19 @@ export async function read(candidate: Candidate): Promise<{ text: string } | { w
 
 /** `inFolder`: take what is ours, keep the rest at hand. Otherwise each file was meant. */
 async function sort(candidates: Candidate[], inFolder: boolean, skipped: Intake["skipped"]): Promise<Intake> {
-  const intake: Intake = { files: [], skipped, pool: new Map() };
+  const intake: Intake = { files: [], skipped, found: new Map(), known: new Map(), pool: new Map() };
   for (const candidate of candidates) {
+    if (isCredential(candidate.path)) {
+      const told = await facts(candidate);
+      if (told) intake.known.set(candidate.path, told);
+      continue;
+    }
     if (inFolder && !isOurs(candidate.path)) {
       intake.pool.set(candidate.path, candidate);
       continue;
     }
     const content = await read(candidate);
+    if (inFolder) intake.found.set(candidate.path, candidate);
     if ("text" in content) intake.files.push({ path: candidate.path, text: content.text });
     else intake.skipped.push({ path: candidate.path, why: content.why });
   }
@@ -69,18 +103,16 @@ async function sort(candidates: Candidate[], inFolder: boolean, skipped: Intake[
 export function fromList(list: FileList): Promise<Intake> {
   const skipped: Intake["skipped"] = [];
   const entered = new Set<string>();
-  const all = [...list].slice(0, MOST_FILES);
-  if (list.length > MOST_FILES) skipped.push({ path: "…", why: `only the first ${MOST_FILES} files were looked at` });
-  const candidates = all.flatMap((file): Candidate[] => {
+  const walk: Walk = { candidates: [], skipped };
+  for (const file of list) {
     // The folder's own name comes first: paths start inside it.
     const path = file.webkitRelativePath.replace(/^[^/]*\//, "") || file.name;
     const closed = path.split("/").slice(0, -1).find((part) => NOT_ENTERED.has(part));
-    if (closed === undefined) return [{ path, open: async () => file }];
-    if (!entered.has(closed)) skipped.push({ path: `${closed}/`, why: NOT_ENTERED.get(closed) ?? "" });
-    entered.add(closed);
-    return [];
-  });
-  return sort(candidates, [...list].some((file) => file.webkitRelativePath !== ""), skipped);
+    if (closed === undefined) takes(walk, { path, open: async () => file });
+    else if (!entered.has(closed)) skipped.push({ path: `${closed}/`, why: NOT_ENTERED.get(closed) ?? "" });
+    if (closed !== undefined) entered.add(closed);
+  }
+  return sort(walk.candidates, [...list].some((file) => file.webkitRelativePath !== ""), skipped);
 }
 
 interface Walk {
@@ -98,8 +130,9 @@ function enters(walk: Walk, path: string, own: string): boolean {
 /** Whether there is room for another file; said once when there is not. */
 function takes(walk: Walk, candidate: Candidate): void {
   if (walk.candidates.length < MOST_FILES) walk.candidates.push(candidate);
-  else if (!walk.skipped.some((entry) => entry.path === "…")) {
-    walk.skipped.push({ path: "…", why: `only the first ${MOST_FILES} files were looked at` });
+  else if (!walk.skipped.some((entry) => entry.path === "all others")) {
+    // First, as a long list of what is left out is cut.
+    walk.skipped.unshift({ path: "all others", why: `only the first ${MOST_FILES.toLocaleString("en")} files were looked at` });
   }
 }
 

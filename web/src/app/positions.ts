@@ -2,9 +2,14 @@
 import type { Text } from "@codemirror/state";
 import type { Place } from "../core/types";
 
+/** The line that was asked for last, and whether its units are its characters: thousands of places can be on one. */
+let last = { content: "", isPlain: true };
+
 export function offset(text: Text, line: number, column: number): number {
   if (line > text.lines) return text.length;
   const { from, text: content } = text.line(Math.max(1, line));
+  if (last.content !== content) last = { content, isPlain: !/[\ufeff\ud800-\udfff]/.test(content) };
+  if (last.isPlain) return from + Math.min(column - 1, content.length);
   let units = line === 1 && content.startsWith("\ufeff") ? 1 : 0;
   let left = column - 1;
   while (left-- > 0 && units < content.length) units += (content.codePointAt(units) ?? 0) > 0xffff ? 2 : 1;

@@ -2,7 +2,10 @@
 import type { TextFile } from "../core/types";
 
 const PREFIX = "#share=1.";
+/** Of all texts together, before they are packed: what a link unfolds to is limited, and so is what goes in. */
 const LARGEST = 1 << 20;
+const MOST_FILES = 1000;
+const LONGEST_PATH = 1000;
 
 async function through(bytes: Uint8Array<ArrayBuffer>, stream: GenericTransformStream, most: number): Promise<Uint8Array<ArrayBuffer>> {
   const reader = new Blob([bytes]).stream().pipeThrough(stream as ReadableWritablePair<Uint8Array, Uint8Array>).getReader();
@@ -28,30 +31,33 @@ async function through(bytes: Uint8Array<ArrayBuffer>, stream: GenericTransformS
   return whole;
 }
 
-/** The fragment, with its `#`. */
-export async function encode(files: TextFile[]): Promise<string> {
-  const text = JSON.stringify(files.map(({ path, text }) => [path, text]));
-  const packed = await through(new TextEncoder().encode(text), new CompressionStream("deflate-raw"), LARGEST);
+/** The fragment, with its `#`, or why there is none. */
+export async function encode(files: TextFile[]): Promise<{ fragment: string } | { why: string }> {
+  const text = new TextEncoder().encode(JSON.stringify(files.map(({ path, text }) => [path, text])));
+  if (text.length > LARGEST) return { why: `${(text.length / 1024).toFixed(0)} KB are more than a link takes, which is ${LARGEST >> 10} KB. Close what nobody has to see.` };
+  if (files.length > MOST_FILES) return { why: `${files.length} files are more than a link takes, which is ${MOST_FILES}.` };
+  const packed = await through(text, new CompressionStream("deflate-raw"), LARGEST);
   let letters = "";
   for (const byte of packed) letters += String.fromCharCode(byte);
-  return PREFIX + btoa(letters).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+  return { fragment: PREFIX + btoa(letters).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "") };
 }
 
-/** The files of a fragment; nothing where it is none of ours or is broken. */
-export async function decode(fragment: string): Promise<TextFile[] | undefined> {
-  if (!fragment.startsWith(PREFIX)) return undefined;
+/** The files of a fragment; `broken` where it is one of ours and cannot be read, nothing where it is none. */
+export async function decode(fragment: string): Promise<TextFile[] | "broken" | undefined> {
+  if (!fragment.startsWith("#share=")) return undefined;
   try {
+    if (!fragment.startsWith(PREFIX)) return "broken";
     const letters = atob(fragment.slice(PREFIX.length).replaceAll("-", "+").replaceAll("_", "/"));
     const packed = Uint8Array.from(letters, (letter) => letter.charCodeAt(0));
     const unpacked = await through(packed, new DecompressionStream("deflate-raw"), LARGEST);
     const entries: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(unpacked));
-    if (!Array.isArray(entries)) return undefined;
-    const files = entries.slice(0, 100).flatMap((entry: unknown): TextFile[] => {
+    if (!Array.isArray(entries) || entries.length === 0 || entries.length > MOST_FILES) return "broken";
+    const files = entries.flatMap((entry: unknown): TextFile[] => {
       if (!Array.isArray(entry) || typeof entry[0] !== "string" || typeof entry[1] !== "string") return [];
-      return entry[0] ? [{ path: entry[0].slice(0, 200), text: entry[1] }] : [];
+      return entry[0] && entry[0].length <= LONGEST_PATH ? [{ path: entry[0], text: entry[1] }] : [];
     });
-    return files.length > 0 ? files : undefined;
+    return files.length === entries.length ? files : "broken";
   } catch {
-    return undefined;
+    return "broken";
   }
 }

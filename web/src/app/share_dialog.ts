@@ -11,6 +11,8 @@ export async function shareDialog(root: ShadowRoot, files: TextFile[], redact: (
     if (redacted === undefined) left.push(path);
     else shared.push({ path, text: redacted });
   }
+  const made = await encode(shared);
+  const can = shared.length > 0 && "fragment" in made;
   const link = h("input", { id: "link", readOnly: true, aria: { label: "Link" } });
   const copy = h("button", { type: "button", id: "copy", className: "primary" }, "Copy link");
   const close = h("button", { type: "button" }, "Close");
@@ -21,14 +23,14 @@ export async function shareDialog(root: ShadowRoot, files: TextFile[], redact: (
     "dialog",
     { aria: { labelledby: "share-title" } },
     h("h2", { id: "share-title" }, "Share without the values"),
-    h("p", {}, "Comments are gone, and every value but names and paths has been replaced, here in the page. This is all that the link holds; it is in the part behind ", h("code", {}, "#"), ", which browsers send to no server."),
+    h("p", {}, "Comments are gone, and all that is no known name or path has been replaced, here in the page. Names are yours: look at them. This is all that the link holds; it is in the part behind ", h("code", {}, "#"), ", which browsers send to no server."),
     left.length > 0 && h("p", { className: "fine" }, `Not in it: ${left.join(", ")}.`),
     preview,
-    shared.length > 0 && link,
-    h("div", { className: "buttons" }, shared.length > 0 && copy, close),
+    "why" in made && h("p", { className: "note error" }, made.why),
+    can && link,
+    h("div", { className: "buttons" }, can && copy, close),
   );
-  const address = location.href.replace(/#.*/, "");
-  link.value = address + (await encode(shared));
+  if ("fragment" in made) link.value = location.href.replace(/#.*/, "") + made.fragment;
   link.addEventListener("focus", () => link.select());
   copy.addEventListener("click", () => {
     link.select();

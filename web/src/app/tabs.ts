@@ -1,5 +1,6 @@
 // The strip of files: arrows move, F2 renames, Delete closes.
 import { h, icon } from "./dom";
+import { clean } from "./paths";
 import type { Severity } from "../core/types";
 
 export interface TabView {
@@ -15,7 +16,7 @@ export interface TabView {
 export interface TabActions {
   select(path: string): void;
   close(path: string): void;
-  /** False where the name cannot be had. */
+  /** To a clean path; false where it cannot be had. */
   rename(path: string, to: string): boolean;
   leave(): void;
 }
@@ -88,8 +89,9 @@ export class TabStrip {
       }
       this.#editing = false;
       this.#drawn = "";
-      if (to === undefined || !this.#actions.rename(path, to)) field.replaceWith(button);
-      this.#actions.select(to ?? path);
+      const wanted = to === undefined ? path : clean(to);
+      if (wanted === path || !this.#actions.rename(path, wanted)) field.replaceWith(button);
+      this.#actions.select(wanted);
     };
     field.addEventListener("keydown", (event) => {
       event.stopPropagation();
@@ -103,7 +105,8 @@ export class TabStrip {
   }
 
   #canBe(path: string, to: string): boolean {
-    return to.trim() !== "" && (to === path || !this.#buttons().some((button) => button.dataset["path"] === to.trim()));
+    const wanted = clean(to);
+    return wanted !== "" && (wanted === path || !this.#buttons().some((button) => button.dataset["path"] === wanted));
   }
 
   #key(event: KeyboardEvent): void {

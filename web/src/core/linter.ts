@@ -1,6 +1,6 @@
 // A page's side of the worker: it is told what has changed, and only the newest texts' report counts.
 import type { FromWorker, Questions, ToWorker } from "./protocol.js";
-import type { Persona, Report, Rule } from "./types.js";
+import type { FileFacts, Persona, Report, Rule } from "./types.js";
 
 /** A text that takes longer is not worth waiting for. */
 const PATIENCE_MS = 10_000;
@@ -26,7 +26,7 @@ export class Linter {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #fixes: ReturnType<typeof setTimeout> | undefined;
   /** All texts, and of which paths the worker has not heard yet. */
-  readonly #texts = new Map<string, string>();
+  readonly #texts = new Map<string, string | FileFacts>();
   readonly #changed = new Set<string>();
   #persona: Persona = "regular";
   #revision = 0;
@@ -42,13 +42,22 @@ export class Linter {
     this.#listener = listener;
   }
 
+  /** Starts, or starts again after `stop`. */
   start(module: WebAssembly.Module): void {
     this.#module = module;
+    // A worker that was there before has taken what it knew with it.
+    for (const path of this.#texts.keys()) this.#change(path);
     this.#restart();
   }
 
   set(path: string, text: string): void {
     this.#texts.set(path, text);
+    this.#change(path);
+  }
+
+  /** A file that is there and is not read: a secret's. */
+  know(path: string, facts: FileFacts): void {
+    this.#texts.set(path, facts);
     this.#change(path);
   }
 
@@ -101,7 +110,7 @@ export class Linter {
   #next(): void {
     if (!this.#ready || this.#busy || this.#linted === this.#revision) return;
     this.#busy = true;
-    const set: [string, string][] = [];
+    const set: [string, string | FileFacts][] = [];
     const removed: string[] = [];
     for (const path of this.#changed) {
       const text = this.#texts.get(path);
@@ -150,7 +159,7 @@ export class Linter {
         // What was typed meanwhile makes this report an old one.
         if (message.revision === this.#revision) {
           let length = 0;
-          for (const text of this.#texts.values()) length += text.length;
+          for (const text of this.#texts.values()) length += typeof text === "string" ? text.length : 0;
           if (!message.report.fixes_known && length <= FIXES_OF_MOST) this.#fixes = setTimeout(() => this.#askForFixes(), FIXES_AFTER_MS);
           this.#listener.report(message.report);
         }

@@ -35,7 +35,10 @@ addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
         break;
       case "lint":
         for (const path of data.removed) workspace.remove(path);
-        for (const [path, text] of data.set) workspace.set(path, text);
+        for (const [path, content] of data.set) {
+          if (typeof content === "string") workspace.set(path, content);
+          else workspace.know(path, content.size, content.ending);
+        }
         workspace.persona(data.persona);
         say({ kind: "report", revision: data.revision, report: JSON.parse(workspace.lint(false)) });
         break;

@@ -1,5 +1,5 @@
 // What a page and the worker say to each other.
-import type { Config, Fixed, Persona, ProjectPlan, Report, ReportFormat, Rule, Wanted } from "./types.js";
+import type { Config, FileFacts, Fixed, Persona, ProjectPlan, Report, ReportFormat, Rule, Wanted } from "./types.js";
 
 /** Questions that are not asked at every keystroke. */
 export interface Questions {
@@ -15,7 +15,7 @@ export interface Questions {
 export type ToWorker =
   | { kind: "start"; module: WebAssembly.Module }
   /** What has changed since the last one. */
-  | { kind: "lint"; revision: number; set: [path: string, text: string][]; removed: string[]; persona: Persona }
+  | { kind: "lint"; revision: number; set: [path: string, content: string | FileFacts][]; removed: string[]; persona: Persona }
   /** The same texts: what can be fixed in them. */
   | { kind: "fixes"; revision: number }
   | { [Q in keyof Questions]: { kind: "ask"; id: number; question: Q; ask: Questions[Q]["ask"] } }[keyof Questions];

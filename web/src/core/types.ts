@@ -15,6 +15,13 @@ export interface Place {
   end_column: number;
 }
 
+/** What is told of a file that is not read. */
+export interface FileFacts {
+  /** In bytes. */
+  size: number;
+  ending: "plain" | "newline" | "crlf";
+}
+
 export type Severity = "error" | "warning" | "info";
 
 /** Whose rules: everybody's, stricter ones too, or all. */
@@ -45,12 +52,17 @@ export interface Report {
   not_checked: { file: string; rule: string; reason: string }[];
   /** Files that could not be read as what they are, and where. */
   errors: { file: string; message: string; place: Place | null }[];
-  /** The files that were linted, and those that .gitignore left out. */
+  /** The files that were linted, those that .gitignore left out, and those that a cosec.toml did. */
   linted: string[];
   ignored: string[];
-  /** The files that these read, and those they ask for that are not here. */
+  excluded: string[];
+  /** The files that these read, those whose text they ask for and is not here, and those of which they ask no more than
+   * whether they are there and how they end: secrets' files. */
   read: string[];
   wanted: string[];
+  wanted_facts: string[];
+  /** The files that are here and stand behind a secret. */
+  secret_files: string[];
   /** Whether .gitignore files stood in for git, which alone knows what it tracks. */
   by_gitignore: boolean;
   /** Whether it is known of every finding if it can be fixed. */

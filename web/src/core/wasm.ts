@@ -1,9 +1,7 @@
 // The module travels inside a script, packed: a page that may not connect anywhere cannot fetch it, and a page
 // from the disk could not either.
 
-
 export async function compile(): Promise<WebAssembly.Module> {
-  // Apart from the page: it is there and can be typed into before the linter is.
   const { default: packed } = await import("virtual:cosec-wasm");
   const letters = atob(packed);
   const bytes = new Uint8Array(letters.length);

@@ -5,7 +5,7 @@ import type { Config, Fixed, Persona, ProjectPlan, Report, ReportFormat, Rule, T
 export type * from "../core/types.js";
 
 export interface Options {
-  /** Whose rules; `regular` unless said. */
+  /** Whose rules; `regular` unless said here or in a cosec.toml. */
   persona?: Persona;
 }
 
@@ -15,8 +15,8 @@ export class Cosec {
   readonly version: string = version();
   readonly rules: Rule[] = JSON.parse(rules());
 
-  /** Lints the Compose and env files among `files`, as `cosec lint DIRECTORY` does; the others are what these
-   * may refer to. */
+  /** Lints the Compose and env files among `files`, as `cosec lint DIRECTORY` does, and YAML of other names that has
+   * services, and Dockerfiles that none of these builds. The others are what these may refer to. */
   lint(files: TextFile[], options: Options = {}): Report {
     return this.#with(files, options, (workspace) => JSON.parse(workspace.lint(true)));
   }
@@ -65,6 +65,9 @@ export class Cosec {
       for (const { path, text } of files) workspace.set(path, text);
       workspace.persona(options.persona ?? "regular");
       return work(workspace);
+    } catch (error) {
+      // The module throws sentences.
+      throw typeof error === "string" ? new Error(error) : error;
     } finally {
       workspace.free();
     }

@@ -18,6 +18,9 @@ const PAGE: Option<&[u8]> =
 #[cfg(not(feature = "web"))]
 const PAGE: Option<&[u8]> = None;
 
+/// Browsers keep what they are asked to keep by port: the same one each time. (`cosec` on a telephone's keys.)
+const USUAL_PORT: u16 = 26732;
+
 /// A request line and its headers fit in here, or it is none of a browser's.
 const LONGEST_HEAD: u64 = 16 << 10;
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -30,9 +33,14 @@ pub(crate) fn run(args: &WebArgs) -> Result<ExitCode, Failure> {
         ));
     };
     let fail = |error: std::io::Error| Failure::Cannot(format!("cannot listen on 127.0.0.1: {error}"));
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).map_err(fail)?;
+    let listener = listen(args.port).map_err(fail)?;
     let port = listener.local_addr().map_err(fail)?.port();
     println!("http://127.0.0.1:{port}/");
+    if args.port.is_none() && port != USUAL_PORT {
+        eprintln!(
+            "port {USUAL_PORT} is taken, so this is a free one; what a browser was asked to keep for the page belongs to its port"
+        );
+    }
     eprintln!("only programs on this machine can reach it; Ctrl-C ends it");
     for stream in listener.incoming().flatten() {
         // One at a time would let one silent connection keep all others out.
@@ -42,6 +50,15 @@ pub(crate) fn run(args: &WebArgs) -> Result<ExitCode, Failure> {
         });
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// At the port that was asked for, else at the usual one if it is free.
+fn listen(port: Option<u16>) -> std::io::Result<TcpListener> {
+    let at = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+    match port {
+        Some(port) => at(port),
+        None => at(USUAL_PORT).or_else(|_| at(0)),
+    }
 }
 
 fn serve(mut stream: &TcpStream, port: u16, page: &[u8]) -> std::io::Result<()> {

@@ -14,7 +14,9 @@ use super::merge::Removed;
 use super::project::{Project, default_name};
 use super::resolved::Resolved;
 use super::value::{Data, Map, MapEntry, Mark, Value};
-use super::{canonical, check, dotenv, interpolate, merge, normalize, resolve, schema, template, unicity};
+use super::{
+    canonical, check, dotenv, interpolate, merge, misplaced, normalize, resolve, schema, template, unicity,
+};
 use crate::detect::without_credentials;
 use crate::files::{FileSystem, ReadError, file_name, join, parent};
 use crate::source::{FileId, Sources, Span};
@@ -86,6 +88,8 @@ pub struct Loaded {
     /// Of strict loading, the variables that have neither a value nor a default, which makes them empty; each with
     /// the first text that has it.
     pub unset: Vec<(String, Span)>,
+    /// Why Compose would refuse what lenient loading has made sense of.
+    pub refused: Option<LoadError>,
 }
 
 /// Why a file was read. With the span of a value, it tells how the value came into the project.
@@ -136,7 +140,7 @@ impl Ways {
 }
 
 /// Why files are no project. The sentence names the cause; no value of a file is in it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct LoadError {
     /// What is wrong and what to do.
@@ -239,6 +243,7 @@ pub fn load(
         removed: Vec::new(),
         left_out: Vec::new(),
         unset: interpolate::Unset::default(),
+        refused: None,
         included: 0,
         inherited: 0,
         ports: Cell::new(0),
@@ -266,7 +271,7 @@ pub fn load(
     if loader.is_exact() && root.as_map().is_some_and(|top| top.is_empty()) {
         return Err(LoadError::new(EMPTY, root.span));
     }
-    let Loader { ways, removed, left_out, unset, sources, .. } = loader;
+    let Loader { ways, removed, left_out, unset, refused, sources, .. } = loader;
     let unset = unset.into_iter().collect();
     let profiles = with_profiles_of(&root, request);
     let resolved = match request.interpolation {
@@ -274,7 +279,7 @@ pub fn load(
         _ => Some(Resolved::new(files, sources, &root, &name, &environment, &profiles, request)?),
     };
     let project = Project::read(sources, &root, request, name, &profiles)?;
-    Ok(Loaded { root, project, resolved, ways, removed, left_out, unset })
+    Ok(Loaded { root, project, resolved, ways, removed, left_out, unset, refused })
 }
 
 /// Naming a service enables its profiles, for all services that have them.
@@ -296,7 +301,7 @@ fn with_profiles_of(root: &Value, request: &LoadRequest<'_>) -> Vec<String> {
     profiles
 }
 
-const EMPTY: &str = "there is nothing in it; a project needs at least `services:`";
+const EMPTY: &str = "the project is empty; a Compose file needs at least `services:`";
 
 const NO_MAPPING: &str = "`services` must be a mapping; write the services below it, or leave the key out";
 
@@ -337,6 +342,8 @@ struct Loader<'a> {
     removed: Vec<Removed>,
     left_out: Vec<String>,
     unset: interpolate::Unset,
+    /// Why Compose would refuse what is read all the same.
+    refused: Option<LoadError>,
     /// How many entries of `include:` have been read, and how many values services have from those they extend.
     included: usize,
     inherited: usize,
@@ -557,6 +564,11 @@ impl Loader<'_> {
             // Files that are read side by side do not include each other by that.
             let including = [including, std::slice::from_ref(&file.path)].concat();
             for mut document in self.interpolated(file, location.environment)? {
+                if !self.is_exact()
+                    && let Some(refused) = misplaced::put_right(&mut document)
+                {
+                    self.refused.get_or_insert(refused);
+                }
                 self.extend_services(&mut document, &file.path, location)?;
                 self.include(&mut document, location, &including)?;
                 model = Some(self.over(model.take(), document, true)?);

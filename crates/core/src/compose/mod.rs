@@ -57,6 +57,7 @@ mod environment;
 mod interpolate;
 mod load;
 mod merge;
+mod misplaced;
 mod normalize;
 mod port;
 mod project;

@@ -670,7 +670,8 @@ fn shown(outcome: &Outcome, file: &ChangedFile) -> (String, String) {
     let before = file.before.as_deref().unwrap_or_default();
     let is_it = |(_, known): &(_, &SourceFile)| known.path() == file.path && known.text() == before;
     let known = outcome.sources.iter().find(is_it).map(|(id, _)| id);
-    masked_change(outcome, known, before, &file.edits)
+    let is_patterns = matches!(crate::files::file_name(&file.path), ".gitignore" | ".dockerignore");
+    masked_change(outcome, known, is_patterns, before, &file.edits)
 }
 
 fn refuse(outcome: &Outcome, finding: &Finding, reason: impl Into<String>) -> Refusal {

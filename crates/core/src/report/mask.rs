@@ -16,6 +16,9 @@ use crate::yaml::{Document, Kind};
 /// What stands for a value.
 pub(super) const MASK: &str = "***";
 
+/// How much of a long line stands on either side of what a finding is about, in bytes.
+const AROUND: usize = 200;
+
 /// A line that may be shown.
 pub(super) struct MaskedLine {
     pub(super) text: String,
@@ -94,17 +97,37 @@ impl<'a> Excerpts<'a> {
         Excerpts { outcome, files: files.into_iter().map(hidden).collect() }
     }
 
-    /// The line of a finding as it may be shown, and which part of it the finding is about, in bytes.
+    /// The line of a finding as it may be shown, and which part of it the finding is about, in bytes. Of a long line
+    /// it is what stands around the finding, so that as many findings on it cost what they show and not its square.
     pub fn line(&self, finding: &Finding) -> (String, Range<usize>) {
-        let line = self.masked(Some(finding), finding.span);
-        let range = line.range(finding.span);
-        (line.text, range)
+        let span = finding.span;
+        let file = self.outcome.sources.file(span.file);
+        let text = file.text();
+        let (start, end) = file.line_range(span.start);
+        let near = |at: usize| (start..=at.clamp(start, end)).rev().find(|at| text.is_char_boundary(*at));
+        let from = near((span.start as usize).saturating_sub(AROUND)).unwrap_or(start);
+        let to = near((span.end as usize).min(span.start as usize + AROUND) + AROUND).unwrap_or(end);
+        let is_short = end - start <= 4 * AROUND;
+        let (from, to) = if is_short { (start, end) } else { (from, to) };
+        let line = self.masked_part(Some(finding), span, from..to);
+        let range = line.range(span);
+        let head = if from > start { "…" } else { "" };
+        let tail = if to < end { "…" } else { "" };
+        let moved = range.start + head.len()..range.end + head.len();
+        (format!("{head}{}{tail}", line.text), moved)
     }
 
     /// The line on which `span` starts, as it may be shown for `finding`.
     pub(super) fn masked(&self, finding: Option<&Finding>, span: Span) -> MaskedLine {
+        let (start, end) = self.outcome.sources.file(span.file).line_range(span.start);
+        self.masked_part(finding, span, start..end)
+    }
+
+    /// A part of that line.
+    fn masked_part(&self, finding: Option<&Finding>, span: Span, part: Range<usize>) -> MaskedLine {
         let file = self.outcome.sources.file(span.file);
-        let (start, end) = file.line_range(span.start);
+        let line = file.line_range(span.start);
+        let (start, end) = (part.start, part.end);
         let text = file.text();
         let none = Hidden::default();
         let known = self.files.get(&span.file).unwrap_or(&none);
@@ -114,17 +137,21 @@ impl<'a> Excerpts<'a> {
         known.values.touching(start..end).for_each(|range| paint(part(range), true));
         // A file without a tree tells values from keys by its form. Of a Dockerfile's line only what the finding
         // names is shown; of any other what stands before the first `:` or `=`.
+        let is_dockerfile = self.outcome.dockerfiles.contains(&span.file);
         if !known.has_tree {
-            let line = &text[start..end];
-            let is_dockerfile = self.outcome.dockerfiles.contains(&span.file);
-            let keep = if is_dockerfile { 0 } else { line.find([':', '=']).map_or(0, |at| at + 1) };
-            let blank = line.len() - line.trim_start().len();
-            paint(part((start + keep.max(blank), end)), true);
+            let (from, written) = (line.0, &text[line.0..line.1]);
+            let keep = if is_dockerfile { 0 } else { written.find([':', '=']).map_or(0, |at| at + 1) };
+            let blank = written.len() - written.trim_start().len();
+            paint(part((from + keep.max(blank), line.1)), true);
         }
         let named = finding.into_iter().flat_map(|finding| &finding.shown);
         named.filter(|shown| shown.file == span.file).for_each(|shown| paint(*shown, false));
+        if is_dockerfile {
+            show_separators(&mut hidden, &text[start..end]);
+        }
+        let mut paint = |span: Span, value: bool| self::paint(&mut hidden, start, span, value);
         known.about.touching(start..end).for_each(|range| paint(part(range), true));
-        let shown_end = comment_start(text, &known.values, start..end);
+        let shown_end = comment_start(text, &known.values, line.0..line.1).clamp(start, end);
         let shown_end = start + text[start..shown_end].trim_end().len();
         build(&text[start..shown_end], start, &hidden)
     }
@@ -139,6 +166,24 @@ pub(crate) fn value_places(outcome: &Outcome) -> HashMap<FileId, Vec<Span>> {
         values.extend(carried(outcome, document));
     }
     places
+}
+
+/// What separates a word that is shown from what is not: blanks, and one `=`. They tell nothing of a value.
+fn show_separators(hidden: &mut [bool], line: &str) {
+    let bytes = line.as_bytes();
+    for at in 0..bytes.len() {
+        let blank = matches!(bytes[at], b' ' | b'\t');
+        let after = at > 0 && !hidden[at - 1];
+        let equals = bytes[at] == b'=' && after && bytes[at - 1].is_ascii_alphanumeric();
+        if (blank && after) || equals {
+            hidden[at] = false;
+        }
+    }
+    for at in (0..bytes.len().saturating_sub(1)).rev() {
+        if matches!(bytes[at], b' ' | b'\t') && !hidden[at + 1] {
+            hidden[at] = false;
+        }
+    }
 }
 
 /// Byte ranges of a file in order, of which those are found at once that touch a part of it.
@@ -171,14 +216,19 @@ impl Ranges {
 }
 
 /// A file before and after edits, as both may be shown. What is put in is shown: it holds no value. `known` is the
-/// file where the rules have read it; of one that they have not, nothing that was there is shown.
+/// file where the rules have read it; of one that they have not, nothing that was there is shown but patterns of paths.
 pub(crate) fn masked_change(
     outcome: &Outcome,
     known: Option<FileId>,
+    is_patterns: bool,
     text: &str,
     edits: &[Edit],
 ) -> (String, String) {
-    let hidden = known.map_or_else(|| vec![true; text.len()], |file| hidden(outcome, file));
+    let hidden = match known {
+        Some(file) => hidden(outcome, file),
+        None if is_patterns => hidden_patterns(text),
+        None => vec![true; text.len()],
+    };
     let mut edits: Vec<&Edit> = edits.iter().collect();
     edits.sort_by_key(|edit| (edit.start, edit.end));
     let (mut before, mut after) = (Shown::default(), Shown::default());
@@ -191,6 +241,14 @@ pub(crate) fn masked_change(
     }
     after.push(&text[at..], at, &hidden);
     (before.text, after.text)
+}
+
+/// Which bytes of a file of patterns may not be shown: comments, and what looks like no path.
+fn hidden_patterns(text: &str) -> Vec<bool> {
+    let lines = text.split_inclusive('\n');
+    lines
+        .flat_map(|line| vec![crate::redact::pattern(line).is_none() && !line.trim().is_empty(); line.len()])
+        .collect()
 }
 
 /// Text that grows, with one mask for each hidden run.

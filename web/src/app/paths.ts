@@ -1,0 +1,24 @@
+// Paths as the core joins them.
+
+/** No blanks around it, no `./`, no leading `/`. */
+export function clean(path: string): string {
+  return path
+    .trim()
+    .split("/")
+    .filter((part) => part !== "" && part !== ".")
+    .join("/");
+}
+
+/** Names for an archive, one for each path: inside of where it is unpacked, and no two the same. */
+export function inArchive(paths: string[]): Map<string, string> {
+  const names = new Map<string, string>();
+  const taken = new Set<string>();
+  for (const path of paths) {
+    const inside = path.split(/[\\/]/).filter((part) => part !== "" && part !== "." && part !== "..").join("/") || "file";
+    let wanted = inside;
+    for (let number = 2; taken.has(wanted.toLowerCase()); number++) wanted = inside.replace(/(\.[^./]*)?$/, `-${number}$1`);
+    taken.add(wanted.toLowerCase());
+    names.set(path, wanted);
+  }
+  return names;
+}
