@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The program may not need longer on a busy machine, in an unoptimised build.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// KiB of address space: some times what the largest file that is read needs.
 const MEMORY: u32 = 1 << 20;
