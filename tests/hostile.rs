@@ -73,6 +73,19 @@ fn a_hundred_kilobytes_of_brackets_are_refused() {
 }
 
 #[test]
+fn aliases_of_earlier_documents_do_not_double_with_each() {
+    let mut text = "x-a: &a0 [1, 2]\nservices: {a: {image: x}}\n".to_owned();
+    for number in 1..100 {
+        let all: Vec<String> = (0..number).map(|earlier| format!("*a{earlier}")).collect();
+        text.push_str(&format!("---\nx-a{number}: &a{number} [{}]\n", all.join(",")));
+    }
+    refused(
+        project(&[("compose.yaml", &text)]).path(),
+        "take more than a million values from those before them",
+    );
+}
+
+#[test]
 fn ten_thousand_levels_are_refused() {
     let flow = format!("x-a: {}1{}\n", "{a: ".repeat(10_000), "}".repeat(10_000));
     refused(project(&[("compose.yaml", &flow)]).path(), "not valid YAML: recursion limit exceeded");

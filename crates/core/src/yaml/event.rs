@@ -21,13 +21,29 @@ pub enum Style {
 pub(super) enum Event {
     DocumentStart,
     DocumentEnd,
-    Scalar { value: Box<str>, style: Style, anchor: usize, tag: Option<Box<str>> },
-    SequenceStart { flow: bool, anchor: usize, tag: Option<Box<str>> },
+    Scalar {
+        value: Box<str>,
+        style: Style,
+        anchor: usize,
+        tag: Option<Box<str>>,
+    },
+    SequenceStart {
+        flow: bool,
+        anchor: usize,
+        tag: Option<Box<str>>,
+    },
     SequenceEnd,
-    MappingStart { flow: bool, anchor: usize, tag: Option<Box<str>> },
+    MappingStart {
+        flow: bool,
+        anchor: usize,
+        tag: Option<Box<str>>,
+    },
     MappingEnd,
     Alias(usize),
-    UnknownAlias,
+    /// Of a name that no anchor of the document has so far.
+    UnknownAlias(Box<str>),
+    /// The name of the anchor of the node before.
+    Anchor(usize, Box<str>),
 }
 
 /// An event, where it starts and ends.
@@ -48,6 +64,7 @@ pub(super) fn events(text: &str) -> impl Iterator<Item = Result<Spanned, SyntaxE
     let mut options = Options::default();
     options.emit_comments = false;
     options.emit_unresolved_aliases = true;
+    options.emit_anchor_events = true;
     let mut parser = Parser::new_from_str_with_options(text, options);
     let mut ended = false;
     std::iter::from_fn(move || {
@@ -90,7 +107,8 @@ pub(super) fn events(text: &str) -> impl Iterator<Item = Result<Spanned, SyntaxE
                 },
                 Raw::MappingEnd => Event::MappingEnd,
                 Raw::Alias(id) => Event::Alias(id),
-                Raw::UnresolvedAlias(_) => Event::UnknownAlias,
+                Raw::UnresolvedAlias(name) => Event::UnknownAlias(name.into()),
+                Raw::Anchor(anchor, name) => Event::Anchor(anchor, name.into()),
                 _ => continue,
             };
             let range = span.byte_range().unwrap_or(0..0);

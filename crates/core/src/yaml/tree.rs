@@ -49,6 +49,25 @@ pub struct Node {
     pub anchored: bool,
 }
 
+impl Node {
+    /// The same node in an arena in which what it refers to lies further on.
+    fn moved(&self, by: u32) -> Node {
+        let moved = |id: &NodeId| NodeId(id.0 + by);
+        let kind = match &self.kind {
+            Kind::Scalar { value, style } => Kind::Scalar { value: value.clone(), style: *style },
+            Kind::Sequence { items, flow } => {
+                Kind::Sequence { items: items.iter().map(moved).collect(), flow: *flow }
+            }
+            Kind::Mapping { entries, flow } => Kind::Mapping {
+                entries: entries.iter().map(|(key, value)| (moved(key), moved(value))).collect(),
+                flow: *flow,
+            },
+            Kind::Alias(target) => Kind::Alias(moved(target)),
+        };
+        Node { span: self.span, tag: self.tag.clone(), kind, anchored: self.anchored }
+    }
+}
+
 /// One YAML document of a file.
 pub struct Document {
     nodes: Vec<Node>,
@@ -59,6 +78,16 @@ impl Document {
     /// The file it is in.
     pub fn file(&self) -> FileId {
         self.node(self.root).span.file
+    }
+
+    /// Which of its file's documents a place is in, from 0; `None` if it is before all of them, or in no file that is
+    /// here.
+    pub fn number_of(documents: &[Document], span: Span) -> Option<usize> {
+        let of_file = documents.iter().filter(|document| document.file() == span.file);
+        of_file
+            .take_while(|document| document.node(document.root).span.start <= span.start)
+            .count()
+            .checked_sub(1)
     }
 
     /// The root node; an empty document has an empty plain scalar.
@@ -125,6 +154,11 @@ pub enum YamlErrorKind {
     /// An anchor inside itself.
     #[error("an anchor contains an alias to itself")]
     RecursiveAlias,
+    /// Aliases of earlier documents for very much.
+    #[error(
+        "the documents take more than a million values from those before them by aliases; write some of them out"
+    )]
+    TooManyTaken,
     /// More than 4 GiB.
     #[error("the file is larger than 64 MiB, which is no Compose file")]
     TooLarge,
@@ -138,9 +172,19 @@ pub fn parse(file: FileId, text: &str) -> Result<Vec<Document>, YamlError> {
     if text.len() > LARGEST_FILE {
         return Err(YamlError { kind: YamlErrorKind::TooLarge, span: span(0, 0) });
     }
-    let mut builder =
-        Builder { file, text, nodes: Vec::new(), open: Vec::new(), anchors: HashMap::new(), root: None };
-    let mut documents = Vec::new();
+    let mut builder = Builder {
+        file,
+        text,
+        nodes: Vec::new(),
+        open: Vec::new(),
+        anchors: HashMap::new(),
+        names: HashMap::new(),
+        earlier: HashMap::new(),
+        taken: HashMap::new(),
+        most_taken: MOST_TAKEN,
+        root: None,
+    };
+    let mut documents: Vec<Document> = Vec::new();
     for next in events(text) {
         let Spanned { event, start, end } = next.map_err(|error| {
             let width = text[error.offset..].chars().next().map_or(0, char::len_utf8);
@@ -150,8 +194,14 @@ pub fn parse(file: FileId, text: &str) -> Result<Vec<Document>, YamlError> {
             }
         })?;
         match event {
-            Event::DocumentStart => builder.anchors.clear(),
+            Event::DocumentStart => {
+                builder.anchors.clear();
+                builder.taken.clear();
+            }
             Event::DocumentEnd => {
+                let number = documents.len();
+                let names = builder.names.drain();
+                builder.earlier.extend(names.map(|(name, id)| (name, (number, id))));
                 let root = builder.root.take();
                 let mut nodes = std::mem::take(&mut builder.nodes);
                 nodes.shrink_to_fit();
@@ -159,6 +209,7 @@ pub fn parse(file: FileId, text: &str) -> Result<Vec<Document>, YamlError> {
                     documents.push(Document { nodes, root });
                 }
             }
+            Event::UnknownAlias(name) => builder.alias_of_earlier(&name, &documents, span(start, end))?,
             event => builder.take(event, span(start, end))?,
         }
     }
@@ -171,8 +222,19 @@ struct Builder<'a> {
     nodes: Vec<Node>,
     open: Vec<Open>,
     anchors: HashMap<usize, NodeId>,
+    /// The anchors of this document by name.
+    names: HashMap<Box<str>, NodeId>,
+    /// Those of earlier documents: their document and node. go-yaml forgets none at a document's end.
+    earlier: HashMap<Box<str>, (usize, NodeId)>,
+    /// Where the nodes of earlier documents begin that this one has taken over.
+    taken: HashMap<usize, u32>,
+    /// How many more nodes may be.
+    most_taken: usize,
     root: Option<NodeId>,
 }
+
+/// More nodes than this are not taken over from earlier documents, so that few aliases cannot stand for gigabytes.
+const MOST_TAKEN: usize = 1_000_000;
 
 /// A collection whose end has not been seen.
 struct Open {
@@ -213,9 +275,39 @@ impl Builder<'_> {
                 let id = self.add(Node { span, tag: None, kind: Kind::Alias(target), anchored: false });
                 self.attach(id, span.end);
             }
-            Event::UnknownAlias => return Err(YamlError { kind: YamlErrorKind::UnknownAlias, span }),
-            Event::DocumentStart | Event::DocumentEnd => {}
+            Event::Anchor(anchor, name) => {
+                if let Some(id) = self.anchors.get(&anchor) {
+                    self.names.insert(name, *id);
+                }
+            }
+            Event::UnknownAlias(_) | Event::DocumentStart | Event::DocumentEnd => {}
         }
+        Ok(())
+    }
+
+    /// An alias of what an earlier document has: that one's nodes are taken over whole, once.
+    fn alias_of_earlier(&mut self, name: &str, documents: &[Document], span: Span) -> Result<(), YamlError> {
+        let found =
+            self.earlier.get(name).and_then(|&(number, id)| Some((number, id, documents.get(number)?)));
+        let Some((number, id, document)) = found else {
+            return Err(YamlError { kind: YamlErrorKind::UnknownAlias, span });
+        };
+        let start = match self.taken.get(&number) {
+            Some(start) => *start,
+            None => {
+                let start = self.nodes.len() as u32;
+                self.most_taken = self
+                    .most_taken
+                    .checked_sub(document.nodes.len())
+                    .ok_or(YamlError { kind: YamlErrorKind::TooManyTaken, span })?;
+                self.nodes.extend(document.nodes.iter().map(|node| node.moved(start)));
+                self.taken.insert(number, start);
+                start
+            }
+        };
+        let target = NodeId(start + id.0);
+        let id = self.add(Node { span, tag: None, kind: Kind::Alias(target), anchored: false });
+        self.attach(id, span.end);
         Ok(())
     }
 
@@ -289,6 +381,20 @@ mod tests {
         let mut sources = Sources::default();
         let id = sources.add("t", text);
         parse(id, text)
+    }
+
+    #[test]
+    fn a_place_is_in_the_document_that_begins_before_it() {
+        let text = "# c\na: 1\n---\nb: 2\n...\n---\nc: 3\n";
+        let documents = parsed(text).unwrap();
+        let number = |word: &str| {
+            let start = text.find(word).unwrap() as u32;
+            Document::number_of(&documents, Span { file: documents[0].file(), start, end: start + 1 })
+        };
+        assert_eq!(
+            [number("# c"), number("a"), number("1"), number("2"), number("c: 3")],
+            [None, Some(0), Some(0), Some(1), Some(2)]
+        );
     }
 
     #[test]
