@@ -120,7 +120,7 @@ fn sentence(error: &TemplateError, path: &[&str]) -> String {
     let path = path.join(".");
     match error {
         TemplateError::Invalid(_) => format!(
-            "invalid interpolation format for {path}; close every `${{`, and write `$$` for a plain `$`"
+            "invalid interpolation format for {path}; a variable is `$NAME`, `${{NAME}}` or has `-`, `:-`, `?`, `:?`, `+`, `:+` and a text behind its name; write `$$` for a plain `$`"
         ),
         TemplateError::Required { .. } => {
             format!("error while interpolating {path}: {error}; set it in the environment or in .env")

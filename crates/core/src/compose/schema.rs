@@ -124,7 +124,7 @@ mod says {
         format!("must be one of {}", options.join(", "))
     }
 
-    pub(super) const PATTERN: &str = "has characters that are not allowed here";
+    pub(super) const PATTERN: &str = "has not the form that is wanted here";
     pub(super) const TWICE: &str = "has the same entry twice";
     pub(super) const AMBIGUOUS: &str = "can be read in more than one way";
 
