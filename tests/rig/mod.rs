@@ -125,7 +125,9 @@ impl Project {
 
     /// The program, in the project's directory, with nothing of the test's own environment that matters.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cosec"));
+        // A bench brings an optimised one.
+        let program = std::env::var_os("COSEC_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_cosec").into());
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .current_dir(self.directory())
