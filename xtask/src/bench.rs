@@ -53,9 +53,9 @@ pub(crate) fn run() -> Result<()> {
     for count in [10, 1_000, 10_000] {
         many(&place, count)?;
     }
-    let words =
-        ["test", "--release", "--quiet", "--package", "cosec", "--test", "docker", "--", "what_up_costs"];
-    run_command(cargo(&words).env("COSEC_BENCH", "1"))
+    let words = ["test", "--quiet", "--package", "cosec", "--test", "docker", "--", "what_up_costs"];
+    let program = root().join("target/release/cosec");
+    run_command(cargo(&words).env("COSEC_BENCH", "1").env("COSEC_PROGRAM", program))
 }
 
 /// What `cargo xtask __measure FILE` prints.
