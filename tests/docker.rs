@@ -615,7 +615,7 @@ fn rotate(engine: &Engine) {
     project.cosec(&["rollback", "pw", "--to", "1"]).succeeds();
     assert_eq!(read("pw"), "first");
     let status = project.cosec(&["status"]).succeeds().stdout;
-    assert!(status.contains("app      pw      4"), "{status}");
+    assert!(status.contains("app      pw      /run/secrets/pw     4"), "{status}");
     project.cosec(&["rollback", "pw", "--to", "9"]).fails(2, &["version 9 of `pw` is not kept"]);
     project
         .cosec(&["rotate", "nothing", "--generate"])
