@@ -244,6 +244,7 @@ pub fn load(
         left_out: Vec::new(),
         unset: interpolate::Unset::default(),
         refused: None,
+        is_empty: true,
         included: 0,
         inherited: 0,
         ports: Cell::new(0),
@@ -268,7 +269,8 @@ pub fn load(
         environment: &environment,
     };
     let root = loader.model(&named, &location, &[])?;
-    if loader.is_exact() && root.as_map().is_some_and(|top| top.is_empty()) {
+    // Of a project's files one may be empty, not all.
+    if loader.is_empty || loader.is_exact() && root.as_map().is_some_and(|top| top.is_empty()) {
         return Err(LoadError::new(EMPTY, root.span));
     }
     let Loader { ways, removed, left_out, unset, refused, sources, .. } = loader;
@@ -344,6 +346,8 @@ struct Loader<'a> {
     unset: interpolate::Unset,
     /// Why Compose would refuse what is read all the same.
     refused: Option<LoadError>,
+    /// Whether no file had anything in it.
+    is_empty: bool,
     /// How many entries of `include:` have been read, and how many values services have from those they extend.
     included: usize,
     inherited: usize,
@@ -428,10 +432,7 @@ impl Loader<'_> {
         self.documents.extend(crate::yaml::parse(file, self.sources.file(file).text())?);
         let documents = first..self.documents.len();
         let values = self.decode(documents.clone())?;
-        // Of a project's files one may be empty, not all.
-        if values.is_empty() && !self.is_exact() {
-            return Err(LoadError::new(EMPTY, start));
-        }
+        self.is_empty &= values.is_empty();
         let names = values
             .iter()
             .filter_map(|document| document.get("name"))
