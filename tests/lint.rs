@@ -323,6 +323,33 @@ fn no_output_ever_holds_a_value() {
 }
 
 #[test]
+fn a_value_in_a_names_place_is_an_error_and_told_nowhere() {
+    let value = canary();
+    let listed = ["A_TOKEN:", "A_TOKEN ", "A_TOKEN->", "A_TOKEN:\\\"", "A_TOKEN: "].map(|name| {
+        format!("services: {{a: {{image: x, environment: [\"{name}{value}\"], build: {{context: ., args: [\"{name}{value}==\"]}}}}}}\n")
+    });
+    let named = [
+        format!("services: {{a: {{image: x, secrets: [\"pw {value}\", {{source: \"pw:{value}\"}}]}}}}\n"),
+        format!("services: {{a: {{image: x}}}}\nsecrets: {{\"password:{value}\": {{file: ./x}}}}\n"),
+        format!("services: {{a: {{image: x}}}}\nconfigs: {{\"password {value}\": {{content: x}}}}\n"),
+        format!("x: &e {{\"A_TOKEN:{value}\": }}\nservices: {{a: {{image: x, environment: {{<<: *e}}}}}}\n"),
+    ];
+    for (at, text) in listed.iter().chain(&named).enumerate() {
+        let project = Project::new();
+        project.write("compose.yaml", text);
+        for format in ["text", "json", "sarif", "github", "gitlab", "junit"] {
+            let ran = project.cosec(&["lint", "--persona", "auditor", "--format", format]);
+            let told = ran.stdout + &ran.stderr;
+            assert!(!told.contains(&value), "{text}\ngave\n{told}");
+            let is_error = told.contains("error[inline-password]") && told.contains("value of A_TOKEN is");
+            assert!(format != "text" || at >= listed.len() || is_error, "{text}\ngave\n{told}");
+        }
+        project.cosec(&["lint", "--persona", "auditor", "--write-baseline"]);
+        assert!(!project.text(".cosec-baseline.json").contains(&value), "{text}");
+    }
+}
+
+#[test]
 fn git_is_asked_without_running_what_a_repository_wants_run() {
     let project = Project::new();
     project.write("secrets/pw", "value");
