@@ -225,7 +225,7 @@ fn a_comment_ignores_a_finding_and_says_why_and_one_that_ignores_nothing_is_repo
 
 #[test]
 fn ci_systems_get_what_they_read() {
-    let text = "services:\n  a:\n    environment: {DB_PASSWORD: hunter2, U: \"pg://u:p1@h pg://u:p2@h\"}\n    secrets: [\"x<&>\"]\n";
+    let text = "services:\n  a:\n    environment: {DB_PASSWORD: hunter2, U: \"pg://u:p1@h pg://u:p2@h\"}\n    secrets: [x]\n";
     let sarif: serde_json::Value = serde_json::from_str(&lint(text, &["--format", "sarif"]).stdout).unwrap();
     let run = &sarif["runs"][0];
     assert_eq!((&sarif["version"], &run["tool"]["driver"]["name"]), (&"2.1.0".into(), &"cosec".into()));
@@ -244,7 +244,9 @@ fn ci_systems_get_what_they_read() {
     let gitlab: serde_json::Value =
         serde_json::from_str(&lint(text, &["--format", "gitlab"]).stdout).unwrap();
     assert_eq!(gitlab[0]["location"]["lines"]["begin"], 3);
-    let junit = lint(text, &["--format", "junit"]).stdout;
+    let project = Project::new();
+    project.write("x<&>.compose.yaml", text);
+    let junit = project.cosec(&["lint", "x<&>.compose.yaml", "--format", "junit"]).stdout;
     assert!(
         junit.contains("failures=\"1\"") && junit.contains("x&lt;&amp;&gt;") && !junit.contains("x<&>"),
         "{junit}"
@@ -347,6 +349,25 @@ fn a_value_in_a_names_place_is_an_error_and_told_nowhere() {
         project.cosec(&["lint", "--persona", "auditor", "--write-baseline"]);
         assert!(!project.text(".cosec-baseline.json").contains(&value), "{text}");
     }
+}
+
+#[test]
+fn an_env_file_to_be_filled_in_is_no_finding_and_a_password_in_it_is_one() {
+    let fill_ins = "API_KEY=your_api_key_here\nA_TOKEN=insert-token-here\nB_TOKEN=sk-...\nC_TOKEN=ghp_xxxxxxxxxxxx\n\
+                    D_TOKEN=todo\nE_PASSWORD=changeme\nF_PASSWORD=<the password>\nG_PASSWORD=CHANGE_ME_NOW\n\
+                    DB_URL=postgres://USER:PASSWORD@HOST/db\n";
+    let project = Project::new();
+    for name in [".env.example", "sample.env", ".env.template", "env.dist"] {
+        project.write(name, fill_ins);
+        let ran = project.cosec(&["lint", name]);
+        assert_eq!(ran.code, 0, "{name}: {}", ran.stdout);
+        assert!(!ran.stdout.contains("env-file-secret"), "{name}: {}", ran.stdout);
+    }
+    project.write(".env.example", "DB_PASSWORD=hunter2\nDSN=host=your.host;password=hunter3\n");
+    let ran = project.cosec(&["lint", ".env.example"]);
+    assert!(ran.stdout.contains("env.example:1:13") && ran.stdout.contains("2 warnings"), "{}", ran.stdout);
+    project.write(".env", "E_PASSWORD=changeme\n");
+    assert!(project.cosec(&["lint", ".env"]).stdout.contains(".env:1:12"));
 }
 
 #[test]
