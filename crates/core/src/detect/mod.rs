@@ -4,6 +4,7 @@
 
 mod assignment;
 mod command;
+mod filled;
 mod literal;
 mod name;
 mod quoted;
@@ -12,6 +13,7 @@ mod url;
 
 pub use assignment::{Assignment, assignments};
 pub use command::{in_command, variables_in_command};
+pub use filled::{SecretDefault, secret_defaults};
 pub use literal::{Literal, literal, looks_random};
 pub use name::{is_compound_name, is_harmless_name, is_key_name, is_secret_name};
 pub use quoted::{
