@@ -1,7 +1,7 @@
 use super::rule::rule;
 use super::{Confidence, Context, Finding, Findings};
 use crate::compose::{EnvVar, Text, Value};
-use crate::detect::{assignments, is_secret, is_secret_name, name_with_rest};
+use crate::detect::{assignments, is_secret, is_secret_name, name_with_rest, name_with_value};
 use crate::source::Span;
 
 rule! {
@@ -116,7 +116,9 @@ fn check_variable(context: &Context<'_>, variable: &EnvVar, path: &str, findings
 /// `- NAME: value` in quotes, `- NAME value`: Compose takes all of it for a name, and the value is in the file all the
 /// same. Tells whether it is so.
 fn check_name(context: &Context<'_>, written: &Text, path: &str, findings: &mut Findings) -> bool {
-    let Some((end, start)) = name_with_rest(&written.raw) else { return false };
+    // A mapping's key may be `NAME=value`.
+    let carried = name_with_rest(&written.raw).or_else(|| name_with_value(&written.raw));
+    let Some((end, start)) = carried else { return false };
     let (name, value) = (&written.raw[..end], &written.raw[start..]);
     if !is_secret(name, value) {
         return false;
