@@ -225,7 +225,7 @@ fn a_comment_ignores_a_finding_and_says_why_and_one_that_ignores_nothing_is_repo
 
 #[test]
 fn ci_systems_get_what_they_read() {
-    let text = "services:\n  a:\n    environment: {DB_PASSWORD: hunter2, U: \"pg://u:p1@h pg://u:p2@h\"}\n    secrets: [\"x<&>\"]\n";
+    let text = "services:\n  a:\n    environment: {DB_PASSWORD: hunter2, U: \"pg://u:p1@h pg://u:p2@h\"}\n    secrets: [x]\n";
     let sarif: serde_json::Value = serde_json::from_str(&lint(text, &["--format", "sarif"]).stdout).unwrap();
     let run = &sarif["runs"][0];
     assert_eq!((&sarif["version"], &run["tool"]["driver"]["name"]), (&"2.1.0".into(), &"cosec".into()));
@@ -244,7 +244,9 @@ fn ci_systems_get_what_they_read() {
     let gitlab: serde_json::Value =
         serde_json::from_str(&lint(text, &["--format", "gitlab"]).stdout).unwrap();
     assert_eq!(gitlab[0]["location"]["lines"]["begin"], 3);
-    let junit = lint(text, &["--format", "junit"]).stdout;
+    let project = Project::new();
+    project.write("x<&>.compose.yaml", text);
+    let junit = project.cosec(&["lint", "x<&>.compose.yaml", "--format", "junit"]).stdout;
     assert!(
         junit.contains("failures=\"1\"") && junit.contains("x&lt;&amp;&gt;") && !junit.contains("x<&>"),
         "{junit}"
@@ -320,6 +322,52 @@ fn no_output_ever_holds_a_value() {
             assert!(!ran.stderr.contains(&value), "{text}\ngave\n{}", ran.stderr);
         }
     }
+}
+
+#[test]
+fn a_value_in_a_names_place_is_an_error_and_told_nowhere() {
+    let value = canary();
+    let listed = ["A_TOKEN:", "A_TOKEN ", "A_TOKEN->", "A_TOKEN:\\\"", "A_TOKEN: "].map(|name| {
+        format!("services: {{a: {{image: x, environment: [\"{name}{value}\"], build: {{context: ., args: [\"{name}{value}==\"]}}}}}}\n")
+    });
+    let named = [
+        format!("services: {{a: {{image: x, secrets: [\"pw {value}\", {{source: \"pw:{value}\"}}]}}}}\n"),
+        format!("services: {{a: {{image: x}}}}\nsecrets: {{\"password:{value}\": {{file: ./x}}}}\n"),
+        format!("services: {{a: {{image: x}}}}\nconfigs: {{\"password {value}\": {{content: x}}}}\n"),
+        format!("x: &e {{\"A_TOKEN:{value}\": }}\nservices: {{a: {{image: x, environment: {{<<: *e}}}}}}\n"),
+    ];
+    for (at, text) in listed.iter().chain(&named).enumerate() {
+        let project = Project::new();
+        project.write("compose.yaml", text);
+        for format in ["text", "json", "sarif", "github", "gitlab", "junit"] {
+            let ran = project.cosec(&["lint", "--persona", "auditor", "--format", format]);
+            let told = ran.stdout + &ran.stderr;
+            assert!(!told.contains(&value), "{text}\ngave\n{told}");
+            let is_error = told.contains("error[inline-password]") && told.contains("value of A_TOKEN is");
+            assert!(format != "text" || at >= listed.len() || is_error, "{text}\ngave\n{told}");
+        }
+        project.cosec(&["lint", "--persona", "auditor", "--write-baseline"]);
+        assert!(!project.text(".cosec-baseline.json").contains(&value), "{text}");
+    }
+}
+
+#[test]
+fn an_env_file_to_be_filled_in_is_no_finding_and_a_password_in_it_is_one() {
+    let fill_ins = "API_KEY=your_api_key_here\nA_TOKEN=insert-token-here\nB_TOKEN=sk-...\nC_TOKEN=ghp_xxxxxxxxxxxx\n\
+                    D_TOKEN=todo\nE_PASSWORD=changeme\nF_PASSWORD=<the password>\nG_PASSWORD=CHANGE_ME_NOW\n\
+                    DB_URL=postgres://USER:PASSWORD@HOST/db\n";
+    let project = Project::new();
+    for name in [".env.example", "sample.env", ".env.template", "env.dist"] {
+        project.write(name, fill_ins);
+        let ran = project.cosec(&["lint", name]);
+        assert_eq!(ran.code, 0, "{name}: {}", ran.stdout);
+        assert!(!ran.stdout.contains("env-file-secret"), "{name}: {}", ran.stdout);
+    }
+    project.write(".env.example", "DB_PASSWORD=hunter2\nDSN=host=your.host;password=hunter3\n");
+    let ran = project.cosec(&["lint", ".env.example"]);
+    assert!(ran.stdout.contains("env.example:1:13") && ran.stdout.contains("2 warnings"), "{}", ran.stdout);
+    project.write(".env", "E_PASSWORD=changeme\n");
+    assert!(project.cosec(&["lint", ".env"]).stdout.contains(".env:1:12"));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::reach;
 use crate::report::value_places;
 use crate::rules::{
     self, Check, Context, DockerfileContext, EnvFileContext, Finding, Findings, NotChecked, Persona,
-    ReadDockerfile, Rule, Severity, Telling,
+    ReadDockerfile, Rule, Severity, Telling, name_rests,
 };
 use crate::source::{FileId, Position, Sources, Span};
 use crate::yaml::Document;
@@ -91,6 +91,8 @@ pub struct Outcome {
     pub documents: Vec<Document>,
     /// Where the values stand, for masking, of files whose trees were given back.
     pub values: HashMap<FileId, Vec<Span>>,
+    /// What follows the name in a name's place (`:value` of `NAME:value`), for masking.
+    pub rests: Vec<Span>,
     /// Which of the texts are Dockerfiles, for masking.
     pub dockerfiles: Vec<FileId>,
     /// What was found, in file order.
@@ -183,6 +185,7 @@ pub(crate) fn lint(files: &dyn FileSystem, path: &str, options: &LintOptions) ->
         check(files, path, options, &mut linted)
     };
     let outcome = &mut linted.outcome;
+    outcome.rests = name_rests(&outcome.documents, &outcome.sources);
     if let Err(error) = checked {
         outcome.not_checked.push(NotChecked { rule: "*", reason: error.to_string() });
         outcome.error = Some(error);

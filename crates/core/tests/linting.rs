@@ -42,6 +42,18 @@ fn in_every_format(outcome: Outcome) -> String {
 }
 
 #[test]
+fn a_default_in_a_longer_text_or_of_the_shell_is_found_where_it_stands_and_a_users_name_is_not() {
+    let text = "services:\n  a:\n    image: x\n    environment: {DSN: 'host=db password=${P:-canary1}'}\n    \
+                command: redis-cli -a $${REDIS_PASSWORD:-canary2}\n    \
+                healthcheck: {test: [CMD-SHELL, \"PGPASSWORD=${PW:-canary3} pg_isready -U ${PSQL_USER:-canary4}\"]}\n";
+    let outcome = linted(&[("compose.yaml", text)], "compose.yaml");
+    let found = found(&outcome);
+    let defaults: Vec<_> =
+        found.iter().filter(|(rule, _)| *rule == "password-default").map(|(_, at)| *at).collect();
+    assert_eq!(defaults, ["canary1", "canary2", "canary3"]);
+}
+
+#[test]
 fn a_token_in_the_url_of_another_file_is_in_no_report() {
     let text = "include: ['https://u:canary1@github.com/x/y.git']\nservices:\n  a: {image: x}\n  \
                 e: {extends: {file: 'https://canary2@h/x.yaml', service: a}}\n";

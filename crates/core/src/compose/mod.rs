@@ -58,6 +58,7 @@ mod interpolate;
 mod load;
 mod merge;
 mod misplaced;
+mod names;
 mod normalize;
 mod port;
 mod project;
@@ -79,6 +80,7 @@ pub use environment::{Binding, BindingOrigin, Environment, Lookup};
 pub use load::{Interpolation, LoadError, LoadRequest, Loaded, Way, Ways, add_env_files, load};
 pub use merge::Removed;
 pub(crate) use merge::same;
+pub(crate) use names::names;
 pub use project::{
     Build, EnvFile, EnvVar, External, Grant, Project, SecretDef, Service, VolumeMount, default_image,
     default_name,

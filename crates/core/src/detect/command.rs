@@ -186,7 +186,7 @@ impl Line<'_> {
         }
         let short = written.strip_prefix('-')?;
         // `keytool -storepass x`, `tool -token x`
-        if short.len() > 3 && is_secret_flag(short) {
+        if short.len() > 3 && !short.contains('=') && is_secret_flag(short) {
             return given(next()?);
         }
         if is_sql_client(self.program) && written.len() > 2 && written.starts_with("-p") {
@@ -381,6 +381,8 @@ mod tests {
             "openssl req -key server.pem -keyout x",
             "set -e",
             "git config set user.name x",
+            "vault kv get -field=password secret/db",
+            "postgres -c password_encryption=scram-sha-256",
             "curl -X POST -u admin: http://x",
             "unzip -p x.zip",
             "7z x a.7z; vswhere -latest -products x",

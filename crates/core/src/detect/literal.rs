@@ -116,6 +116,10 @@ fn is_placeholder(value: &str) -> bool {
         || wrapped("${{", "}}")
         || wrapped("ENC[", "]")
         || value.starts_with("op://")
+        // Names of what holds the secret: AWS, Vault, Symfony.
+        || value.starts_with("arn:aws")
+        || value.starts_with("vault:secret/")
+        || wrapped("%env(", ")%")
         || wrapped("$$__file{", "}")
         || wrapped("$$__env{", "}")
         // The key of AWS's documentation.
@@ -146,6 +150,9 @@ mod tests {
         for value in [
             "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
             "op://vault/item/field",
+            "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db",
+            "vault:secret/data/db#password",
+            "%env(DB_PASSWORD)%",
             "ENC[AES256_GCM,data:p673w==,type:str]",
             "$$__file{/etc/secrets/x}",
             "${{ secrets.X }}",

@@ -4,6 +4,7 @@
 
 mod assignment;
 mod command;
+mod filled;
 mod literal;
 mod name;
 mod quoted;
@@ -12,9 +13,12 @@ mod url;
 
 pub use assignment::{Assignment, assignments};
 pub use command::{in_command, variables_in_command};
+pub use filled::{SecretDefault, secret_defaults};
 pub use literal::{Literal, literal, looks_random};
 pub use name::{is_compound_name, is_harmless_name, is_key_name, is_secret_name};
-pub use quoted::{name_with_value, name_without_value, without_credentials};
+pub use quoted::{
+    name_with_rest, name_with_value, name_without_rest, name_without_value, without_credentials,
+};
 pub use token::{Token, tokens};
 pub use url::url_passwords;
 

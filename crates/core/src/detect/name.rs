@@ -411,6 +411,7 @@ const HARMLESS_LAST: &[&str] = &[
     "methods",
     "format",
     "encoding",
+    "encryption",
     "prefix",
     "header",
     "headers",

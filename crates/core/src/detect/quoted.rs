@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::assignment::{VARIABLE, without_variables};
 use super::token::tokens;
 
 /// What stands for what is not repeated.
@@ -45,6 +46,24 @@ pub fn name_without_value(text: &str) -> Option<String> {
     name_with_value(text).map(|(_, value)| format!("{}{MASK}", &text[..value]))
 }
 
+/// Where the name ends and where the rest starts in what stands in the place of a variable's, a secret's or a
+/// config's name and is more than letters, digits, `_`, `.`, `-` and variables: `NAME:value`, `NAME value`,
+/// `NAME->value`. Of `NAME=value` only what stands before the `=` is looked at.
+pub fn name_with_rest(text: &str) -> Option<(usize, usize)> {
+    let shadow = without_variables(text, false);
+    let name = shadow.split('=').next().unwrap_or_default();
+    let is_named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | VARIABLE);
+    let end = name.find(|c| !is_named(c))?;
+    let end = name[..end].trim_end_matches(['-', '.']).len();
+    let separates = |c: char| c.is_whitespace() || matches!(c, ':' | '-' | '>' | '"' | '\'' | '.');
+    Some((end, shadow.len() - shadow[end..].trim_start_matches(separates).len()))
+}
+
+/// The part of such a text that may be repeated: `NAME***`.
+pub fn name_without_rest(text: &str) -> Option<String> {
+    name_with_rest(text).map(|(end, _)| format!("{}{MASK}", &text[..end]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +86,17 @@ mod tests {
         assert_eq!(told("DB_PASSWORD: canary").as_deref(), Some("DB_PASSWORD: ***"));
         assert_eq!(told("token=canary").as_deref(), Some("token=***"));
         for name in ["DB_PASSWORD", "NAME=", "=x", "a:b", "a: ", "https://h/x"] {
+            assert_eq!(told(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_no_name_has_is_not_repeated_of_one() {
+        let told = |text| name_without_rest(text);
+        for text in ["DB_PW:canary", "DB_PW canary", "DB_PW->canary", "DB_PW:\"canary\"", "DB_PW:canary=="] {
+            assert_eq!(told(text).as_deref(), Some("DB_PW***"), "{text}");
+        }
+        for name in ["DB_PW", "a.b-c", "DB_PW=a b", "${X:-a b}_PW=", "1st"] {
             assert_eq!(told(name), None, "{name}");
         }
     }

@@ -73,7 +73,7 @@ struct Hidden {
     /// Whether its values are known, and not only its lines.
     has_tree: bool,
     values: Ranges,
-    /// What findings are about and do not show.
+    /// What findings are about and do not show, and what no name has.
     about: Ranges,
 }
 
@@ -84,8 +84,8 @@ impl<'a> Excerpts<'a> {
         for (file, values) in value_places(outcome) {
             files.entry(file).or_default().0 = Some(values);
         }
-        for finding in not_shown(&outcome.findings) {
-            files.entry(finding.file).or_default().1.push(finding);
+        for hidden in not_shown(&outcome.findings).chain(outcome.rests.iter().copied()) {
+            files.entry(hidden.file).or_default().1.push(hidden);
         }
         let hidden = |(file, (values, about)): (FileId, (Option<Vec<Span>>, _))| {
             let has_tree = values.is_some();
@@ -332,7 +332,8 @@ fn hidden(outcome: &Outcome, file: FileId) -> Vec<bool> {
     }
     let named = outcome.findings.iter().flat_map(|finding| &finding.shown);
     named.filter(|span| span.file == file).for_each(|span| paint(*span, false));
-    not_shown(&outcome.findings).filter(|span| span.file == file).for_each(|span| paint(span, true));
+    let about = not_shown(&outcome.findings).chain(outcome.rests.iter().copied());
+    about.filter(|span| span.file == file).for_each(|span| paint(span, true));
     hidden
 }
 

@@ -6,6 +6,7 @@ use crate::detect::{
     Literal, assignments, is_compound_name, is_secret, is_secret_name, literal, looks_random, tokens,
     url_passwords,
 };
+use crate::files::file_name;
 
 rule! {
     /// # env-file-secret
@@ -32,12 +33,14 @@ rule! {
     /// POSTGRES_PASSWORD_FILE=/run/secrets/db_password
     /// ```
     ///
-    /// In a file that is made to be committed (`.env.example` and its like) a value that looks real is an error.
+    /// In a file that is made to be committed (`.env.example` and its like) a value that looks real is an error, and
+    /// one that says what to write there (`your_api_key_here`, `changeme`, `sk-...`) is nothing.
     ENV_FILE_SECRET = "env-file-secret", "an env file holds a secret", Warning, Regular, needs Text fix Unsafe, EnvFile check
 }
 
 fn check(context: &EnvFileContext<'_>, findings: &mut Findings) {
     let is_example = is_example(context.path);
+    let is_template = is_template(context.path);
     for assigned in context.assigned {
         let name = &assigned.name.value;
         let Some(value) = &assigned.value else { continue };
@@ -45,6 +48,7 @@ fn check(context: &EnvFileContext<'_>, findings: &mut Findings) {
             .into_iter()
             .chain(assignments(&value.raw, false).into_iter().map(|assignment| assignment.value))
             .chain(tokens(&value.raw).into_iter().map(|token| token.range));
+        let inner = inner.filter(|range| !(is_template && is_fill_in(&value.raw[range.clone()])));
         let mut found = |span, label: &str| {
             let message =
                 format!("the value of {name} is written in a file of variables; keep the file out of git");
@@ -68,7 +72,9 @@ fn check(context: &EnvFileContext<'_>, findings: &mut Findings) {
             continue;
         }
         if is_secret(name, &value.raw) {
-            found(value.span, "a literal secret");
+            if !is_template || !is_fill_in(&value.raw) {
+                found(value.span, "a literal secret");
+            }
             continue;
         }
         let mut any = false;
@@ -99,6 +105,43 @@ fn is_real(raw: &str) -> bool {
         "some", "test",
     ];
     !filler.iter().any(|word| lower.contains(word)) && (!tokens(raw).is_empty() || looks_random(raw))
+}
+
+/// Whether a file's name says that it is there to be copied and filled in.
+fn is_template(path: &str) -> bool {
+    let words = ["example", "examples", "sample", "template", "tmpl", "dist"];
+    file_name(path).to_ascii_lowercase().split(['.', '-', '_']).any(|word| words.contains(&word))
+}
+
+/// Whether a value tells the reader what to write in its place: `your_api_key_here`, `insert-token-here`, `sk-...`,
+/// `ghp_xxxx`, `todo`, `PASSWORD`, `<token>`.
+fn is_fill_in(raw: &str) -> bool {
+    let lower = raw.to_ascii_lowercase();
+    let tells = |word: &str| {
+        let words = [
+            "your",
+            "yours",
+            "here",
+            "insert",
+            "todo",
+            "tbd",
+            "fixme",
+            "placeholder",
+            "example",
+            "dummy",
+            "sample",
+            "redacted",
+        ];
+        let starts = ["change", "replace", "xxx", "your"];
+        words.contains(&word) || starts.iter().any(|start| word.starts_with(start))
+    };
+    let words = || lower.split(|c: char| !c.is_ascii_alphanumeric());
+    let is_name = raw.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_') && is_secret_name(raw);
+    let is_wrapped = raw.find('<').is_some_and(|at| raw[at..].contains('>'));
+    let holds_token = || !tokens(raw).is_empty() || words().any(looks_random);
+    (is_name || is_wrapped || raw.contains("...") || raw.contains('…') || words().any(tells))
+        && !holds_token()
+        && url_passwords(raw).is_empty()
 }
 
 /// Whether a value is made with a variable that is named like a secret.

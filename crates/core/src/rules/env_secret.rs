@@ -5,7 +5,9 @@ use super::rule::rule;
 use super::{Confidence, Context, Finding, Findings};
 use crate::compose::EnvVar;
 use crate::compose::template::{self, Operator, Piece};
-use crate::detect::{Literal, is_compound_name, is_harmless_name, is_secret_name, literal, name_with_value};
+use crate::detect::{
+    Literal, is_compound_name, is_harmless_name, is_secret_name, literal, name_with_rest, name_with_value,
+};
 use crate::source::Span;
 
 rule! {
@@ -113,8 +115,8 @@ fn check_variable(variable: &EnvVar, path: &str, findings: &mut Findings) -> Opt
         template::parse(raw).is_ok_and(|pieces| matches!(pieces.as_slice(), [Piece::Variable { .. }]))
     };
     let span = match &variable.value {
-        // `NAME: value` is inline-password's to report.
-        None if name_with_value(name).is_some() => return None,
+        // `NAME: value` and `NAME:value` are inline-password's to report.
+        None if name_with_rest(name).or_else(|| name_with_value(name)).is_some() => return None,
         None => variable.name.span,
         Some(value) if literal(&value.raw) == Literal::FromOutside => value.span,
         Some(_) => return None,

@@ -1,7 +1,7 @@
 use super::rule::rule;
 use super::{Confidence, Context, Finding, Findings};
 use crate::compose::{EnvVar, Text, Value};
-use crate::detect::{assignments, is_secret, is_secret_name, name_with_value};
+use crate::detect::{assignments, is_secret, is_secret_name, name_with_rest, name_with_value};
 use crate::source::Span;
 
 rule! {
@@ -51,6 +51,10 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
         service.environment.iter().for_each(|variable| check_variable(context, variable, &path, findings));
     }
     for service in &context.project.services {
+        let path = format!("services.{}.build.args", service.name);
+        for argument in service.build.iter().flat_map(|build| &build.args) {
+            check_name(context, &argument.name, &path, findings);
+        }
         for (path, option) in &service.options {
             check_variable(context, option, &format!("services.{}.{path}", service.name), findings);
         }
@@ -83,7 +87,10 @@ fn driver_options(context: &Context<'_>, findings: &mut Findings) {
 
 fn check_variable(context: &Context<'_>, variable: &EnvVar, path: &str, findings: &mut Findings) {
     let name = &variable.name.value;
-    let Some(value) = &variable.value else { return check_name(context, &variable.name, path, findings) };
+    if check_name(context, &variable.name, path, findings) {
+        return;
+    }
+    let Some(value) = &variable.value else { return };
     // A whole configuration in one variable: what is assigned in its lines. A line break at its end is `|`'s.
     if value.raw.trim_end().contains('\n') {
         return check_lines(context, value, &format!("{path}.{name}"), findings);
@@ -106,12 +113,15 @@ fn check_variable(context: &Context<'_>, variable: &EnvVar, path: &str, findings
     findings.push(finding);
 }
 
-/// `- NAME: value` in quotes: Compose takes all of it for a name, and the value is in the file all the same.
-fn check_name(context: &Context<'_>, written: &Text, path: &str, findings: &mut Findings) {
-    let Some((end, start)) = name_with_value(&written.raw) else { return };
+/// `- NAME: value` in quotes, `- NAME value`: Compose takes all of it for a name, and the value is in the file all the
+/// same. Tells whether it is so.
+fn check_name(context: &Context<'_>, written: &Text, path: &str, findings: &mut Findings) -> bool {
+    // A mapping's key may be `NAME=value`.
+    let carried = name_with_rest(&written.raw).or_else(|| name_with_value(&written.raw));
+    let Some((end, start)) = carried else { return false };
     let (name, value) = (&written.raw[..end], &written.raw[start..]);
     if !is_secret(name, value) {
-        return;
+        return false;
     }
     let message = format!(
         "the value of {name} is written in the file, and Compose takes all of the line for a name: write \
@@ -125,6 +135,7 @@ fn check_name(context: &Context<'_>, written: &Text, path: &str, findings: &mut 
             .help("put it in a file that git ignores, and grant that as a secret")
             .show(place(0..end)),
     );
+    true
 }
 
 fn check_lines(context: &Context<'_>, value: &Text, path: &str, findings: &mut Findings) {

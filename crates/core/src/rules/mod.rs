@@ -108,7 +108,7 @@ pub(crate) use docker_copy_secret::sources as copied_files;
 pub(crate) use ignore_unused::IGNORE_UNUSED;
 pub(crate) use secret_file_in_context::dockerignore_of;
 pub(crate) use secret_file_mode::{can_read, is_open};
-pub(crate) use told::Telling;
+pub(crate) use told::{Telling, name_rests};
 pub(crate) use weak_password::is_tried_first;
 
 /// A rule by its id.

@@ -4,7 +4,9 @@ use super::rule::rule;
 use super::{Confidence, Context, Finding, Findings};
 use crate::compose::Value;
 use crate::compose::template::{self, Operator, Piece};
-use crate::detect::{Literal, is_harmless_name, is_secret_name, literal, variables_in_command};
+use crate::detect::{
+    Literal, is_harmless_name, is_secret_name, literal, secret_defaults, variables_in_command,
+};
 use crate::source::Span;
 
 rule! {
@@ -45,6 +47,13 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
         let Ok(pieces) = template::parse(&written.text) else { return };
         let slot = slot_name(path, &written.text);
         visit(context, path, slot, value, &written.text, &pieces, findings);
+        // What stands around a variable may say more than its name does.
+        for found in secret_defaults(&written.text) {
+            let span = context.sources.within(value.span, &written.text, found.default);
+            if !findings.found.iter().rev().any(|known| known.span == span) {
+                findings.push(finding(&written.text[found.name], "not set", span, path));
+            }
+        }
     });
     // Behind a flag for a secret the variable's name does not matter.
     context.command_lines(|path, _, line| {
@@ -64,7 +73,27 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
                 findings.push(finding(&given[name.clone()], "not set", span, path));
             }
         }
+        for (name, default) in shell_defaults(&line.text) {
+            let (name, span) = (&line.text[name], line.place(context.sources, default));
+            let help = format!("write $${{{name}:?}} so that a missing value stops the command");
+            findings.push(finding(name, "not set", span, path).help(help));
+        }
     });
+}
+
+/// Names and defaults of the shell's own variables that are secrets: `$${PASSWORD:-hunter2}`.
+fn shell_defaults(text: &str) -> impl Iterator<Item = (Range<usize>, Range<usize>)> + '_ {
+    text.match_indices("$${").filter_map(|(at, opened)| {
+        let name = at + opened.len();
+        let end = name + text[name..].find(|c: char| c != '_' && !c.is_ascii_alphanumeric())?;
+        let rest = text[end..].trim_start_matches(':');
+        let default = text.len() - rest.strip_prefix(['-', '='])?.len();
+        let closed = default + text[default..].find(['}', '$', '`', '\n'])?;
+        let is_closed = text[closed..].starts_with('}');
+        let is_secret =
+            is_secret_name(&text[name..end]) && literal(&text[default..closed]) == Literal::Secret;
+        (is_closed && is_secret).then_some((name..end, default..closed))
+    })
 }
 
 fn finding(name: &str, used: &str, span: Span, path: &str) -> Finding {
@@ -90,7 +119,9 @@ fn is_url_password(text: &str, part: &Range<usize>) -> bool {
 fn slot_name<'a>(path: &'a str, text: &'a str) -> Option<&'a str> {
     let (parent, last) = path.rsplit_once('.')?;
     if last.bytes().all(|byte| byte.is_ascii_digit()) {
-        text.split_once('=').map(|(name, _)| name)
+        // A command assigns to more than one.
+        let is_command = [".command", ".entrypoint", ".test"].iter().any(|key| parent.ends_with(key));
+        text.split_once('=').map(|(name, _)| name).filter(|_| !is_command)
     } else {
         (parent.ends_with(".environment") || parent.ends_with(".args")).then_some(last)
     }
