@@ -245,14 +245,18 @@ fn a_killed_run_leaves_nothing_mounted_and_no_server() {
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = [0; 6];
     std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut line).unwrap();
-    let family: Vec<u32> = rig::children(child.id())
-        .into_iter()
-        .flat_map(|pid| [vec![pid], rig::children(pid)].concat())
-        .collect();
+    let all = || -> Vec<u32> {
+        let children = rig::children(child.id()).into_iter();
+        children.flat_map(|pid| [vec![pid], rig::children(pid)].concat()).collect()
+    };
+    // The standby may come after the command has begun.
+    until("supervisor, standby and worker are there", || {
+        all().into_iter().filter(|pid| words(*pid).starts_with("cosec __")).count() == 3
+    });
+    let family = all();
     let of_server = |pid: &u32| words(*pid).starts_with("cosec __");
     let sleeper = family.iter().copied().find(|pid| !of_server(pid)).unwrap();
     let servers: Vec<u32> = family.into_iter().filter(of_server).collect();
-    assert_eq!(servers.len(), 3, "supervisor, standby, worker");
     child.kill().unwrap();
     child.wait().unwrap();
     until("the servers are gone", || {
