@@ -826,6 +826,20 @@ fn a_file_that_a_build_copies_uses_and_removes_is_mounted_for_that_command() {
 }
 
 #[test]
+fn a_variable_that_names_a_file_already_is_not_moved_into_another() {
+    let compose = "services:\n  a:\n    image: linuxserver/mariadb\n    environment:\n      MYSQL_ROOT_PASSWORD: x1y2z3w4\n";
+    // A second run finds nothing to do.
+    let (files, refused) = fixed(&[("compose.yaml", compose)], "compose.yaml", &[]);
+    assert!(files["compose.yaml"].contains("FILE__MYSQL_ROOT_PASSWORD: /run/secrets/"), "{files:?}");
+    assert_eq!(refused, [""; 0]);
+    for value in ["x1y2z3w4", "${FROM_OUTSIDE}", "/run/secrets/other"] {
+        let compose = compose.replace("MYSQL_ROOT", "FILE__MYSQL_ROOT").replace("x1y2z3w4", value);
+        let (files, _) = fixed(&[("compose.yaml", &compose)], "compose.yaml", &[]);
+        assert!(files.is_empty(), "{files:?}");
+    }
+}
+
+#[test]
 fn the_documentation_says_of_every_rule_what_its_fix_does() {
     let (done, left) = include_str!("../../../../docs/fix.md").split_once("Rules without a fix").unwrap();
     let rows = |text: &str| -> Vec<String> {
