@@ -618,7 +618,8 @@ const IMAGES: &[Image] = &[
         &["docker-mailserver"],
         &["*"],
         "https://github.com/docker-mailserver/docker-mailserver/blob/master/docs/content/config/environment.md",
-    ),
+    )
+    .since(15, 1),
     double(
         &["planka"],
         &[
