@@ -7,7 +7,7 @@ use super::builds::{has_word, names_variable};
 use super::edit::{self, Edit};
 use super::secrets::{Granted, NewSecret, Source, free_name, has_place, is_outside, made_note, takes_grants};
 use super::tree::{child, is_json, scalar};
-use super::{Changes, Fix, FixPlan, Moved, Project, refuse, shadowed};
+use super::{Changes, Fix, FixPlan, Moved, Project, refuse, replaced, shadowed};
 use crate::compose::template::{self, Missing, Operator, Piece};
 use crate::compose::{BindingOrigin, Data, EnvFile, EnvVar, Loaded, SecretDef, Service, Value};
 use crate::files::{Answer, GitState, file_name, join};
@@ -330,6 +330,11 @@ pub(super) fn used_elsewhere(
     let moved = moves.iter().filter(|one| one.asks_for.as_deref() == Some(name)).count();
     if uses(&loaded.root, name) > moved || is_passed_on(loaded, name, moves) {
         return Some("the project uses it elsewhere, too".to_owned());
+    }
+    if let Some(path) = replaced::user(project, loaded, name) {
+        return Some(format!(
+            "{path} names it where another file wins over it, and needs it when read alone"
+        ));
     }
     shadowed::user(project.env_texts(), name).or_else(|| used_beside(project, name))
 }

@@ -840,6 +840,35 @@ fn a_variable_that_names_a_file_already_is_not_moved_into_another() {
 }
 
 #[test]
+fn a_value_that_the_base_file_alone_has_from_an_env_file_stays_there() {
+    let base = "services:\n  db:\n    image: postgres\n    env_file: db.env\n";
+    let over = "services:\n  db:\n    environment:\n      POSTGRES_PASSWORD: x1y2z\n";
+    let given =
+        [("compose.yaml", base), ("compose.override.yaml", over), ("db.env", "POSTGRES_PASSWORD=q9zt41\n")];
+    is_refused(&given, "compose.yaml", "inline-password", "where it is used alone");
+}
+
+#[test]
+fn a_line_of_dotenv_stays_for_the_base_file_whose_value_another_replaces() {
+    let web = [
+        ("  web:\n    image: x\n    environment:\n      PW_COPY: ${PW:-changeme}\n", true),
+        ("  web:\n    image: x\n    environment: [\"PW_COPY=${PW:-changeme}\"]\n", true),
+        ("  web:\n    image: x\n    environment:\n      PW_COPY: other\n", false),
+    ];
+    for (web, stays) in web {
+        let given = [
+            ("compose.yaml", &*format!("{ASKING}{web}")),
+            ("compose.override.yaml", "services:\n  web:\n    environment:\n      PW_COPY: dev\n"),
+            (".env", "PW=x1y2z\n"),
+        ];
+        let (files, notes) = planned(&given, LintOptions::default(), ".env");
+        assert_eq!(files.get(".env").map(String::as_str), (!stays).then_some(""), "{web}");
+        assert_eq!(notes.iter().any(|note| note.contains("when read alone")), stays, "{notes:?}");
+        assert_eq!(files["secrets/postgres_password"], "x1y2z");
+    }
+}
+
+#[test]
 fn the_documentation_says_of_every_rule_what_its_fix_does() {
     let (done, left) = include_str!("../../../../docs/fix.md").split_once("Rules without a fix").unwrap();
     let rows = |text: &str| -> Vec<String> {
