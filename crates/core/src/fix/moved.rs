@@ -382,7 +382,13 @@ pub(super) fn source(project: &Project<'_>, variable: &EnvVar) -> Result<(Source
                 "its value depends on whether a variable is set; write the value itself first".to_owned()
             );
         }
-        let binding = project.environment.get(name).filter(|binding| !binding.value.is_empty());
+        let binding = project.environment.get(name);
+        if default.is_some_and(|default| !default.colon) && binding.is_some_and(|it| it.value.is_empty()) {
+            return Err(format!(
+                "{name} is set and empty, so its value is nothing, for all its default; write `:-` if that is meant"
+            ));
+        }
+        let binding = binding.filter(|binding| !binding.value.is_empty());
         return match (binding, default) {
             (Some(binding), _) => match binding.origin {
                 BindingOrigin::File(span) => {

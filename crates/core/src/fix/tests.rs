@@ -869,6 +869,20 @@ fn a_line_of_dotenv_stays_for_the_base_file_whose_value_another_replaces() {
 }
 
 #[test]
+fn an_empty_variable_is_no_unset_one_where_its_default_says_so() {
+    let compose = |value: &str| ASKING.replace("${PW:?}", value);
+    let (dash, colon) = (compose("${PW-x1y2z}"), compose("${PW:-x1y2z}"));
+    let rule = "password-default";
+    is_refused(&[("compose.yaml", &dash), (".env", "PW=\n")], "compose.yaml", rule, "set and empty");
+    for given in
+        [[("compose.yaml", dash.as_str()), (".env", "")], [("compose.yaml", &colon), (".env", "PW=\n")]]
+    {
+        let (files, refused) = fixed(&given, "compose.yaml", &[rule]);
+        assert_eq!((files["secrets/postgres_password"].as_str(), refused), ("x1y2z", Vec::new()));
+    }
+}
+
+#[test]
 fn the_documentation_says_of_every_rule_what_its_fix_does() {
     let (done, left) = include_str!("../../../../docs/fix.md").split_once("Rules without a fix").unwrap();
     let rows = |text: &str| -> Vec<String> {
