@@ -568,3 +568,24 @@ fn asked_one_by_one_what_gets_a_yes_is_done_and_no_value_is_shown() {
     assert!(ran.stderr.contains("standard input is none"), "{}", ran.stderr);
     assert!(!project.path(".cosec").exists());
 }
+
+#[test]
+fn a_line_is_not_added_again_and_again_for_a_secret_behind_a_link() {
+    let project = project("services: {db: {image: x, secrets: [pw]}}\nsecrets: {pw: {file: ./pw}}\n");
+    project.write("real/pw", "canary");
+    std::os::unix::fs::symlink("real/pw", project.path("pw")).unwrap();
+    for file in ["./pw", "./linked/pw"] {
+        project.write(
+            "compose.yaml",
+            format!("services: {{db: {{image: x, secrets: [pw]}}}}\nsecrets: {{pw: {{file: {file}}}}}\n"),
+        );
+        let ran = project.cosec(&["fix", "--write", "--rule", "secret-file-not-ignored"]).succeeds();
+        assert!(ran.stderr.contains("is a link to"), "{}{}", ran.stdout, ran.stderr);
+        assert_eq!(project.text(".gitignore"), "");
+        let _ = std::os::unix::fs::symlink("real", project.path("linked"));
+    }
+    project.write("real/env", "DB_PASSWORD=canary\n");
+    std::os::unix::fs::symlink("real/env", project.path(".env")).unwrap();
+    let ran = project.cosec(&["fix", "--write", "--rule", "dotenv-not-ignored"]).succeeds();
+    assert!(ran.stderr.contains(".env is a link to"), "{}{}", ran.stdout, ran.stderr);
+}
