@@ -589,3 +589,24 @@ fn a_line_is_not_added_again_and_again_for_a_secret_behind_a_link() {
     let ran = project.cosec(&["fix", "--write", "--rule", "dotenv-not-ignored"]).succeeds();
     assert!(ran.stderr.contains(".env is a link to"), "{}{}", ran.stdout, ran.stderr);
 }
+
+#[test]
+fn a_file_keeps_its_mode_for_whoever_has_it_as_a_volume_or_a_config() {
+    let head = "services:\n  db: {image: x, secrets: [pw]}\n";
+    let tail = "secrets: {pw: {file: ./keys/pw}}\n";
+    for other in [
+        "  web: {image: x, volumes: ['./keys/pw:/pw:ro']}\n",
+        "  web: {image: x, volumes: ['./keys:/keys:ro']}\n",
+        "  web: {image: x, configs: [pw]}\nconfigs: {pw: {file: ./keys/pw}}\n",
+        "",
+    ] {
+        let project = project(&format!("{head}{other}{tail}"));
+        project.write("keys/pw", "canary");
+        let path = project.path("keys/pw");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(project.directory(), fs::Permissions::from_mode(0o755)).unwrap();
+        let ran = project.cosec(&["fix", "--unsafe", "--write", "--rule", "secret-file-mode"]);
+        let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, if other.is_empty() { 0o600 } else { 0o644 }, "{other}{}{}", ran.stdout, ran.stderr);
+    }
+}
