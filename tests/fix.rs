@@ -610,3 +610,17 @@ fn a_file_keeps_its_mode_for_whoever_has_it_as_a_volume_or_a_config() {
         assert_eq!(mode, if other.is_empty() { 0o600 } else { 0o644 }, "{other}{}{}", ran.stdout, ran.stderr);
     }
 }
+
+#[test]
+fn a_copied_file_that_a_service_mounts_keeps_its_mode() {
+    let project = project("services:\n  a: {build: .}\n  b: {image: x, volumes: ['./id_rsa:/id_rsa']}\n");
+    project.write("Dockerfile", "FROM node\nCOPY id_rsa /x/\nRUN ssh -i /x/id_rsa a && rm /x/id_rsa\n");
+    project.write("id_rsa", "canary");
+    fs::set_permissions(project.path("id_rsa"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(project.directory(), fs::Permissions::from_mode(0o755)).unwrap();
+    let ran = project.cosec(&["fix", "--unsafe", "--write", "--rule", "docker-copy-secret"]);
+    // Open to all, it would be a secret that is none.
+    assert!(ran.stderr.contains("secret-file-mode"), "{}{}", ran.stdout, ran.stderr);
+    let mode = fs::metadata(project.path("id_rsa")).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o644);
+}

@@ -38,7 +38,7 @@ pub(super) fn title(path: &str) -> String {
 }
 
 /// Whose file it is, if all who are granted it could still read it.
-fn closable(project: &Project<'_>, path: &str) -> Result<FileOwner, String> {
+pub(super) fn closable(project: &Project<'_>, path: &str) -> Result<FileOwner, String> {
     let Answer::Known(Some(owner)) = project.files.facts(path).map(|facts| facts.owner) else {
         return Err("files have no mode here; change it by hand".to_owned());
     };

@@ -813,7 +813,15 @@ fn a_file_that_a_build_copies_uses_and_removes_is_mounted_for_that_command() {
     for (from, to, why) in [
         (" \\\n    && rm -f /root/.ssh/id_rsa", "", "may need it later"),
         ("RUN git", "RUN chmod 600 /root/.ssh/id_rsa && git", "the RUN changes"),
-        ("RUN mkdir /x", "USER node", "USER may need it"),
+        ("RUN git", "RUN umask 77 && chown -R root /root/.ssh && git", "the RUN changes"),
+        ("RUN git", "RUN sudo -u node git", "the RUN changes"),
+        ("RUN git", "RUN su-exec node git", "the RUN changes"),
+        ("RUN git", "RUN cat ~/.ssh/id_rsa && git", "in other ways"),
+        ("RUN git", "RUN ls /root/.ssh && git", "in other ways"),
+        ("RUN git", "RUN cat /root/.ssh/id_rsa.pub && git", "in other ways"),
+        (" \\\n    &&", " \\\n    # why\n    &&", "a comment"),
+        ("RUN mkdir /x", "USER node", "USER node cannot"),
+        ("FROM node\n", "FROM node AS base\nUSER 1000:1000\nFROM base\n", "USER 1000:1000 cannot"),
         ("COPY src /src", "CMD cat /root/.ssh/id_rsa", "CMD may need it"),
         ("COPY src /src", "FROM b\nCOPY id_rsa /y", "COPY may need it"),
         ("COPY src /src", "COPY . /src", "secret-file-in-context"),
@@ -880,6 +888,16 @@ fn an_empty_variable_is_no_unset_one_where_its_default_says_so() {
         let (files, refused) = fixed(&given, "compose.yaml", &[rule]);
         assert_eq!((files["secrets/postgres_password"].as_str(), refused), ("x1y2z", Vec::new()));
     }
+}
+
+#[test]
+fn a_copied_file_is_mounted_where_root_reads_it_in_all_stages() {
+    let dockerfile = "FROM node AS base\nUSER root\nFROM other AS alien\nUSER node\nFROM base\nCOPY id_rsa /x/\nRUN ssh -i /x/id_rsa a && rm /x/id_rsa\nUSER node\n";
+    let given =
+        [("compose.yaml", "services: {a: {build: .}}\n"), ("Dockerfile", dockerfile), ("id_rsa", "x")];
+    let (files, refused) = fixed(&given, "compose.yaml", &["docker-copy-secret"]);
+    assert_eq!(refused, [""; 0]);
+    assert!(files["Dockerfile"].contains("target=/x/id_rsa,required=true ssh -i /x/id_rsa a\nUSER node\n"));
 }
 
 #[test]
