@@ -212,14 +212,13 @@ fn movable<'p>(
     takes_grants(written.document, written.service)?;
     let (source, line) = source(project, variable)?;
     if let Source::File(value) = &source
-        && is_block(&written)
         && value.trim_end_matches('\n').len() + 1 == value.len()
         && value.lines().count() == 1
     {
-        return Err(
-            "its value ends with a line break, which programs take for a part of a password or not; write `|-` if it is none"
-                .to_owned(),
-        );
+        let without = if is_block(&written) { "write `|-`" } else { "take the break out" };
+        return Err(format!(
+            "its value ends with a line break, which programs take for a part of a password or not; {without} if it is none"
+        ));
     }
     let asks_for = asks_for(variable);
     Ok(Move {

@@ -901,6 +901,12 @@ fn a_copied_file_is_mounted_where_root_reads_it_in_all_stages() {
 }
 
 #[test]
+fn a_line_break_at_the_end_of_a_quoted_value_is_asked_about() {
+    let compose = ASKING.replace("${PW:?}", r#""x1y2z\n""#);
+    is_refused(&[("compose.yaml", &compose)], "compose.yaml", "inline-password", "ends with a line break");
+}
+
+#[test]
 fn the_documentation_says_of_every_rule_what_its_fix_does() {
     let (done, left) = include_str!("../../../../docs/fix.md").split_once("Rules without a fix").unwrap();
     let rows = |text: &str| -> Vec<String> {
