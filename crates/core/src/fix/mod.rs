@@ -619,7 +619,7 @@ fn attempt<'p>(project: &Project<'p>, findings: &[&'p Finding]) -> FixPlan {
     builds::plan(project, findings, &mut plan, &mut changes);
     copies::plan(project, findings, &mut plan, &mut changes);
     dollars::plan(project, findings, &mut plan, &mut changes);
-    mounts::plan(project.outcome(), findings, &mut plan, &mut changes);
+    mounts::plan(project, findings, &mut plan, &mut changes);
     unused::plan(project, findings, &mut plan, &mut changes);
     ignored::plan(project, findings, &mut plan, &mut changes);
     finish(project, changes, &mut plan);

@@ -111,7 +111,13 @@ fn a_mounted_secret_is_required_however_the_mount_is_written() {
     let after = "FROM a\nRUN --mount=type=secret,id=x,required=true --mount=\"type=secret,id=y,required=true\" \\\n  --mount=type=secret,id=x,env=Z,required=true echo # x\n";
     assert_eq!(becomes("Dockerfile", before, rule), after);
     let (files, _) = fixed(
-        &[("compose.yaml", "services: {a: {build: .}}\n"), ("Dockerfile", before)],
+        &[
+            (
+                "compose.yaml",
+                "services: {a: {build: {context: ., secrets: [x, y]}}}\nsecrets: {x: {file: x}, y: {file: y}}\n",
+            ),
+            ("Dockerfile", before),
+        ],
         "compose.yaml",
         &[rule],
     );
@@ -904,6 +910,24 @@ fn a_copied_file_is_mounted_where_root_reads_it_in_all_stages() {
 fn a_line_break_at_the_end_of_a_quoted_value_is_asked_about() {
     let compose = ASKING.replace("${PW:?}", r#""x1y2z\n""#);
     is_refused(&[("compose.yaml", &compose)], "compose.yaml", "inline-password", "ends with a line break");
+}
+
+#[test]
+fn a_secret_is_required_where_every_build_has_it() {
+    let rule = "docker-mount-unrequired";
+    let dockerfile = "FROM node\nRUN --mount=type=secret,id=npm npm ci\n";
+    let with = "services:\n  a:\n    build: {context: ., secrets: [npm]}\nsecrets: {npm: {file: ./npm}}\n";
+    let (files, refused) =
+        fixed(&[("compose.yaml", with), ("Dockerfile", dockerfile)], "compose.yaml", &[rule]);
+    assert!(files["Dockerfile"].contains("id=npm,required=true") && refused.is_empty(), "{refused:?}");
+    for without in [with.replace("npm]", "]"), with.replace("npm]", "{source: npm, target: other}]")] {
+        is_refused(
+            &[("compose.yaml", &without), ("Dockerfile", dockerfile)],
+            "compose.yaml",
+            rule,
+            "would fail",
+        );
+    }
 }
 
 #[test]
