@@ -568,3 +568,59 @@ fn asked_one_by_one_what_gets_a_yes_is_done_and_no_value_is_shown() {
     assert!(ran.stderr.contains("standard input is none"), "{}", ran.stderr);
     assert!(!project.path(".cosec").exists());
 }
+
+#[test]
+fn a_line_is_not_added_again_and_again_for_a_secret_behind_a_link() {
+    let project = project("services: {db: {image: x, secrets: [pw]}}\nsecrets: {pw: {file: ./pw}}\n");
+    project.write("real/pw", "canary");
+    std::os::unix::fs::symlink("real/pw", project.path("pw")).unwrap();
+    for file in ["./pw", "./linked/pw"] {
+        project.write(
+            "compose.yaml",
+            format!("services: {{db: {{image: x, secrets: [pw]}}}}\nsecrets: {{pw: {{file: {file}}}}}\n"),
+        );
+        let ran = project.cosec(&["fix", "--write", "--rule", "secret-file-not-ignored"]).succeeds();
+        assert!(ran.stderr.contains("is a link to"), "{}{}", ran.stdout, ran.stderr);
+        assert_eq!(project.text(".gitignore"), "");
+        let _ = std::os::unix::fs::symlink("real", project.path("linked"));
+    }
+    project.write("real/env", "DB_PASSWORD=canary\n");
+    std::os::unix::fs::symlink("real/env", project.path(".env")).unwrap();
+    let ran = project.cosec(&["fix", "--write", "--rule", "dotenv-not-ignored"]).succeeds();
+    assert!(ran.stderr.contains(".env is a link to"), "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn a_file_keeps_its_mode_for_whoever_has_it_as_a_volume_or_a_config() {
+    let head = "services:\n  db: {image: x, secrets: [pw]}\n";
+    let tail = "secrets: {pw: {file: ./keys/pw}}\n";
+    for other in [
+        "  web: {image: x, volumes: ['./keys/pw:/pw:ro']}\n",
+        "  web: {image: x, volumes: ['./keys:/keys:ro']}\n",
+        "  web: {image: x, configs: [pw]}\nconfigs: {pw: {file: ./keys/pw}}\n",
+        "",
+    ] {
+        let project = project(&format!("{head}{other}{tail}"));
+        project.write("keys/pw", "canary");
+        let path = project.path("keys/pw");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(project.directory(), fs::Permissions::from_mode(0o755)).unwrap();
+        let ran = project.cosec(&["fix", "--unsafe", "--write", "--rule", "secret-file-mode"]);
+        let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, if other.is_empty() { 0o600 } else { 0o644 }, "{other}{}{}", ran.stdout, ran.stderr);
+    }
+}
+
+#[test]
+fn a_copied_file_that_a_service_mounts_keeps_its_mode() {
+    let project = project("services:\n  a: {build: .}\n  b: {image: x, volumes: ['./id_rsa:/id_rsa']}\n");
+    project.write("Dockerfile", "FROM node\nCOPY id_rsa /x/\nRUN ssh -i /x/id_rsa a && rm /x/id_rsa\n");
+    project.write("id_rsa", "canary");
+    fs::set_permissions(project.path("id_rsa"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(project.directory(), fs::Permissions::from_mode(0o755)).unwrap();
+    let ran = project.cosec(&["fix", "--unsafe", "--write", "--rule", "docker-copy-secret"]);
+    // Open to all, it would be a secret that is none.
+    assert!(ran.stderr.contains("secret-file-mode"), "{}{}", ran.stdout, ran.stderr);
+    let mode = fs::metadata(project.path("id_rsa")).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o644);
+}

@@ -618,7 +618,8 @@ const IMAGES: &[Image] = &[
         &["docker-mailserver"],
         &["*"],
         "https://github.com/docker-mailserver/docker-mailserver/blob/master/docs/content/config/environment.md",
-    ),
+    )
+    .since(15, 1),
     double(
         &["planka"],
         &[
@@ -683,8 +684,16 @@ fn parts(image: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// How an image takes from a file what it else takes from `variable`.
+/// Whether a variable names a file already, in one of the ways of images.
+fn names_file(variable: &str) -> bool {
+    variable.starts_with("FILE__") || variable.ends_with("_FILE") || variable.ends_with("_SECRETFILE")
+}
+
+/// How an image takes from a file what it else takes from `variable`; `None` of one that names a file itself.
 pub fn file_form(image: &str, variable: &str) -> Option<FileForm> {
+    if names_file(variable) {
+        return None;
+    }
     let (repository, tag) = parts(image);
     let is_known = |known: &&'static str| match known.strip_suffix('*') {
         Some(start) => variable.starts_with(start) && is_secret_name(variable),
@@ -759,6 +768,9 @@ mod tests {
     fn a_publisher_with_a_scheme_of_its_own_comes_first() {
         check("lscr.io/linuxserver/mariadb:11", "MYSQL_ROOT_PASSWORD", Some("FILE__MYSQL_ROOT_PASSWORD"));
         check("linuxserver/bookstack", "DB_PASSWORD", Some("FILE__DB_PASSWORD"));
+        check("linuxserver/bookstack", "FILE__DB_PASSWORD", None);
+        check("linuxserver/bookstack", "DB_PASSWORD_FILE", None);
+        check("grafana/grafana", "GF_SECURITY_ADMIN_PASSWORD__FILE", None);
         check("linuxserver/bookstack", "APP_URL", None);
         check("notlinuxserver/bookstack", "DB_PASSWORD", None);
         check("linuxserver", "DB_PASSWORD", None);

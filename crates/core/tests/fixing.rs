@@ -138,8 +138,8 @@ impl Writer<'_, '_> {
         value.replace('$', "$$")
     }
 
-    /// A scalar with a text, in one of the styles that can hold it; whether the style is refused.
-    fn scalar(&mut self, written: String, indent: usize, is_flow: bool, is_value: bool) -> (String, bool) {
+    /// A scalar with a text, in one of the styles that can hold it.
+    fn scalar(&mut self, written: String, indent: usize, is_flow: bool, is_value: bool) -> String {
         let forbidden = |c: char| "{}[],&*!|>'\"%@`\\\t\n".contains(c) || (is_flow && c == ':');
         let is_plain = !written.contains(forbidden)
             && !written.contains(": ")
@@ -149,11 +149,11 @@ impl Writer<'_, '_> {
             && !written.ends_with(':');
         let is_single = !written.contains('\n');
         match self.choices.below(5) {
-            0 | 1 if is_plain => (written, false),
-            0..=2 if is_single => (format!("'{}'", written.replace('\'', "''")), false),
+            0 | 1 if is_plain => written,
+            0..=2 if is_single => format!("'{}'", written.replace('\'', "''")),
             4 if is_value && !is_flow && is_single && is_plain => {
                 let mark = self.choices.one(&["|-", ">-"]);
-                (format!("{mark}\n{}{written}", " ".repeat(indent + self.step)), false)
+                format!("{mark}\n{}{written}", " ".repeat(indent + self.step))
             }
             _ => {
                 let mut quoted = String::from("\"");
@@ -171,7 +171,7 @@ impl Writer<'_, '_> {
                     }
                 }
                 quoted.push('"');
-                (quoted, false)
+                quoted
             }
         }
     }
@@ -185,7 +185,9 @@ impl Writer<'_, '_> {
             let value = self.value();
             let variant = format!("{name}{suffix}");
             let service = service.to_owned();
-            let variable = Variable { service, name, variant, value, is_refused: false };
+            // Programs differ in what they make of a break at the end.
+            let is_refused = value.ends_with('\n');
+            let variable = Variable { service, name, variant, value, is_refused };
             all.push(((*name).to_owned(), Some(variable)));
         }
         for number in 0..self.choices.below(3) {
@@ -204,7 +206,7 @@ impl Writer<'_, '_> {
         is_flow: bool,
     ) -> String {
         let (name, variable) = entry;
-        let Some(mut variable) = variable else {
+        let Some(variable) = variable else {
             return match (is_list, self.choices.below(3)) {
                 (true, 0) => format!("{name}=b"),
                 (true, _) => format!("'{name}=é: #'"),
@@ -215,13 +217,12 @@ impl Writer<'_, '_> {
         };
         let text = if is_list {
             let written = format!("{name}={}", self.template(&variable.value));
-            let (item, _) = self.scalar(written, indent + self.step, is_flow, false);
+            let item = self.scalar(written, indent + self.step, is_flow, false);
             format!("{ITEM}{item}{END}")
         } else {
             let quote = self.choices.one(&["", "\"", "'"]);
             let written = self.template(&variable.value);
-            let (value, is_refused) = self.scalar(written, indent, is_flow, true);
-            variable.is_refused = is_refused;
+            let value = self.scalar(written, indent, is_flow, true);
             let space = self.choices.one(&[" ", "   ", "\t"]);
             let colon = self.choices.one(&[":", ":", " :"]);
             format!("{KEY}{quote}{name}{quote}{END}{colon}{space}{VALUE}{value}{END}")

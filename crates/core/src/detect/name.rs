@@ -5,12 +5,12 @@ use std::sync::LazyLock;
 use aho_corasick::AhoCorasick;
 
 /// Whether a variable's name says that its value is a secret: `POSTGRES_PASSWORD`, `apiToken`, `DBPASS`;
-/// not `PASSWORD_FILE`, `TOKEN_TTL` or `ALLOW_EMPTY_PASSWORD`.
+/// not `PASSWORD_FILE`, `FILE__PASSWORD`, `TOKEN_TTL` or `ALLOW_EMPTY_PASSWORD`.
 pub fn is_secret_name(name: &str) -> bool {
     if KNOWN.contains(&name) {
         return true;
     }
-    if !mentions_secret(name) {
+    if !mentions_secret(name) || name.starts_with("FILE__") {
         return false;
     }
     let spaced = spaced(name);
@@ -577,6 +577,7 @@ mod tests {
     fn names_that_only_mention_a_secret_are_left_alone() {
         for name in [
             "POSTGRES_PASSWORD_FILE",
+            "FILE__PASSWORD",
             "SECRET_NAME",
             "AWS_ACCESS_KEY_ID",
             "KMS_KEY_ALIAS",

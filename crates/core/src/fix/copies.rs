@@ -6,9 +6,10 @@ use super::file_mode::{self, PRIVATE};
 use super::secrets::{Granted, NewSecret, Source, free_name, is_outside};
 use super::{Built, ChangedMode, Changes, Copied, Fix, FixPlan, Project, refuse};
 use crate::dockerfile::Instruction;
-use crate::files::{Answer, GitState, file_name, inside, join};
+use crate::files::{Answer, GitState, file_name, inside, join, parent};
 use crate::gitignore::covering;
-use crate::rules::{Finding, FixKind, copied_files, is_open};
+use crate::rules::{Finding, FixKind, copied_files};
+use crate::source::Span;
 
 struct Move<'p> {
     copy: &'p Instruction,
@@ -70,9 +71,7 @@ pub(super) fn plan<'p>(
             let line = covering(project.directory, &one.file);
             changes.append(line.gitignore, line.line);
         }
-        if let Answer::Known(Some(owner)) = project.files.facts(&one.file).map(|facts| facts.owner)
-            && is_open(owner)
-        {
+        if let Ok(owner) = file_mode::closable(project, &one.file) {
             plan.modes.push(ChangedMode { path: one.file.clone(), before: owner.mode, after: PRIVATE });
             fix.sets_mode = true;
             fix.notes.push(file_mode::title(&one.file));
@@ -109,19 +108,25 @@ fn movable<'p>(project: &Project<'p>, finding: &Finding) -> Result<Move<'p>, Str
             "the RUN changes {target}, which it cannot where that is mounted; mount it by hand"
         ));
     }
-    has_syntax(project.sources().file(copy.span.file).text(), 2)?;
+    if names_otherwise(&run.arguments.text[..removal], &target) {
+        return Err(format!("the RUN may name {target} in other ways, too; mount it by hand"));
+    }
+    if let Some(user) = other_user(&instructions[..at.unwrap_or_default()], copy.stage) {
+        return Err(format!("USER {user} cannot read what is mounted for root; mount it by hand"));
+    }
+    let text = project.sources().file(copy.span.file).text();
+    let gone = run.arguments.place(removal..run.arguments.text.trim_end().len());
+    if [copy.span, gone].iter().any(|span| has_comment(text, *span)) {
+        return Err("a comment stands within the lines that would go; take it out first".to_owned());
+    }
+    has_syntax(text, 2)?;
     for other in instructions.iter().filter(|other| !std::ptr::eq(*other, copy) && !std::ptr::eq(*other, run))
     {
         let mentions = other.texts().any(|text| text.text.contains(&target));
-        let is_user =
-            other.keyword == "USER" && other.stage == copy.stage && other.span.start < copy.span.start;
         let copies_it = matches!(other.keyword.as_str(), "COPY" | "ADD")
             && copied_files(other).iter().any(|own| join("", &other.arguments.text[own.clone()]) == source);
-        if mentions || copies_it || is_user {
-            return Err(format!(
-                "{} may need it, too, or another user; mount it by hand where it is needed",
-                other.keyword
-            ));
+        if mentions || copies_it {
+            return Err(format!("{} may need it, too; mount it by hand where it is needed", other.keyword));
         }
     }
     let file = join(&read.context, &source);
@@ -174,11 +179,63 @@ fn removal(command: &str, target: &str) -> Option<usize> {
     (removes && paths == [target]).then(|| command[..at].trim_end().len())
 }
 
-/// Whether a command does more with a file than read it.
+/// Whether a command does more with a file than read it, or more than one user runs it.
 fn changes_it(command: &str, target: &str) -> bool {
-    const CHANGING: [&str; 9] = ["chmod", "chown", "cp", "install", "mv", "rm", "sed", "tee", "touch"];
+    const CHANGING: [&str; 7] = ["cp", "install", "mv", "rm", "sed", "tee", "touch"];
+    const ANYWHERE: [&str; 9] =
+        ["chmod", "chown", "chgrp", "su", "sudo", "gosu", "su-exec", "runuser", "setpriv"];
+    let is_end = |c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c));
+    if command.split(is_end).any(|word| ANYWHERE.contains(&word)) {
+        return true;
+    }
     command.split(['&', '|', ';', '\n']).any(|part| {
         let first = part.split_whitespace().next().unwrap_or_default();
         part.contains(target) && (CHANGING.contains(&first) || part.contains('>'))
     })
+}
+
+/// Whether a command may name a file by more than its path from the root: a relative one, one from the home directory,
+/// its directory, a longer name.
+fn names_otherwise(command: &str, target: &str) -> bool {
+    let goes_on = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || "-_./*?[".contains(c));
+    let mut parts = command.split(target);
+    let first = parts.next().unwrap_or_default();
+    let rest: Vec<&str> = parts.collect();
+    let directory = parent(target).trim_end_matches('/');
+    let mentions =
+        |part: &str| part.contains(file_name(target)) || (!directory.is_empty() && part.contains(directory));
+    rest.iter().any(|part| goes_on(part)) || mentions(first) || rest.into_iter().any(mentions)
+}
+
+/// A user other than root, in a stage or in one that it is built from; of what stands above.
+fn other_user(above: &[Instruction], stage: usize) -> Option<&str> {
+    let of_stage = |stage, keyword| {
+        above
+            .iter()
+            .filter(move |own| own.stage == stage && own.keyword == keyword)
+            .map(|own| &own.arguments.text)
+    };
+    let is_named = |stage: usize, name: &str| {
+        of_stage(stage, "FROM").any(|from| {
+            let words: Vec<&str> = from.split_whitespace().collect();
+            matches!(words.as_slice(), [_, _, own] if own.eq_ignore_ascii_case(name))
+        })
+    };
+    let mut open = Some(stage);
+    while let Some(stage) = open {
+        let mut users = of_stage(stage, "USER").map(|user| user.trim());
+        let other = users.find(|user| !matches!(user.split(':').next(), Some("root" | "0")));
+        if other.is_some() {
+            return other;
+        }
+        let base = of_stage(stage, "FROM").next()?.split_whitespace().next()?;
+        open = (0..stage).rev().find(|earlier| is_named(*earlier, base));
+    }
+    None
+}
+
+/// Whether a line of a place is a comment.
+fn has_comment(text: &str, span: Span) -> bool {
+    let written = text.get(span.start as usize..span.end as usize).unwrap_or_default();
+    written.lines().any(|line| line.trim_start().starts_with('#'))
 }

@@ -3,7 +3,8 @@
 use super::ignored::secret_file;
 use super::secrets::is_outside;
 use super::{ChangedMode, Fix, FixPlan, Project, refuse};
-use crate::files::{Answer, FileOwner, join};
+use crate::compose::{Text, VolumeMount};
+use crate::files::{Answer, FileOwner, join, parent};
 use crate::rules::{Finding, FixKind, can_read, is_open};
 
 /// What a file has for its owner alone.
@@ -37,7 +38,7 @@ pub(super) fn title(path: &str) -> String {
 }
 
 /// Whose file it is, if all who are granted it could still read it.
-fn closable(project: &Project<'_>, path: &str) -> Result<FileOwner, String> {
+pub(super) fn closable(project: &Project<'_>, path: &str) -> Result<FileOwner, String> {
     let Answer::Known(Some(owner)) = project.files.facts(path).map(|facts| facts.owner) else {
         return Err("files have no mode here; change it by hand".to_owned());
     };
@@ -54,6 +55,9 @@ fn closable(project: &Project<'_>, path: &str) -> Result<FileOwner, String> {
         let file = model.and_then(|model| model.secret(name)?.file.as_ref());
         file.is_some_and(|file| join("", &file.value) == path)
     };
+    if let Some(other) = other_reader(project, path) {
+        return Err(other);
+    }
     let mut services = model
         .into_iter()
         .flat_map(|model| &model.services)
@@ -65,4 +69,23 @@ fn closable(project: &Project<'_>, path: &str) -> Result<FileOwner, String> {
         )),
         None => Ok(owner),
     }
+}
+
+/// Who has the file otherwise than as a secret, a sentence: nothing is known of who reads it there.
+fn other_reader(project: &Project<'_>, path: &str) -> Option<String> {
+    let model = project.model()?;
+    let is_it = |file: &Text| join("", &file.value) == path;
+    if let Some(config) = model.configs.iter().find(|config| config.file.as_ref().is_some_and(is_it)) {
+        return Some(format!(
+            "the config {} is of the same file, and its readers may need its mode",
+            config.name
+        ));
+    }
+    let holds = |mount: &VolumeMount| {
+        let source = mount.source.as_ref().map(|source| join("", &source.value));
+        let is_whole_project = |source: &str| join("", project.directory) == source;
+        source.is_some_and(|source| source == path || (source == parent(path) && !is_whole_project(&source)))
+    };
+    let service = model.services.iter().find(|service| service.volumes.iter().any(holds))?;
+    Some(format!("service {} mounts it as a volume, too, and may need its mode", service.name))
 }

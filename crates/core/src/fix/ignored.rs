@@ -1,5 +1,6 @@
 //! Lines for .gitignore and .dockerignore.
 
+use super::secrets::is_behind_link;
 use super::{Changes, Fix, FixPlan, refuse};
 use crate::dockerignore;
 use crate::files::{Answer, FileSystem, GitState, inside, join, parent};
@@ -36,10 +37,11 @@ pub(super) fn plan(
             "secret-file-not-ignored" => {
                 secret_file(project, finding).map(|file| ignore(project, &file, changes))
             }
-            _ => secret_file(project, finding).and_then(|file| keep_out(project, &file, changes)),
+            _ => secret_file(project, finding).and_then(|file| keep_out(project, &file, changes).map(Ok)),
         };
         match done {
-            Some(title) => plan.fixes.push(Fix::new(outcome, finding, FixKind::Safe, title)),
+            Some(Ok(title)) => plan.fixes.push(Fix::new(outcome, finding, FixKind::Safe, title)),
+            Some(Err(reason)) => plan.refused.push(refuse(outcome, finding, reason)),
             None => plan.refused.push(refuse(
                 outcome,
                 finding,
@@ -58,11 +60,21 @@ pub(super) fn secret_file(project: &Project<'_>, finding: &Finding) -> Option<St
     Some(join("", &secret.file.as_ref()?.value))
 }
 
-fn ignore(project: &Project<'_>, file: &str, changes: &mut Changes<'_>) -> String {
+/// Adds a line for a file to .gitignore. Where a link leads to where it really lies, no line for it keeps git from that.
+fn ignore(project: &Project<'_>, file: &str, changes: &mut Changes<'_>) -> Result<String, String> {
+    let is_linked = match inside(project.directory, file) {
+        Some(inside) => is_behind_link(project, &inside),
+        None => project.files.real_path(file).is_some(),
+    };
+    if is_linked {
+        return Err(format!(
+            "{file} is a link to another place, or lies behind one; git would take what it points to, so add the line for that by hand"
+        ));
+    }
     let line = covering(project.directory, file);
     let title = format!("add {} to {}", line.line, line.gitignore);
     changes.append(line.gitignore, line.line);
-    title
+    Ok(title)
 }
 
 /// Adds a file to the .dockerignore of the build contexts that it lies in.

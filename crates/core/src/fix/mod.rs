@@ -18,6 +18,7 @@ mod mounts;
 mod moved;
 mod newline;
 mod plain_key;
+mod replaced;
 mod secrets;
 mod shadowed;
 mod tree;
@@ -256,6 +257,8 @@ struct Project<'a> {
     /// The variables of services, by the place where their value is written: `extends` brings one to several.
     variables: OnceCell<HashMap<Span, Vec<(&'a Service, &'a EnvVar)>>>,
     beside: OnceCell<Result<Vec<Beside>, &'static str>>,
+    /// What files write and others win over, where there are several.
+    replaced: OnceCell<Vec<replaced::Word<'a>>>,
     /// Whether there is a place for secrets' files, or why not.
     place: OnceCell<Result<(), String>>,
 }
@@ -269,8 +272,20 @@ impl<'a> Project<'a> {
         linted: &'a Linted,
     ) -> Self {
         let (env_texts, services, variables) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        let (beside, place) = (OnceCell::new(), OnceCell::new());
-        Project { files, path, directory, environment, linted, env_texts, services, variables, beside, place }
+        let (beside, replaced, place) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Project {
+            files,
+            path,
+            directory,
+            environment,
+            linted,
+            env_texts,
+            services,
+            variables,
+            beside,
+            replaced,
+            place,
+        }
     }
 
     /// What lies in the project directory beside the project, read once; or why that is not known.
@@ -604,7 +619,7 @@ fn attempt<'p>(project: &Project<'p>, findings: &[&'p Finding]) -> FixPlan {
     builds::plan(project, findings, &mut plan, &mut changes);
     copies::plan(project, findings, &mut plan, &mut changes);
     dollars::plan(project, findings, &mut plan, &mut changes);
-    mounts::plan(project.outcome(), findings, &mut plan, &mut changes);
+    mounts::plan(project, findings, &mut plan, &mut changes);
     unused::plan(project, findings, &mut plan, &mut changes);
     ignored::plan(project, findings, &mut plan, &mut changes);
     finish(project, changes, &mut plan);

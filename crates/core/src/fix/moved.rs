@@ -7,7 +7,7 @@ use super::builds::{has_word, names_variable};
 use super::edit::{self, Edit};
 use super::secrets::{Granted, NewSecret, Source, free_name, has_place, is_outside, made_note, takes_grants};
 use super::tree::{child, is_json, scalar};
-use super::{Changes, Fix, FixPlan, Moved, Project, refuse, shadowed};
+use super::{Changes, Fix, FixPlan, Moved, Project, refuse, replaced, shadowed};
 use crate::compose::template::{self, Missing, Operator, Piece};
 use crate::compose::{BindingOrigin, Data, EnvFile, EnvVar, Loaded, SecretDef, Service, Value};
 use crate::files::{Answer, GitState, file_name, join};
@@ -212,14 +212,13 @@ fn movable<'p>(
     takes_grants(written.document, written.service)?;
     let (source, line) = source(project, variable)?;
     if let Source::File(value) = &source
-        && is_block(&written)
         && value.trim_end_matches('\n').len() + 1 == value.len()
         && value.lines().count() == 1
     {
-        return Err(
-            "its value ends with a line break, which programs take for a part of a password or not; write `|-` if it is none"
-                .to_owned(),
-        );
+        let without = if is_block(&written) { "write `|-`" } else { "take the break out" };
+        return Err(format!(
+            "its value ends with a line break, which programs take for a part of a password or not; {without} if it is none"
+        ));
     }
     let asks_for = asks_for(variable);
     Ok(Move {
@@ -331,6 +330,11 @@ pub(super) fn used_elsewhere(
     if uses(&loaded.root, name) > moved || is_passed_on(loaded, name, moves) {
         return Some("the project uses it elsewhere, too".to_owned());
     }
+    if let Some(path) = replaced::user(project, loaded, name) {
+        return Some(format!(
+            "{path} names it where another file wins over it, and needs it when read alone"
+        ));
+    }
     shadowed::user(project.env_texts(), name).or_else(|| used_beside(project, name))
 }
 
@@ -377,7 +381,13 @@ pub(super) fn source(project: &Project<'_>, variable: &EnvVar) -> Result<(Source
                 "its value depends on whether a variable is set; write the value itself first".to_owned()
             );
         }
-        let binding = project.environment.get(name).filter(|binding| !binding.value.is_empty());
+        let binding = project.environment.get(name);
+        if default.is_some_and(|default| !default.colon) && binding.is_some_and(|it| it.value.is_empty()) {
+            return Err(format!(
+                "{name} is set and empty, so its value is nothing, for all its default; write `:-` if that is meant"
+            ));
+        }
+        let binding = binding.filter(|binding| !binding.value.is_empty());
         return match (binding, default) {
             (Some(binding), _) => match binding.origin {
                 BindingOrigin::File(span) => {

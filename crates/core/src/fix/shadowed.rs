@@ -8,7 +8,7 @@ use super::dollars::is_raw;
 use super::edit::Edit;
 use super::moved::{Line, range_of, used_beside};
 use super::secrets::is_outside;
-use super::{Changes, Project};
+use super::{Changes, Project, moved, replaced};
 use crate::compose::dotenv::{self, Assigned};
 use crate::compose::template::Missing;
 use crate::compose::{Environment, Loaded, Service};
@@ -129,6 +129,13 @@ fn own_lines(project: &Project<'_>, loaded: &Loaded, env: &EnvText, name: &str) 
     }
     if lines.is_empty() {
         return Ok(lines);
+    }
+    let written = loaded.project.services.iter().filter(|service| env.is_of(service)).flat_map(|service| {
+        service.environment.iter().filter(|own| *own.name.value == *name).map(moved::place_of)
+    });
+    if let Some(later) = written.map(|place| place.file).find(|file| !replaced::is_first(loaded, *file)) {
+        let path = project.sources().file(later).path();
+        return Err(format!("what is read before {path} needs that line where it is used alone"));
     }
     let mut set = Environment::default();
     let parsed = dotenv::parse(env.file, &env.text, &Environment::default(), &mut set, Missing::Allow);

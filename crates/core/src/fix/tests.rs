@@ -111,7 +111,13 @@ fn a_mounted_secret_is_required_however_the_mount_is_written() {
     let after = "FROM a\nRUN --mount=type=secret,id=x,required=true --mount=\"type=secret,id=y,required=true\" \\\n  --mount=type=secret,id=x,env=Z,required=true echo # x\n";
     assert_eq!(becomes("Dockerfile", before, rule), after);
     let (files, _) = fixed(
-        &[("compose.yaml", "services: {a: {build: .}}\n"), ("Dockerfile", before)],
+        &[
+            (
+                "compose.yaml",
+                "services: {a: {build: {context: ., secrets: [x, y]}}}\nsecrets: {x: {file: x}, y: {file: y}}\n",
+            ),
+            ("Dockerfile", before),
+        ],
         "compose.yaml",
         &[rule],
     );
@@ -813,7 +819,15 @@ fn a_file_that_a_build_copies_uses_and_removes_is_mounted_for_that_command() {
     for (from, to, why) in [
         (" \\\n    && rm -f /root/.ssh/id_rsa", "", "may need it later"),
         ("RUN git", "RUN chmod 600 /root/.ssh/id_rsa && git", "the RUN changes"),
-        ("RUN mkdir /x", "USER node", "USER may need it"),
+        ("RUN git", "RUN umask 77 && chown -R root /root/.ssh && git", "the RUN changes"),
+        ("RUN git", "RUN sudo -u node git", "the RUN changes"),
+        ("RUN git", "RUN su-exec node git", "the RUN changes"),
+        ("RUN git", "RUN cat ~/.ssh/id_rsa && git", "in other ways"),
+        ("RUN git", "RUN ls /root/.ssh && git", "in other ways"),
+        ("RUN git", "RUN cat /root/.ssh/id_rsa.pub && git", "in other ways"),
+        (" \\\n    &&", " \\\n    # why\n    &&", "a comment"),
+        ("RUN mkdir /x", "USER node", "USER node cannot"),
+        ("FROM node\n", "FROM node AS base\nUSER 1000:1000\nFROM base\n", "USER 1000:1000 cannot"),
         ("COPY src /src", "CMD cat /root/.ssh/id_rsa", "CMD may need it"),
         ("COPY src /src", "FROM b\nCOPY id_rsa /y", "COPY may need it"),
         ("COPY src /src", "COPY . /src", "secret-file-in-context"),
@@ -822,6 +836,97 @@ fn a_file_that_a_build_copies_uses_and_removes_is_mounted_for_that_command() {
     ] {
         let (files, refused) = given(&dockerfile.replace(from, to));
         assert!(files.is_empty() && refused.iter().any(|reason| reason.contains(why)), "{why}: {refused:?}");
+    }
+}
+
+#[test]
+fn a_variable_that_names_a_file_already_is_not_moved_into_another() {
+    let compose = "services:\n  a:\n    image: linuxserver/mariadb\n    environment:\n      MYSQL_ROOT_PASSWORD: x1y2z3w4\n";
+    // A second run finds nothing to do.
+    let (files, refused) = fixed(&[("compose.yaml", compose)], "compose.yaml", &[]);
+    assert!(files["compose.yaml"].contains("FILE__MYSQL_ROOT_PASSWORD: /run/secrets/"), "{files:?}");
+    assert_eq!(refused, [""; 0]);
+    for value in ["x1y2z3w4", "${FROM_OUTSIDE}", "/run/secrets/other"] {
+        let compose = compose.replace("MYSQL_ROOT", "FILE__MYSQL_ROOT").replace("x1y2z3w4", value);
+        let (files, _) = fixed(&[("compose.yaml", &compose)], "compose.yaml", &[]);
+        assert!(files.is_empty(), "{files:?}");
+    }
+}
+
+#[test]
+fn a_value_that_the_base_file_alone_has_from_an_env_file_stays_there() {
+    let base = "services:\n  db:\n    image: postgres\n    env_file: db.env\n";
+    let over = "services:\n  db:\n    environment:\n      POSTGRES_PASSWORD: x1y2z\n";
+    let given =
+        [("compose.yaml", base), ("compose.override.yaml", over), ("db.env", "POSTGRES_PASSWORD=q9zt41\n")];
+    is_refused(&given, "compose.yaml", "inline-password", "where it is used alone");
+}
+
+#[test]
+fn a_line_of_dotenv_stays_for_the_base_file_whose_value_another_replaces() {
+    let web = [
+        ("  web:\n    image: x\n    environment:\n      PW_COPY: ${PW:-changeme}\n", true),
+        ("  web:\n    image: x\n    environment: [\"PW_COPY=${PW:-changeme}\"]\n", true),
+        ("  web:\n    image: x\n    environment:\n      PW_COPY: other\n", false),
+    ];
+    for (web, stays) in web {
+        let given = [
+            ("compose.yaml", &*format!("{ASKING}{web}")),
+            ("compose.override.yaml", "services:\n  web:\n    environment:\n      PW_COPY: dev\n"),
+            (".env", "PW=x1y2z\n"),
+        ];
+        let (files, notes) = planned(&given, LintOptions::default(), ".env");
+        assert_eq!(files.get(".env").map(String::as_str), (!stays).then_some(""), "{web}");
+        assert_eq!(notes.iter().any(|note| note.contains("when read alone")), stays, "{notes:?}");
+        assert_eq!(files["secrets/postgres_password"], "x1y2z");
+    }
+}
+
+#[test]
+fn an_empty_variable_is_no_unset_one_where_its_default_says_so() {
+    let compose = |value: &str| ASKING.replace("${PW:?}", value);
+    let (dash, colon) = (compose("${PW-x1y2z}"), compose("${PW:-x1y2z}"));
+    let rule = "password-default";
+    is_refused(&[("compose.yaml", &dash), (".env", "PW=\n")], "compose.yaml", rule, "set and empty");
+    for given in
+        [[("compose.yaml", dash.as_str()), (".env", "")], [("compose.yaml", &colon), (".env", "PW=\n")]]
+    {
+        let (files, refused) = fixed(&given, "compose.yaml", &[rule]);
+        assert_eq!((files["secrets/postgres_password"].as_str(), refused), ("x1y2z", Vec::new()));
+    }
+}
+
+#[test]
+fn a_copied_file_is_mounted_where_root_reads_it_in_all_stages() {
+    let dockerfile = "FROM node AS base\nUSER root\nFROM other AS alien\nUSER node\nFROM base\nCOPY id_rsa /x/\nRUN ssh -i /x/id_rsa a && rm /x/id_rsa\nUSER node\n";
+    let given =
+        [("compose.yaml", "services: {a: {build: .}}\n"), ("Dockerfile", dockerfile), ("id_rsa", "x")];
+    let (files, refused) = fixed(&given, "compose.yaml", &["docker-copy-secret"]);
+    assert_eq!(refused, [""; 0]);
+    assert!(files["Dockerfile"].contains("target=/x/id_rsa,required=true ssh -i /x/id_rsa a\nUSER node\n"));
+}
+
+#[test]
+fn a_line_break_at_the_end_of_a_quoted_value_is_asked_about() {
+    let compose = ASKING.replace("${PW:?}", r#""x1y2z\n""#);
+    is_refused(&[("compose.yaml", &compose)], "compose.yaml", "inline-password", "ends with a line break");
+}
+
+#[test]
+fn a_secret_is_required_where_every_build_has_it() {
+    let rule = "docker-mount-unrequired";
+    let dockerfile = "FROM node\nRUN --mount=type=secret,id=npm npm ci\n";
+    let with = "services:\n  a:\n    build: {context: ., secrets: [npm]}\nsecrets: {npm: {file: ./npm}}\n";
+    let (files, refused) =
+        fixed(&[("compose.yaml", with), ("Dockerfile", dockerfile)], "compose.yaml", &[rule]);
+    assert!(files["Dockerfile"].contains("id=npm,required=true") && refused.is_empty(), "{refused:?}");
+    for without in [with.replace("npm]", "]"), with.replace("npm]", "{source: npm, target: other}]")] {
+        is_refused(
+            &[("compose.yaml", &without), ("Dockerfile", dockerfile)],
+            "compose.yaml",
+            rule,
+            "would fail",
+        );
     }
 }
 
