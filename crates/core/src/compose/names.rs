@@ -33,7 +33,9 @@ fn collect<'a>(document: &'a Document, id: NodeId, depth: usize, found: &mut Vec
                     // A grant in its long form.
                     Kind::Mapping { entries, .. } => {
                         let source = entries.iter().find(|(key, _)| is(document, *key, "source"));
-                        source.into_iter().for_each(|(_, source)| collect(document, *source, depth, found));
+                        if let Some((_, source)) = source {
+                            collect(document, *source, depth, found);
+                        }
                     }
                     _ => collect(document, *item, depth, found),
                 }
@@ -54,7 +56,9 @@ fn collect<'a>(document: &'a Document, id: NodeId, depth: usize, found: &mut Vec
 fn collect_merged<'a>(document: &'a Document, id: NodeId, depth: usize, found: &mut Vec<&'a Node>) {
     match &document.node(id).kind {
         Kind::Sequence { items, .. } => {
-            items.iter().for_each(|item| collect(document, *item, depth, found));
+            for item in items {
+                collect(document, *item, depth, found);
+            }
         }
         _ => collect(document, id, depth, found),
     }
