@@ -42,8 +42,16 @@ test("the page comes out of the program and works as everywhere", async () => {
 test("it stands at the same port each time, so that what was kept is there; a second one says that it does not", async () => {
   const start = () => {
     const child = spawn(process.env.COSEC_WEB ?? join(root, "target", "debug", "cosec"), ["web"], { stdio: ["ignore", "pipe", "pipe"] });
-    const said = new Promise((resolve) => child.stdout.once("data", (line) => resolve(String(line).trim())));
-    const warned = new Promise((resolve) => child.stderr.once("data", (text) => resolve(String(text))));
+    // A line may come in pieces.
+    const line = (stream) => new Promise((resolve) => {
+      let text = "";
+      stream.on("data", (piece) => {
+        text += piece;
+        if (text.includes("\n")) resolve(text.trim());
+      });
+    });
+    const said = line(child.stdout);
+    const warned = line(child.stderr);
     return { child, said, warned };
   };
   const second = start();
