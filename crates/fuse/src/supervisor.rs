@@ -685,9 +685,7 @@ impl Supervisor {
             events.push(Event::Helper(index));
             waiting.push(PollFd::new(&helper.output, readable));
         }
-        // The kernel says that nobody can use the connection any more.
-        events.push(Event::Unmounted);
-        waiting.push(PollFd::new(&self.connection, PollFlags::empty()));
+        // Not the connection: who waits at it is woken by every request. The worker's end tells of an unmount.
         let to_tell = self.to_tell.iter().map(|(due, _)| due.saturating_duration_since(Instant::now())).min();
         let rest =
             BEAT.saturating_sub(beat.elapsed()).min(to_tell.unwrap_or(BEAT)).max(Duration::from_millis(1));
@@ -1146,7 +1144,6 @@ enum Event {
     Standby,
     Tether,
     Helper(usize),
-    Unmounted,
 }
 
 fn open_process(pid: u32) -> Result<OwnedFd, Box<dyn std::error::Error>> {
