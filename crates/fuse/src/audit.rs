@@ -1,13 +1,13 @@
 //! One JSON line for every open, allowed or not.
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use rustix::fs::{OFlags, fstat};
+use rustix::fs::OFlags;
 use serde::Serialize;
 
 use crate::caller::Caller;
@@ -85,8 +85,22 @@ pub(crate) struct Audit {
 
 struct Open {
     file: File,
+    /// Its device and inode.
+    identity: (u64, u64),
     /// The last line could be written in part only (a full disk): the next one must not continue it.
     torn: bool,
+}
+
+impl Open {
+    fn at(path: &Path) -> std::io::Result<Self> {
+        let file = open_to_append(path)?;
+        let identity = identity(&file.metadata()?);
+        Ok(Open { file, identity, torn: false })
+    }
+}
+
+fn identity(facts: &Metadata) -> (u64, u64) {
+    (facts.dev(), facts.ino())
 }
 
 impl Audit {
@@ -95,12 +109,13 @@ impl Audit {
         if let Some(directory) = spec.path.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(fail)?;
         }
-        let open = Mutex::new(Open { file: open_to_append(&spec.path).map_err(fail)?, torn: false });
+        let open = Mutex::new(Open::at(&spec.path).map_err(fail)?);
         Ok(Audit { spec: spec.clone(), project: project.to_owned(), open, trouble: Mutex::new(None) })
     }
 
     /// Writes an open down; an error means that it must be denied.
     pub(crate) fn record(&self, caller: &Caller, entry: &Entry<'_>) -> Result<(), AuditError> {
+        let program = caller.program();
         let line = Line {
             time: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
             project: &self.project,
@@ -112,7 +127,7 @@ impl Audit {
             pid: caller.pid,
             uid: caller.uid,
             gid: caller.gid,
-            exe: caller.exe.as_deref(),
+            exe: program.as_deref(),
             outcome: entry.outcome,
             reason: entry.reason,
             request: entry.request & !RESENT,
@@ -178,15 +193,13 @@ impl Audit {
     /// Sees to it that the open file is the one at the path, and that it has room.
     fn follow(&self, open: &mut Open, more: u64) -> std::io::Result<()> {
         let path = &self.spec.path;
-        let ours = fstat(&open.file)?;
         // Somebody else may have rotated, or a person taken the file away.
-        let same = std::fs::symlink_metadata(path)
-            .is_ok_and(|there| there.ino() == ours.st_ino && there.dev() == ours.st_dev);
-        if !same {
-            *open = Open { file: open_to_append(path)?, torn: false };
+        let there = std::fs::symlink_metadata(path).ok().filter(|there| identity(there) == open.identity);
+        let Some(there) = there else {
+            *open = Open::at(path)?;
             return Ok(());
-        }
-        let size = ours.st_size as u64;
+        };
+        let size = there.len();
         if size > 0 && size + more > self.spec.max_bytes {
             let old = |number: u32| PathBuf::from(format!("{}.{number}", path.display()));
             for number in (1..KEPT).rev() {
@@ -194,7 +207,7 @@ impl Audit {
                 let _ = std::fs::rename(old(number), old(number + 1));
             }
             std::fs::rename(path, old(1))?;
-            *open = Open { file: open_to_append(path)?, torn: false };
+            *open = Open::at(path)?;
         }
         Ok(())
     }

@@ -3,9 +3,34 @@
 //! A path with a container's id in it says little: whoever may make a cgroup may call it so, and systemd lets every
 //! user make some. So the path has to be the one in which the container's first process really is.
 
+/// In which cgroups a process is.
+#[derive(Debug, Default)]
+pub(crate) struct Cgroups {
+    /// As `/proc/PID/cgroup` has them.
+    pub(crate) text: String,
+    /// The ids of the containers that they name, the innermost last.
+    pub(crate) containers: Vec<String>,
+}
+
+impl Cgroups {
+    pub(crate) fn of(text: String) -> Self {
+        Cgroups { containers: container_ids(&text), text }
+    }
+
+    /// Whether the cgroup of version 2 is all that there is: then its number stands for all of this.
+    pub(crate) fn are_one(&self) -> bool {
+        self.text.starts_with("0::") && self.text.lines().count() == 1
+    }
+
+    /// Whether they are at or below all of a container's places.
+    pub(crate) fn are_in(&self, places: &[String]) -> bool {
+        is_in(places, &self.text)
+    }
+}
+
 /// The groups of 64 hexadecimal digits in the paths of `/proc/PID/cgroup`, the innermost last: Docker's, containerd's
 /// and podman's container ids.
-pub(crate) fn container_ids(cgroups: &str) -> Vec<String> {
+fn container_ids(cgroups: &str) -> Vec<String> {
     let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     let mut found: Vec<String> = Vec::new();
     // Of cgroup v1 there is a line for each controller, and all say the same.
@@ -32,7 +57,7 @@ pub fn places(id: &str, cgroups: &str) -> Vec<String> {
 }
 
 /// Whether a process with this `/proc/PID/cgroup` is at or below all of a container's places.
-pub(crate) fn is_in(places: &[String], cgroups: &str) -> bool {
+fn is_in(places: &[String], cgroups: &str) -> bool {
     let is_at = |place: &String| {
         let Some((controllers, place)) = place.split_once(':') else { return false };
         lines(cgroups).any(|(own, path)| {

@@ -14,7 +14,7 @@ use fuser::{
 };
 
 use crate::audit::{Audit, Entry, Outcome};
-use crate::caller::{self, Caller};
+use crate::caller::{self, Caller, Callers};
 use crate::memory::HeldValues;
 use crate::scope::{Containers, Decision, Outside};
 use crate::snapshot::{Snapshot, Snapshots, seconds};
@@ -50,6 +50,7 @@ pub(crate) struct Served {
     directories: HashMap<u64, DirectorySpec>,
     snapshots: Arc<Snapshots>,
     audit: Audit,
+    callers: Callers,
     containers: Containers,
     /// Asks the supervisor about a container.
     who: Sender<String>,
@@ -92,12 +93,6 @@ struct Opened {
     snapshot: Arc<Snapshot>,
     /// Whether it may have been read through the page cache.
     paged: bool,
-}
-
-impl Opened {
-    fn new(snapshot: Arc<Snapshot>) -> Self {
-        Opened { snapshot, paged: false }
-    }
 }
 
 /// What is counted of a file.
@@ -218,6 +213,7 @@ impl SecretFs {
             tree: parts.tree,
             snapshots: parts.snapshots,
             audit: parts.audit,
+            callers: Callers::default(),
             containers: parts.containers,
             who: parts.who,
             started: SystemTime::now(),
@@ -369,6 +365,10 @@ impl Served {
         None
     }
 
+    fn caller(&self, request: &Request) -> Caller {
+        self.callers.find(request.pid(), request.uid(), request.gid())
+    }
+
     /// Whether a directory is closed to a process of the host, which needs `permission` of `rwx` for what it wants.
     fn is_closed(&self, request: &Request, directory: u64, permission: u32) -> bool {
         let Some(own) = self.directories.get(&directory) else { return false };
@@ -376,8 +376,8 @@ impl Served {
         if request.uid() == own.uid && own.mode >> 6 & permission == permission {
             return false;
         }
-        let caller = Caller::of(request.pid(), request.uid(), request.gid());
-        caller.containers.is_empty() && !caller.may(own.uid, own.gid, own.mode, permission)
+        let caller = self.caller(request);
+        caller.cgroups().containers.is_empty() && !caller.may(own.uid, own.gid, own.mode, permission)
     }
 
     /// Whether a file looks the same to all.
@@ -482,14 +482,20 @@ impl Served {
             let handle = Handle { worker: self.worker, version: snapshot.version, number }.pack();
             // After 16 million opens one of the first may still be open.
             if let std::collections::hash_map::Entry::Vacant(free) = opened.entry(handle.0) {
-                free.insert(Opened::new(snapshot));
+                free.insert(Opened { snapshot, paged: false });
                 return handle;
             }
         }
     }
 
     /// What a handle of an earlier worker shows: the version it was opened with. That worker allowed it.
-    fn inherited(&self, inode: INodeNo, handle: FileHandle, offset: u64) -> Result<Arc<Snapshot>, Errno> {
+    fn inherited(
+        &self,
+        inode: INodeNo,
+        handle: FileHandle,
+        offset: u64,
+        paged: bool,
+    ) -> Result<Arc<Snapshot>, Errno> {
         let index = self.file(inode)?;
         let file = self.snapshots.spec().files.get(index).ok_or(Errno::ENOENT)?;
         let current = self.snapshots.current(file.secret).ok_or(Errno::ENOENT)?;
@@ -498,7 +504,7 @@ impl Served {
         if let Some(now) = current.snapshot
             && (now.version & 0xff_ffff == version || offset == 0)
         {
-            self.opened().insert(handle.0, Opened::new(Arc::clone(&now)));
+            self.opened().insert(handle.0, Opened { snapshot: Arc::clone(&now), paged });
             return Ok(now);
         }
         let archive = self.archive.lock().unwrap_or_else(PoisonError::into_inner);
@@ -506,7 +512,7 @@ impl Served {
         drop(archive);
         let bytes = values.and_then(|values| values.into_iter().next()).ok_or(Errno::EIO)?;
         let snapshot = Arc::new(Snapshot { bytes: Arc::new(bytes), version, loaded: self.started });
-        self.opened().insert(handle.0, Opened::new(Arc::clone(&snapshot)));
+        self.opened().insert(handle.0, Opened { snapshot: Arc::clone(&snapshot), paged });
         Ok(snapshot)
     }
 
@@ -541,7 +547,7 @@ impl Filesystem for SecretFs {
             // In the container already, which the engine will say nothing of until its runtime is done.
             && !caller::is_runtime(request.pid())
         {
-            let caller = Caller::of(request.pid(), request.uid(), request.gid());
+            let caller = self.served.caller(request);
             return self.ask(inode, index, caller, Wanted::Attributes { size, reply });
         }
         let Some(attributes) = self.served.attributes(inode.0, None) else {
@@ -558,7 +564,7 @@ impl Filesystem for SecretFs {
         if flags.acc_mode() != OpenAccMode::O_RDONLY {
             return reply.error(Errno::EROFS);
         }
-        let caller = Caller::of(request.pid(), request.uid(), request.gid());
+        let caller = self.served.caller(request);
         self.ask(inode, index, caller, Wanted::Open { request: request.unique().0, reply });
     }
 
@@ -573,18 +579,17 @@ impl Filesystem for SecretFs {
         _lock_owner: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        let known = self.served.opened().get(&handle.0).map(|open| Arc::clone(&open.snapshot));
-        let snapshot = match known.map_or_else(|| self.served.inherited(inode, handle, offset), Ok) {
+        // The page cache asks for whole pages.
+        let paged = u64::from(size).is_multiple_of(PAGE) && offset.is_multiple_of(PAGE);
+        let read = |open: &mut Opened| {
+            open.paged |= paged;
+            Arc::clone(&open.snapshot)
+        };
+        let known = self.served.opened().get_mut(&handle.0).map(read);
+        let snapshot = match known.map_or_else(|| self.served.inherited(inode, handle, offset, paged), Ok) {
             Ok(snapshot) => snapshot,
             Err(error) => return reply.error(error),
         };
-        // The page cache asks for whole pages.
-        if u64::from(size).is_multiple_of(PAGE)
-            && offset.is_multiple_of(PAGE)
-            && let Some(open) = self.served.opened().get_mut(&handle.0)
-        {
-            open.paged = true;
-        }
         let bytes = snapshot.bytes.expose();
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
         let end = start.saturating_add(size as usize).min(bytes.len());
@@ -654,7 +659,7 @@ impl Filesystem for SecretFs {
         let Some(file) = self.served.snapshots.spec().files.get(index) else {
             return reply.error(Errno::ENOENT);
         };
-        let caller = Caller::of(request.pid(), request.uid(), request.gid());
+        let caller = self.served.caller(request);
         let allowed = !mask.contains(AccessFlags::X_OK)
             // A hint: which grant counts is decided by the open.
             && (!mask.contains(AccessFlags::R_OK)

@@ -58,6 +58,7 @@ mod ledger;
 mod memory;
 mod mount;
 pub mod namespace;
+mod pidfd;
 mod sandbox;
 mod scope;
 mod server;

@@ -86,9 +86,9 @@ mod calls {
 }
 
 /// Younger than the common table, so the same everywhere: pidfd_send_signal io_uring_setup open_tree
-/// move_mount fsopen fsconfig fsmount fspick pidfd_open clone3… pidfd_getfd mount_setattr.
+/// move_mount fsopen fsconfig fsmount fspick clone3… pidfd_getfd mount_setattr.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-const DENIED_EVERYWHERE: &[u32] = &[424, 425, 428, 429, 430, 431, 432, 433, 434, 438, 442];
+const DENIED_EVERYWHERE: &[u32] = &[424, 425, 428, 429, 430, 431, 432, 433, 438, 442];
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 fn filter_system_calls() -> std::io::Result<()> {

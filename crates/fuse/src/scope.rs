@@ -9,7 +9,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::caller::Caller;
-use crate::cgroup::is_in;
 use crate::spec::{Container, Grant, Scope};
 
 /// A container that the engine does not know is asked for again after this long.
@@ -84,18 +83,19 @@ impl Containers {
         if !caller.known {
             return Decision::Outside(Outside::because("nothing is known of the process that asks"));
         }
-        if caller.containers.is_empty() {
+        if caller.cgroups().containers.is_empty() {
             return match of("").or(host.then_some(0)) {
                 Some(grant) => Decision::Inside { grant, container: None },
                 None => Decision::Outside(Outside::because("a process outside the project's containers")),
             };
         }
+        let cgroups = caller.cgroups();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut ask, mut waiting, mut only_named) = (Vec::new(), false, None);
         // The innermost is last: an engine inside a container has containers of its own.
-        for id in caller.containers.iter().rev() {
+        for id in cgroups.containers.iter().rev() {
             match known.get(id) {
-                Some(Known::Is(container)) if !is_in(&container.cgroups, &caller.cgroups) => {
+                Some(Known::Is(container)) if !cgroups.are_in(&container.cgroups) => {
                     only_named = Some(container.name.clone());
                 }
                 Some(Known::Is(container)) if ask.is_empty() && !waiting => {
@@ -134,6 +134,7 @@ impl Containers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cgroup::Cgroups;
 
     /// Of a service `PROJECT/SERVICE`, at a place.
     fn container(place: &str, of: &str) -> Container {
@@ -156,9 +157,13 @@ mod tests {
     }
 
     fn caller(ids: &[&str]) -> Caller {
+        in_cgroup(&ids.join("/"), ids)
+    }
+
+    /// A process in a cgroup that names these containers.
+    fn in_cgroup(cgroup: &str, ids: &[&str]) -> Caller {
         let containers = ids.iter().map(|id| (*id).to_owned()).collect();
-        let cgroups = format!("0::/{}\n", ids.join("/"));
-        Caller { known: true, containers, cgroups, ..Caller::default() }
+        Caller::in_cgroups(Cgroups { text: format!("0::/{cgroup}\n"), containers })
     }
 
     #[test]
@@ -182,7 +187,7 @@ mod tests {
             ("db".to_owned(), container("docker/db", "shop/db")),
         ]);
         let decide = |cgroup: &str, ids: &[&str], granted: &str| {
-            let caller = Caller { cgroups: format!("0::/{cgroup}\n"), ..caller(ids) };
+            let caller = in_cgroup(cgroup, ids);
             containers.decide(Scope::Services { host: true }, "shop", &grants(&[granted]), &caller)
         };
         assert_eq!(decide("docker/web", &["web"], "web"), inside(0, Some("c")));
