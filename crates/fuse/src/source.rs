@@ -214,7 +214,12 @@ impl Place {
         match self {
             Place::File(path) => read(path, || open_at(path), max_size),
             Place::Beneath { underlay, path } => {
-                read(&underlay.mountpoint.join(path), || underlay.open(path, READ), max_size)
+                let open = || {
+                    let file = underlay.open(path, READ)?;
+                    let stat = fstat(&file)?;
+                    Ok((file, stat))
+                };
+                read(&underlay.mountpoint.join(path), open, max_size)
             }
             Place::Variable { files, name, find } => {
                 let mut texts = Vec::with_capacity(files.len());
@@ -250,7 +255,7 @@ pub fn check_source(path: &Path, max_size: u64) -> Result<(), SourceError> {
 
 fn read(
     path: &Path,
-    open: impl Fn() -> rustix::io::Result<OwnedFd>,
+    open: impl Fn() -> rustix::io::Result<(OwnedFd, Stat)>,
     max_size: u64,
 ) -> Result<(SecretBytes, Stamp), SourceError> {
     for _ in 0..8 {
@@ -272,32 +277,32 @@ const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::CLOEXE
 
 /// Opens a file. Not by a link that somebody without rights to the file has put there for us, who may have them
 /// (as `fs.protected_symlinks` has it for /tmp).
-fn open_at(path: &Path) -> rustix::io::Result<OwnedFd> {
+fn open_at(path: &Path) -> rustix::io::Result<(OwnedFd, Stat)> {
     for _ in 0..8 {
         let file = open(path, READ, Mode::empty())?;
         let there = fstat(&file)?;
         let Ok(link) = std::fs::symlink_metadata(path) else { continue };
         if !link.is_symlink() {
             if (link.dev(), link.ino()) == (there.st_dev, there.st_ino) {
-                return Ok(file);
+                return Ok((file, there));
             }
             // Replaced between the two looks.
             continue;
         }
         let trusted = [0, there.st_uid, rustix::process::geteuid().as_raw()].contains(&link.uid());
         let for_all = there.st_mode & 0o004 != 0;
-        return if trusted || for_all { Ok(file) } else { Err(Errno::REMOTE) };
+        return if trusted || for_all { Ok((file, there)) } else { Err(Errno::REMOTE) };
     }
     Err(Errno::AGAIN)
 }
 
 fn open_regular(
     path: &Path,
-    open: impl Fn() -> rustix::io::Result<OwnedFd>,
+    open: impl Fn() -> rustix::io::Result<(OwnedFd, Stat)>,
     max_size: u64,
 ) -> Result<(File, Stat), SourceError> {
     let own = || path.to_owned();
-    let file = open().map_err(|error| match error {
+    let (file, stat) = open().map_err(|error| match error {
         Errno::XDEV => SourceError::Elsewhere(own()),
         Errno::REMOTE => SourceError::ForeignLink(own()),
         Errno::AGAIN => SourceError::Unstable(own()),
@@ -307,8 +312,6 @@ fn open_regular(
         Errno::NXIO => SourceError::Special(own()),
         error => SourceError::Other { path: own(), error: error.into() },
     })?;
-    let stat =
-        fstat(file.as_fd()).map_err(|error| SourceError::Other { path: own(), error: error.into() })?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => {}
         FileType::Directory => return Err(SourceError::Directory(own())),
