@@ -36,6 +36,7 @@ const TESTS: &[(&str, rig::EngineTest)] = &[
     ("a_rotated_value_is_gone_from_the_workers_memory", memory),
     ("configs_are_served_too", configs),
     ("every_other_verb_of_compose_keeps_the_secrets", pass_through),
+    ("other_files_of_one_project_build_and_run_and_who_loses_its_secrets_is_told", other_files),
     ("owner_mode_and_content_are_as_planned_however_they_are_asked_for", matrix),
     ("swarm_shows_the_same_as_compat_swarm", swarm),
     ("nothing_fails_while_all_of_it_is_killed_and_rotated", chaos),
@@ -689,6 +690,38 @@ fn pass_through(engine: &Engine) {
     project.assert_nothing_left();
 }
 
+/// Files that the last `up` did not have: Compose calls that one project all the same.
+fn other_files(engine: &Engine) {
+    let project = project(engine, "secrets: [pw]", "value");
+    up(&project);
+    let secrets = "secrets: {pw: {file: ./secrets/pw}}\n";
+    let build = "build: {context: ., secrets: [pw]}, command: [cat, /built]";
+    project.write("tool.yaml", format!("services: {{tool: {{{build}}}}}\n{secrets}"));
+    project.write(
+        "Dockerfile",
+        "FROM cosec-test\nRUN --mount=type=secret,id=pw,required=true test \"$(cat /run/secrets/pw)\" = value && echo built > /built\n",
+    );
+    project.cosec(&["-f", "tool.yaml", "compose", "build"]).succeeds();
+    let ran = project.cosec(&["-f", "tool.yaml", "compose", "run", "--rm", "-T", "tool"]).succeeds();
+    assert_eq!(ran.stdout, "built\n");
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+    // A service of a profile that the next `up` does not name keeps its container and loses its secrets: it is told.
+    let more = "image: cosec-test, command: [sleep, '600'], profiles: [more], secrets: [pw]";
+    project.write("compose.override.yaml", format!("services: {{more: {{{more}}}}}\n"));
+    project.cosec(&["--profile", "more", "up", "-d"]).succeeds();
+    let container = || project.docker(&["compose", "ps", "-q", "app"]).succeeds().stdout;
+    let before = container();
+    assert!(project.cosec(&["up", "-d"]).succeeds().stderr.contains("`more` runs and is not in these files"));
+    assert_eq!(container(), before, "another service's profile makes no container anew");
+    let ran = project.cosec(&["--profile", "more", "up", "-d"]).succeeds();
+    assert!(!ran.stderr.contains("is not in these files"), "{}", ran.stderr);
+    let ran =
+        project.cosec(&["--profile", "more", "compose", "exec", "-T", "more", "cat", "/run/secrets/pw"]);
+    assert_eq!(ran.succeeds().stdout, "value");
+    project.cosec(&["--profile", "more", "down", "-t", "0"]).succeeds();
+    project.assert_nothing_left();
+}
+
 /// Target × source × user × file system, all in one project; each file as `cosec plan` says.
 fn matrix(engine: &Engine) {
     let mut project = Project::new();
@@ -1107,7 +1140,7 @@ fn env_file(engine: &Engine) {
     plan.env("COMPOSE_FILE", value("COMPOSE_FILE"))
         .env("COMPOSE_PATH_SEPARATOR", value("COMPOSE_PATH_SEPARATOR"));
     let plan = rig::finish(&mut plan).succeeds().stdout;
-    assert!(plan.contains("environment TOKEN") && !plan.contains("cosec-0"), "{plan}");
+    assert!(plan.contains("environment TOKEN") && !plan.contains("cosec-app-0"), "{plan}");
     rig::finish(project.command(&["down", "-t", "0"]).env("FIXED", "x")).succeeds();
     project.assert_nothing_left();
 }

@@ -52,7 +52,7 @@ const NEEDS: &[Need] = &[
         packages: &[
             "docker.io/trixie",
             "docker-cli/trixie",
-            "docker-buildx/trixie",
+            "docker-buildx/sid",
             "docker-compose/sid",
             "iptables",
         ],
@@ -93,7 +93,11 @@ fn fuse() -> bool {
 
 fn docker() -> bool {
     let compose = output(&mut program("docker", &["compose", "version", "--short"])).unwrap_or_default();
-    compose.starts_with(COMPOSE) && works("dockerd", &["--version"])
+    // Compose builds with BuildKit's 0.17 or later; the package of Debian 13 is older.
+    let buildx = output(&mut program("docker", &["buildx", "version"])).unwrap_or_default();
+    let minor =
+        buildx.split_whitespace().nth(1).and_then(|version| version.split('.').nth(1)?.parse::<u32>().ok());
+    compose.starts_with(COMPOSE) && minor.is_some_and(|minor| minor >= 17) && works("dockerd", &["--version"])
 }
 
 fn install(missing: &[&Need]) -> Result<()> {

@@ -1,7 +1,9 @@
 //! The second Compose file, by which each grant becomes a file out of the mount. It holds names and paths, no
 //! value.
 
-use cosec_core::plan::{Delivery, Kind, Plan};
+use std::path::PathBuf;
+
+use cosec_core::plan::{Kind, Plan};
 
 use crate::atomic;
 use crate::deliver;
@@ -16,6 +18,36 @@ pub(crate) fn write(runtime: &Runtime, plan: &Plan, mount_id: &str) -> Result<()
         .map_err(|error| Failure::Cannot(format!("cannot write {}: {error}", path.display())))
 }
 
+/// The override that one command gives to Compose.
+pub(crate) struct ForCommand {
+    pub(crate) path: PathBuf,
+    /// Nobody else uses it: it goes with this value.
+    own: bool,
+}
+
+impl Drop for ForCommand {
+    fn drop(&mut self) {
+        if self.own {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// The override for a command with these files and profiles, if the project is served: that of the last `up`, or, where
+/// that had others, one without the services that only they have.
+pub(crate) fn for_command(runtime: &Runtime, plan: Option<&Plan>) -> Result<Option<ForCommand>, Failure> {
+    let path = runtime.override_file();
+    let Ok(now) = std::fs::read_to_string(&path) else { return Ok(None) };
+    let text = plan.zip(mount_id(runtime)).map(|(plan, id)| text(runtime, plan, &id));
+    let Some(text) = text.filter(|text| *text != now) else {
+        return Ok(Some(ForCommand { path, own: false }));
+    };
+    let path = runtime.override_for_command();
+    atomic::replace(&path, text.as_bytes(), atomic::PRIVATE)
+        .map_err(|error| Failure::Cannot(format!("cannot write {}: {error}", path.display())))?;
+    Ok(Some(ForCommand { path, own: true }))
+}
+
 /// The id of the mount that the last override was written for.
 pub(crate) fn mount_id(runtime: &Runtime) -> Option<String> {
     let text = std::fs::read_to_string(runtime.override_file()).ok()?;
@@ -26,9 +58,8 @@ pub(crate) fn mount_id(runtime: &Runtime) -> Option<String> {
 fn text(runtime: &Runtime, plan: &Plan, mount_id: &str) -> String {
     let mut services = String::new();
     let (mut secrets, mut configs) = (String::new(), String::new());
-    let numbered: Vec<(usize, &Delivery)> = plan.deliveries.iter().enumerate().collect();
-    for of_service in numbered.chunk_by(|one, other| one.1.service == other.1.service) {
-        let Some((_, first)) = of_service.first() else { continue };
+    for of_service in plan.deliveries.chunk_by(|one, other| one.service == other.service) {
+        let Some(first) = of_service.first() else { continue };
         // Containers keep the mount that they were made with: with another one, Compose makes them anew.
         services.push_str(&format!(
             "  {}:\n    labels:\n      {MOUNT_LABEL}: {}\n",
@@ -36,14 +67,16 @@ fn text(runtime: &Runtime, plan: &Plan, mount_id: &str) -> String {
             quoted(mount_id)
         ));
         for kind in [Kind::Secret, Kind::Config] {
-            let mut of_kind = of_service.iter().filter(|(_, delivery)| delivery.kind == kind).peekable();
+            let numbered = of_service.iter().enumerate();
+            let mut of_kind = numbered.filter(|(_, delivery)| delivery.kind == kind).peekable();
             if of_kind.peek().is_none() {
                 continue;
             }
             services.push_str(&format!("    {kind}s: !override\n"));
             let definitions = if kind == Kind::Secret { &mut secrets } else { &mut configs };
             for (number, delivery) in of_kind {
-                let name = quoted(&format!("cosec-{number}"));
+                // Of its own service alone: Compose makes containers anew when the names in their grants change.
+                let name = quoted(&format!("cosec-{}-{number}", delivery.service));
                 let file = runtime.mount_point().join(deliver::path_in_mount(delivery));
                 services.push_str(&format!(
                     "      - source: {name}\n        target: {}\n",
@@ -54,7 +87,8 @@ fn text(runtime: &Runtime, plan: &Plan, mount_id: &str) -> String {
             }
         }
     }
-    let mut text = format!("services:\n{services}");
+    let mut text =
+        if services.is_empty() { "services: {}\n".to_owned() } else { format!("services:\n{services}") };
     for (key, definitions) in [("secrets", secrets), ("configs", configs)] {
         if !definitions.is_empty() {
             text.push_str(&format!("{key}:\n{definitions}"));

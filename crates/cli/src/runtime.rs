@@ -153,6 +153,11 @@ impl Runtime {
         self.directory.join(OVERRIDE)
     }
 
+    /// One for this process's command alone.
+    pub(crate) fn override_for_command(&self) -> PathBuf {
+        self.directory.join(format!("override.{}.yaml", std::process::id()))
+    }
+
     /// Makes the mount point, unless it is the user's.
     pub(crate) fn make_mount_point(&self) -> Result<PathBuf, Failure> {
         let path = self.mount_point();

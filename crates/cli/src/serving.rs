@@ -1,6 +1,6 @@
 //! A project's server: starting one, giving a running one a new plan, ending it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::os::fd::OwnedFd;
 
 use cosec_core::extension::{self, OnRotate, allows_host, on_rotate};
@@ -24,12 +24,43 @@ pub(crate) struct Mount {
     in_use: OwnedFd,
 }
 
+/// Makes the plan of a project.
+pub(crate) fn plan_of(loaded: &Loaded, args: &DeliverArgs) -> Result<Plan, Failure> {
+    plan(&loaded.project, args.compat.compat.into()).map_err(|error| loaded.show(&error))
+}
+
 /// Makes the plan of a project and checks it against policy.
 pub(crate) fn planned(loaded: &Loaded, args: &DeliverArgs) -> Result<Plan, Failure> {
-    let plan = plan(&loaded.project, args.compat.compat.into()).map_err(|error| loaded.show(&error))?;
+    let plan = plan_of(loaded, args)?;
     extension::check(&loaded.root).map_err(|error| loaded.show(&error))?;
     deliver::check_policy(loaded, &plan.deliveries, args.allow_unignored)?;
     Ok(plan)
+}
+
+/// Whether all files of a plan are served, as far as their names tell.
+pub(crate) fn is_served(runtime: &Runtime, plan: &Plan) -> bool {
+    let served =
+        |status: Status| -> HashSet<String> { status.files.into_iter().map(|file| file.path).collect() };
+    plan.deliveries.is_empty()
+        || status(runtime).map(served).is_ok_and(|served| {
+            plan.deliveries.iter().all(|delivery| served.contains(&deliver::path_in_mount(delivery)))
+        })
+}
+
+/// Says which services have containers whose secrets go, as they are in no file and no profile of this command: Compose
+/// leaves such containers alone.
+pub(crate) fn say_who_is_left(docker: &Docker, loaded: &Loaded, runtime: &Runtime) {
+    let Ok(status) = status(runtime) else { return };
+    let is_here = |name: &str| loaded.project.services.iter().any(|service| *service.name == *name);
+    let served: BTreeSet<&str> = status.files.iter().map(|file| file.service.as_str()).collect();
+    for service in served.into_iter().filter(|service| !is_here(service)) {
+        let running = docker.containers(&loaded.project.name, service).unwrap_or_default();
+        if !running.is_empty() {
+            anstream::eprintln!(
+                "cosec: `{service}` runs and is not in these files and profiles: its secrets are no longer served; name its file with -f, or its profile with --profile, to have them served again"
+            );
+        }
+    }
 }
 
 /// What the server is to serve: the plan with numbers for names, values, scope and hooks.

@@ -34,17 +34,23 @@ pub(crate) fn run(cli: &Cli, args: &PassedArgs) -> Result<ExitCode, Failure> {
     let loaded = project::load(&cli.project, rest, project::Purpose::Run)?;
     let docker = Docker::find()?;
     let runtime = Runtime::of(&loaded.project.name, false)?;
-    if STARTING.contains(&verb.as_str()) {
+    let plan = if STARTING.contains(&verb.as_str()) {
         let plan = serving::planned(&loaded, &serve.deliver)?;
-        if !plan.deliveries.is_empty() && serving::status(&runtime).is_err() {
+        if !serving::is_served(&runtime, &plan) {
             let runtime = Runtime::of(&loaded.project.name, true)?;
+            serving::say_who_is_left(&docker, &loaded, &runtime);
             let served = serving::specification(cli, &docker, &loaded, &plan, &serve)?;
             let mount = serving::start(cli, &runtime, served, true, None)?;
             overrides::write(&runtime, &plan, &mount.id)?;
         }
-    }
-    let file = Some(runtime.override_file()).filter(|file| file.exists());
-    let mut command = docker.compose(&loaded.compose_options(&cli.project, file.as_deref()));
+        Some(plan)
+    } else {
+        // What cannot be served may still be listed and stopped.
+        serving::plan_of(&loaded, &serve.deliver).ok()
+    };
+    let over = overrides::for_command(&runtime, plan.as_ref())?;
+    let file = over.as_ref().map(|over| over.path.as_path());
+    let mut command = docker.compose(&loaded.compose_options(&cli.project, file));
     command.args(&args.args);
     wait(cli, &mut command)
 }

@@ -24,6 +24,7 @@ pub(crate) fn run(cli: &Cli, args: &UpArgs) -> Result<ExitCode, Failure> {
     }
     let served = serving::specification(cli, &docker, &loaded, &plan, &args.serve)?;
     let runtime = Runtime::of(&plan.project, true)?;
+    serving::say_who_is_left(&docker, &loaded, &runtime);
     let detached = is_detached(&args.args);
     // After a total loss root can mend the containers that run. Under the old id Compose leaves them alone then.
     let lost = serving::is_lost(&runtime) && rustix::process::geteuid().is_root();
