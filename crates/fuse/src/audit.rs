@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
@@ -93,10 +93,20 @@ struct Open {
 
 impl Open {
     fn at(path: &Path) -> std::io::Result<Self> {
+        if let Some(directory) = path.parent() {
+            DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        }
         let file = open_to_append(path)?;
-        let identity = identity(&file.metadata()?);
-        Ok(Open { file, identity, torn: false })
+        let facts = file.metadata()?;
+        Ok(Open { torn: is_torn(path, &facts), identity: identity(&facts), file })
     }
+}
+
+/// Whether the last line of a file has no end: whoever began it could not write it whole, and may be gone.
+fn is_torn(path: &Path, facts: &Metadata) -> bool {
+    let mut last = [0];
+    let read = |file: File| file.read_exact_at(&mut last, facts.len().saturating_sub(1));
+    facts.is_file() && facts.len() > 0 && File::open(path).and_then(read).is_ok() && last != *b"\n"
 }
 
 fn identity(facts: &Metadata) -> (u64, u64) {
@@ -106,9 +116,6 @@ fn identity(facts: &Metadata) -> (u64, u64) {
 impl Audit {
     pub(crate) fn open(spec: &AuditSpec, project: &str) -> Result<Self, AuditError> {
         let fail = |error| AuditError { path: spec.path.clone(), error };
-        if let Some(directory) = spec.path.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(fail)?;
-        }
         let open = Mutex::new(Open::at(&spec.path).map_err(fail)?);
         Ok(Audit { spec: spec.clone(), project: project.to_owned(), open, trouble: Mutex::new(None) })
     }
@@ -161,7 +168,7 @@ impl Audit {
         let Ok(file) = File::open(&self.spec.path) else { return false };
         let from = file.metadata().map_or(0, |facts| facts.len().saturating_sub(LOOK_BACK));
         let mut bytes = vec![0; LOOK_BACK as usize];
-        let Ok(count) = std::os::unix::fs::FileExt::read_at(&file, &mut bytes, from) else { return false };
+        let Ok(count) = file.read_at(&mut bytes, from) else { return false };
         bytes.truncate(count);
         let number = format!("\"request\":{}}}", line.request);
         let pid = format!("\"pid\":{},", line.pid);
@@ -287,6 +294,22 @@ mod tests {
         std::fs::remove_dir(&path).unwrap();
         record(&audit, "").unwrap();
         assert_eq!(audit.trouble(), None);
+    }
+
+    #[test]
+    fn a_line_that_somebody_else_tore_does_not_swallow_the_next_and_a_lost_directory_is_made_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state/audit.jsonl");
+        record(&Audit::open(&AuditSpec::new(&path), "shop").unwrap(), "").unwrap();
+        std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"time\":\"20").unwrap();
+        let audit = Audit::open(&AuditSpec::new(&path), "shop").unwrap();
+        record(&audit, "").unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let whole = text.lines().filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok());
+        assert_eq!((whole.count(), text.lines().count()), (2, 3), "{text}");
+        std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+        record(&audit, "").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
     }
 
     #[test]

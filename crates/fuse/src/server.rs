@@ -66,6 +66,9 @@ pub enum StartError {
 /// Longer than a worker may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How a server is, it says within the time that it gives its worker for an answer.
+const GLANCE: Duration = Duration::from_secs(6);
+
 /// Starts servers.
 pub struct Server;
 
@@ -197,7 +200,7 @@ impl Client {
 
     /// What it serves.
     pub fn status(&mut self) -> Result<Status, ChannelError> {
-        match self.ask(&Request::Status, None)?.0 {
+        match self.ask_for(GLANCE, &Request::Status, None)?.0 {
             Answer::Status(status) => Ok(*status),
             Answer::Done => Err(ChannelError::Refused("the server gave no status".to_owned())),
             Answer::Failed(reason) => Err(ChannelError::Refused(reason)),
@@ -235,6 +238,11 @@ impl Client {
         given.ok_or_else(|| ChannelError::Refused("the server gave no directory".to_owned()))
     }
 
+    /// Lets it go on when the process that started it ends.
+    pub fn detach(&mut self) -> Result<(), ChannelError> {
+        done(self.ask(&Request::Detach, None)?.0)
+    }
+
     /// Unmounts and ends it, whoever is at work there.
     pub fn stop(&mut self) -> Result<(), ChannelError> {
         done(self.ask(&Request::Stop { idle: false }, None)?.0)
@@ -250,8 +258,17 @@ impl Client {
         request: &Request,
         held: Option<&HeldValues>,
     ) -> Result<(Answer, Option<OwnedFd>), ChannelError> {
+        self.ask_for(PATIENCE, request, held)
+    }
+
+    fn ask_for(
+        &mut self,
+        patience: Duration,
+        request: &Request,
+        held: Option<&HeldValues>,
+    ) -> Result<(Answer, Option<OwnedFd>), ChannelError> {
         let mut channel = Channel::new(UnixStream::connect(&self.socket)?);
-        channel.patience(Some(PATIENCE))?;
+        channel.patience(Some(patience))?;
         let descriptors: Vec<_> = held.into_iter().map(AsFd::as_fd).collect();
         channel.send(request, &descriptors)?;
         let answer = channel.receive()?;

@@ -2,8 +2,8 @@
 //!
 //! Whatever it owns, a **standby** process has a second hand on: connection, control socket, the worker's
 //! channel. It is told of every change and does nothing until the supervisor is gone; then it is the
-//! supervisor, and starts a standby of its own. So any one process may die, or two of the three, and no reader
-//! sees an error.
+//! supervisor, and starts a standby of its own. So the worker and one of the two may die, and no reader sees an
+//! error; a worker whose supervisor and standby are both gone ends, as nobody would unmount or replace it.
 
 mod clients;
 mod errands;
@@ -159,6 +159,8 @@ struct State {
     warnings: Vec<String>,
     /// What the engine has said of containers.
     containers: HashMap<String, Container>,
+    /// What services have still to be told, by service.
+    owed: BTreeMap<String, Changed>,
 }
 
 impl State {
@@ -231,6 +233,7 @@ impl Supervisor {
             worker_pid: None,
             warnings: Vec::new(),
             containers: HashMap::new(),
+            owed: BTreeMap::new(),
         };
         let mut supervisor = Supervisor::with(state, held, ledger, connection, underlay);
         supervisor.start_worker(&Before::Nothing).map_err(undo)?;

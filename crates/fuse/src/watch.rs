@@ -1,7 +1,7 @@
 //! Watches the directories of the sources, so that old content is let go when it is replaced and not only
 //! when somebody next opens the file.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -26,27 +26,9 @@ const SAME: Duration = Duration::from_secs(1);
 
 /// Starts watching. Where the kernel has no watches left, opens still see every change.
 pub(crate) fn start(snapshots: &Arc<Snapshots>) -> Result<(), notify::Error> {
-    // A watch on the file itself would be lost with the first rename over it.
-    let mut directories: BTreeSet<PathBuf> = BTreeSet::new();
-    let mut beneath: BTreeSet<&Path> = BTreeSet::new();
-    // A name past the mount is valid as long as its descriptor.
-    let mut names: Vec<OwnedFd> = Vec::new();
-    for place in snapshots.places() {
-        match place {
-            Place::File(path) => directories.extend(path.parent().map(Path::to_owned)),
-            Place::Variable { files, .. } => {
-                directories.extend(files.iter().filter_map(|file| file.parent()).map(Path::to_owned));
-            }
-            Place::Beneath { underlay, path } => {
-                let Some(parent) = path.parent().filter(|parent| beneath.insert(parent)) else { continue };
-                if let Ok((descriptor, name)) = underlay.reach(parent) {
-                    names.push(descriptor);
-                    directories.insert(name);
-                }
-            }
-        }
-    }
-    if directories.is_empty() {
+    let beneath = Beneath::of(snapshots);
+    let wanted = directories(snapshots, &beneath);
+    if wanted.is_empty() {
         return Ok(());
     }
     let (sender, receiver) = mpsc::channel();
@@ -56,58 +38,146 @@ pub(crate) fn start(snapshots: &Arc<Snapshots>) -> Result<(), notify::Error> {
             let _ = sender.send(());
         }
     })?;
-    let mut watched: Vec<(PathBuf, Option<(u64, u64)>)> = Vec::new();
-    for directory in directories {
-        let is = identity(&directory);
-        // One that is gone, or one too many for the kernel, must not cost the others their watch.
-        if let Err(error) = watcher.watch(&directory, RecursiveMode::NonRecursive) {
-            let shown = directory.display();
-            log(&format!("cannot watch {shown}, its files are looked at when opened: {error}"));
-        }
-        watched.push((directory, is));
-    }
+    let mut watched = BTreeMap::new();
+    watch(&mut watcher, &mut watched, wanted);
     let snapshots = Arc::clone(snapshots);
     std::thread::spawn(move || {
-        // They name what is watched.
-        let _names = names;
         loop {
-            match receiver.recv_timeout(SAME) {
+            let happened = match receiver.recv_timeout(SAME) {
                 Ok(()) => {
                     let since = Instant::now();
                     while since.elapsed() < SETTLED && receiver.recv_timeout(SETTLE).is_ok() {}
+                    true
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    if !watch_anew(&mut watcher, &mut watched) {
-                        continue;
-                    }
-                }
+                Err(RecvTimeoutError::Timeout) => false,
                 Err(RecvTimeoutError::Disconnected) => return,
+            };
+            // A link that leads elsewhere now, or another directory in one's place.
+            let wanted =
+                if happened { directories(&snapshots, &beneath) } else { watched.keys().cloned().collect() };
+            if watch(&mut watcher, &mut watched, wanted) || happened {
+                snapshots.refresh_all();
             }
-            snapshots.refresh_all();
         }
     });
     Ok(())
 }
 
-/// Watches those directories again in whose place there is another one now; whether there was any.
-fn watch_anew(watcher: &mut RecommendedWatcher, watched: &mut [(PathBuf, Option<(u64, u64)>)]) -> bool {
+/// Names that lead past the mount to the directories beneath it; each is valid as long as its descriptor.
+struct Beneath {
+    names: BTreeSet<PathBuf>,
+    _valid: Vec<OwnedFd>,
+}
+
+impl Beneath {
+    fn of(snapshots: &Snapshots) -> Self {
+        let mut seen: BTreeSet<&Path> = BTreeSet::new();
+        let (mut names, mut valid) = (BTreeSet::new(), Vec::new());
+        for place in snapshots.places() {
+            let Place::Beneath { underlay, path } = place else { continue };
+            let Some(parent) = path.parent().filter(|parent| seen.insert(parent)) else { continue };
+            if let Ok((descriptor, name)) = underlay.reach(parent) {
+                valid.push(descriptor);
+                names.insert(name);
+            }
+        }
+        Beneath { names, _valid: valid }
+    }
+}
+
+/// In which directories a change may be a new value. A watch on a file itself would be lost with the first rename over
+/// it; of a symbolic link the directories count that it leads through.
+fn directories(snapshots: &Snapshots, beneath: &Beneath) -> BTreeSet<PathBuf> {
+    let mut directories = beneath.names.clone();
+    for place in snapshots.places() {
+        let files = match place {
+            Place::File(path) => std::slice::from_ref(path),
+            Place::Variable { files, .. } => files,
+            Place::Beneath { .. } => continue,
+        };
+        for file in files {
+            add_way_to(file, &mut directories);
+        }
+    }
+    directories
+}
+
+/// The kernel follows no more links than this.
+const MOST_LINKS: usize = 40;
+
+fn add_way_to(file: &Path, directories: &mut BTreeSet<PathBuf>) {
+    let mut path = file.to_owned();
+    for _ in 0..MOST_LINKS {
+        let Some(parent) = path.parent().map(Path::to_owned) else { return };
+        let target = std::fs::read_link(&path);
+        // Links in the way to it, too: `..data` of a mounted volume is one.
+        let real = target.as_ref().ok().and_then(|_| std::fs::canonicalize(&parent).ok());
+        let from = real.clone().unwrap_or_else(|| parent.clone());
+        directories.insert(parent);
+        directories.extend(real);
+        let Ok(target) = target else { return };
+        path = from.join(target);
+    }
+}
+
+/// Watches what is wanted and not watched yet, and directories in whose place there is another one now; whether there was
+/// any.
+fn watch(watcher: &mut RecommendedWatcher, watched: &mut Watched, wanted: BTreeSet<PathBuf>) -> bool {
     let mut any = false;
-    for (directory, was) in watched {
-        let is = identity(directory);
-        if is == *was {
-            continue;
+    let gone: Vec<PathBuf> = watched.keys().filter(|known| !wanted.contains(*known)).cloned().collect();
+    for directory in gone {
+        watched.remove(&directory);
+        let _ = watcher.unwatch(&directory);
+    }
+    for directory in wanted {
+        let is = identity(&directory);
+        match watched.get(&directory) {
+            Some(was) if *was == is => continue,
+            // A watch goes along with a directory that is renamed.
+            Some(_) => drop(watcher.unwatch(&directory)),
+            None => {}
         }
-        *was = is;
         any = true;
-        let _ = watcher.unwatch(directory);
-        if is.is_some() {
-            let _ = watcher.watch(directory, RecursiveMode::NonRecursive);
+        // One that is gone, or one too many for the kernel, must not cost the others their watch.
+        if let Err(error) = watcher.watch(&directory, RecursiveMode::NonRecursive)
+            && !watched.contains_key(&directory)
+        {
+            let shown = directory.display();
+            log(&format!("cannot watch {shown}, its files are looked at when opened: {error}"));
         }
+        watched.insert(directory, is);
     }
     any
 }
 
+/// The directories that are watched, by what they were then.
+type Watched = BTreeMap<PathBuf, Option<(u64, u64)>>;
+
 /// Device and inode; nothing for what is not there.
 fn identity(directory: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(directory).ok().map(|facts| (facts.dev(), facts.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_directory_that_a_link_leads_through_is_watched() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        for directory in ["secrets", "live/v1", "archive"] {
+            std::fs::create_dir_all(at(directory)).unwrap();
+        }
+        std::fs::write(at("archive/key"), "").unwrap();
+        std::os::unix::fs::symlink("../../archive/key", at("live/v1/key")).unwrap();
+        std::os::unix::fs::symlink("v1", at("live/data")).unwrap();
+        std::os::unix::fs::symlink("../live/data/key", at("secrets/key")).unwrap();
+        let mut found = BTreeSet::new();
+        add_way_to(&at("secrets/key"), &mut found);
+        let real: BTreeSet<PathBuf> = found.iter().map(|path| std::fs::canonicalize(path).unwrap()).collect();
+        assert_eq!(real, [at("archive"), at("live/v1"), at("secrets")].into());
+        std::os::unix::fs::symlink("loop", at("secrets/loop")).unwrap();
+        add_way_to(&at("secrets/loop"), &mut found);
+    }
 }

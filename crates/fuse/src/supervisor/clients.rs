@@ -30,6 +30,8 @@ pub(crate) enum Request {
     Hold { kind: SecretKind, name: String },
     /// A hold on the directory that is mounted over.
     Underlay,
+    /// Go on when whoever started you ends.
+    Detach,
     /// Unmount and end; unless somebody is at work there, if so asked.
     Stop { idle: bool },
 }
@@ -72,6 +74,12 @@ impl Supervisor {
                     }
                 }
                 Request::Underlay => (Answer::Done, false),
+                Request::Detach => {
+                    self.state.detach = true;
+                    self.tether = None;
+                    self.tell_state(listener);
+                    (Answer::Done, false)
+                }
                 Request::Reload(spec) => (self.reload(*spec, beside, listener), false),
                 Request::Earlier { kind, name, version } => {
                     given = self.earlier(kind, &name, version);

@@ -136,6 +136,11 @@ impl Supervisor {
                 self.tell_worker(&Ask::Container(id, container));
             }
             Errand::Changed(changed) => {
+                // What has changed since is owed still.
+                if !self.to_tell.iter().any(|(_, later)| later.service == changed.service) {
+                    self.state.owed.remove(&changed.service);
+                    self.tell_standby(&Told::Paid(changed.service.clone()), |_| vec![]);
+                }
                 let outcome = if succeeded { "was told" } else { "could not be told" };
                 let said = format!(
                     "service `{}` {outcome} that {} changed",

@@ -14,7 +14,7 @@ use super::{Begin, State, Supervisor, TALK_PATIENCE, Worker};
 use crate::channel::{Channel, ChannelError};
 use crate::ledger::Ledger;
 use crate::memory::HeldValues;
-use crate::spec::{Container, SecretKind, VersionStatus};
+use crate::spec::{Changed, Container, SecretKind, VersionStatus};
 
 /// A supervisor that says nothing for so long is stopped, and its standby takes its place. Longer than a
 /// worker may take to start.
@@ -36,6 +36,10 @@ pub(super) enum Told {
     Kept { kind: SecretKind, name: String, status: VersionStatus },
     /// What the engine has said of a container.
     Container(String, Container),
+    /// A service is to be told of changes.
+    Owed(Changed),
+    /// It has been told.
+    Paid(String),
     /// Beside it: the connection to whoever started us, with whom all ends.
     Tether,
     /// The supervisor is there.
@@ -86,15 +90,28 @@ pub(super) fn stand_by(
             (Told::Container(id, container), Some((known, _))) => {
                 known.state.containers.insert(id, container);
             }
+            (Told::Owed(changed), Some((known, _))) => {
+                known.state.owed.insert(changed.service.clone(), changed);
+            }
+            (Told::Paid(service), Some((known, _))) => {
+                known.state.owed.remove(&service);
+            }
             (Told::Tether, Some((known, _))) => {
                 known.tether = descriptors.next().map(|tether| Channel::new(UnixStream::from(tether)));
             }
             (Told::End, _) => return Ok(None),
-            (Told::Beat | Told::Kept { .. } | Told::Container(..) | Told::Tether, _) => {}
+            // Of a state that is not known yet.
+            (_, _) => {}
         }
     }
     // Without a word of the state there is nothing to go on with; nor need one that nobody holds on to.
-    Ok(known.filter(|(known, _)| known.state.detach || known.tether.is_some()))
+    let known = known.filter(|(known, _)| known.state.detach || known.tether.is_some());
+    Ok(known.map(|(mut supervisor, listener)| {
+        // Better told twice than never.
+        let owed = supervisor.state.owed.values().cloned();
+        supervisor.to_tell = owed.map(|changed| (Instant::now(), changed)).collect();
+        (supervisor, listener)
+    }))
 }
 
 impl Supervisor {

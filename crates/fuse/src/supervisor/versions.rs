@@ -56,16 +56,23 @@ impl Supervisor {
                 continue;
             }
             let waiting = self.to_tell.iter_mut().find(|(_, changed)| changed.service == service);
-            match waiting {
-                Some((_, changed)) if changed.secrets.contains(&name) => {}
-                Some((_, changed)) => changed.secrets.push(name.clone()),
+            let owed = match waiting {
+                Some((_, changed)) => {
+                    if !changed.secrets.contains(&name) {
+                        changed.secrets.push(name.clone());
+                    }
+                    changed.clone()
+                }
                 None => {
                     let project = self.state.spec.project.clone();
                     let secrets = vec![name.clone()];
                     let changed = Changed { project, service, secrets, hook };
-                    self.to_tell.push((Instant::now() + TOGETHER, changed));
+                    self.to_tell.push((Instant::now() + TOGETHER, changed.clone()));
+                    changed
                 }
-            }
+            };
+            self.tell_standby(&Told::Owed(owed.clone()), |_| vec![]);
+            self.state.owed.insert(owed.service.clone(), owed);
         }
     }
 
