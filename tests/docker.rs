@@ -37,6 +37,10 @@ const TESTS: &[(&str, rig::EngineTest)] = &[
     ("configs_are_served_too", configs),
     ("every_other_verb_of_compose_keeps_the_secrets", pass_through),
     ("other_files_of_one_project_build_and_run_and_who_loses_its_secrets_is_told", other_files),
+    ("secrets_stay_as_long_as_containers_run_whatever_command_ends", ends),
+    ("options_before_compose_s_verb_serve_as_those_before_cosec_s", options_before),
+    ("what_changes_between_two_commands_is_looked_at_again", between),
+    ("a_change_is_told_though_the_supervisor_dies_and_through_links", told_all_the_same),
     ("owner_mode_and_content_are_as_planned_however_they_are_asked_for", matrix),
     ("swarm_shows_the_same_as_compat_swarm", swarm),
     ("nothing_fails_while_all_of_it_is_killed_and_rotated", chaos),
@@ -722,6 +726,129 @@ fn other_files(engine: &Engine) {
     project.assert_nothing_left();
 }
 
+/// A second service `more`, in a profile of its own.
+fn with_more(project: &Project) {
+    let more = format!("image: cosec-test, command: {WAIT}, stop_grace_period: 1s, network_mode: none");
+    let text = format!("services: {{more: {{{more}, profiles: [more], secrets: [pw]}}}}\n");
+    project.write("compose.override.yaml", text);
+}
+
+fn ends(engine: &Engine) {
+    let project = project(engine, "secrets: [pw]", "value");
+    with_more(&project);
+    let reads = |service: &str| {
+        let words = ["--profile", "more", "compose", "exec", "-T", service, "cat", "/run/secrets/pw"];
+        assert_eq!(project.cosec(&words).succeeds().stdout, "value", "{service}");
+    };
+    project.cosec(&["--profile", "more", "up", "-d=true"]).succeeds();
+    project.cosec(&["--profile", "more", "down", "--dry-run"]).succeeds();
+    reads("app");
+    project.cosec(&["down", "-t", "0", "app"]).succeeds();
+    reads("more");
+    let said = project.cosec(&["down", "-t", "0"]).succeeds().stderr;
+    assert!(said.contains("still running: more"), "{said}");
+    reads("more");
+    project.cosec(&["--profile", "more", "down", "-t", "0"]).succeeds();
+    project.assert_nothing_left();
+    // What an attached one has served, a detached one goes on with.
+    let mut attached = project
+        .command(&["up", "app"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    until("the service runs", || exec(&project, None, "cat /run/secrets/pw").stdout == "value");
+    project.cosec(&["--profile", "more", "up", "-d", "more"]).succeeds();
+    signal(&[attached.id()], "INT");
+    until("the attached one has ended", || attached.try_wait().unwrap().is_some());
+    reads("more");
+    project.cosec(&["--profile", "more", "down", "-t", "0"]).succeeds();
+    project.assert_nothing_left();
+    project.cosec(&["up", "-d", "--dry-run"]).succeeds();
+    project.assert_nothing_left();
+}
+
+fn options_before(engine: &Engine) {
+    let project = project(engine, "secrets: [pw, token]", "value");
+    let token = canary();
+    project.write(".env", format!("TOKEN={token}\n"));
+    project.write(".gitignore", "/secrets/\n.env\n");
+    project.write("compose.yaml", project.text("compose.yaml") + "  token: {environment: TOKEN}\n");
+    with_more(&project);
+    project.cosec(&["compose", "--profile", "more", "--ansi", "never", "up", "-d"]).succeeds();
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+    assert_eq!(exec(&project, None, "cat /run/secrets/token").succeeds().stdout, token);
+    let id = project.docker(&["compose", "ps", "-q", "app"]).succeeds().stdout;
+    let export = engine.docker(&["export", id.trim()]).stdout;
+    assert!(!rig::holds(&export, &token), "the value is in no layer");
+    project.cosec(&["compose", "--unheard", "ps"]).fails(2, &["`--unheard` is no option"]);
+    project.cosec(&["compose", "--profile", "more", "down", "-t", "0"]).succeeds();
+    project.assert_nothing_left();
+}
+
+fn between(engine: &Engine) {
+    let project = project(engine, "", "value");
+    let service = |options: &str| {
+        let build = format!("build: ., command: {WAIT}, stop_grace_period: 1s, network_mode: none");
+        let grant = format!("secrets: [{{source: pw{options}}}]");
+        let text =
+            format!("services: {{app: {{{build}, {grant}}}}}\nsecrets: {{pw: {{file: ./secrets/pw}}}}\n");
+        project.write("compose.yaml", text);
+    };
+    let dockerfile = |user: &str| project.write("Dockerfile", format!("FROM cosec-test\nUSER {user}\n"));
+    let look = "id -u; stat -c '%u %a' /run/secrets/pw; cat /run/secrets/pw";
+    service("");
+    dockerfile("1000");
+    up(&project);
+    assert_eq!(exec(&project, None, look).succeeds().stdout, "1000\n1000 400\nvalue");
+    dockerfile("1001");
+    project.cosec(&["up", "-d", "--build"]).succeeds();
+    assert_eq!(exec(&project, None, look).succeeds().stdout, "1001\n1001 400\nvalue");
+    service(", mode: 0444");
+    let words = ["compose", "run", "--rm", "-T", "app", "stat", "-c", "%a", "/run/secrets/pw"];
+    assert_eq!(project.cosec(&words).succeeds().stdout, "444\n");
+    service("");
+    project.cosec(&["up", "-d", "--compat", "swarm"]).succeeds();
+    let all = [servers(&project, "__supervisor"), servers(&project, "__worker")].concat();
+    signal(&all, "STOP");
+    signal(&all, "KILL");
+    project.cosec(&["repair"]).succeeds();
+    assert_eq!(exec(&project, None, look).succeeds().stdout, "1001\n0 444\nvalue", "as it was served");
+    // Of no image anything is known; who asks for another service need not care.
+    let nowhere = "services: {nowhere: {image: 'nowhere.invalid/none:1', secrets: [pw]}}\n";
+    project.write("compose.override.yaml", nowhere);
+    let said = project.cosec(&["up", "-d", "app"]).succeeds().stderr;
+    assert!(said.contains("nowhere.invalid/none:1") && said.contains("root's until the next"), "{said}");
+    down(&project);
+}
+
+fn told_all_the_same(engine: &Engine) {
+    let project = project(
+        engine,
+        "secrets: [pw, linked]\nx-cosec: {on-rotate: {exec: [sh, -c, 'echo told >> /tmp/told']}}",
+        "first",
+    );
+    project.write("compose.yaml", project.text("compose.yaml") + "  linked: {file: ./secrets/linked}\n");
+    project.write("real/linked", "first");
+    project.write(".gitignore", "/secrets/\n/real/\n");
+    std::os::unix::fs::symlink("../real/linked", project.path("secrets/linked")).unwrap();
+    up(&project);
+    let told = || exec(&project, None, "cat /tmp/told 2>/dev/null | wc -l").stdout.trim().to_owned();
+    project.replace("real/linked", "second");
+    until("the change behind the link is told", || told() == "1");
+    assert_eq!(exec(&project, None, "cat /run/secrets/linked").succeeds().stdout, "second");
+    let version = || project.cosec(&["versions", "pw"]).stdout;
+    for (number, value) in ["second", "third", "fourth"].iter().enumerate() {
+        until("there is a standby", || servers(&project, "__supervisor").len() == 2);
+        let before = version();
+        project.replace("secrets/pw", value);
+        until("it is noticed", || version() != before);
+        signal(&servers(&project, "__supervisor")[..1], "KILL");
+        until("it is told all the same", || told().parse::<usize>().unwrap() >= number + 2);
+    }
+    down(&project);
+}
+
 /// Target × source × user × file system, all in one project; each file as `cosec plan` says.
 fn matrix(engine: &Engine) {
     let mut project = Project::new();
@@ -1265,6 +1392,9 @@ fn provider(engine: &Engine) {
     assert!(project.audit().contains(&format!("\"container_name\":\"{}-app-1\"", project.name)));
     compose(&["up", "-d"]).succeeds();
     assert_eq!(servers(&project, "__worker").len(), 1, "twice is once");
+    compose(&["--dry-run", "down"]).succeeds();
+    compose(&["down", "vault"]).succeeds();
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value", "it is in use");
     compose(&["down", "-t", "0"]).succeeds();
     project.assert_nothing_left();
     project.write(".gitignore", "");

@@ -1,5 +1,6 @@
 //! The command line. Project options stand before the subcommand, as in `docker compose`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -31,7 +32,7 @@ pub(crate) struct Cli {
 }
 
 /// Which project, in Compose's own words.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct ProjectArgs {
     /// Compose configuration files
     #[arg(short, long, value_name = "FILE")]
@@ -52,6 +53,10 @@ pub(crate) struct ProjectArgs {
     /// Profiles to enable
     #[arg(long, value_name = "PROFILE")]
     pub(crate) profile: Vec<String>,
+
+    /// More of Compose's own options, which mean nothing to cosec.
+    #[arg(skip)]
+    pub(crate) passed_on: Vec<OsString>,
 }
 
 #[derive(Subcommand)]
@@ -318,7 +323,7 @@ pub(crate) struct CompatArgs {
     pub(crate) compat: Compat,
 }
 
-#[derive(Clone, Copy, Default, ValueEnum)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Compat {
     #[default]
     Cosec,
@@ -361,6 +366,24 @@ pub(crate) struct ServeArgs {
     pub(crate) allow_host: bool,
 }
 
+impl ServeArgs {
+    /// What is switched on here or there.
+    pub(crate) fn or(&self, other: ServeArgs) -> ServeArgs {
+        let compat = self.deliver.compat.compat;
+        ServeArgs {
+            deliver: DeliverArgs {
+                allow_unignored: self.deliver.allow_unignored || other.deliver.allow_unignored,
+                compat: if compat == Compat::default() {
+                    other.deliver.compat
+                } else {
+                    CompatArgs { compat }
+                },
+            },
+            allow_host: self.allow_host || other.allow_host,
+        }
+    }
+}
+
 #[derive(Args)]
 pub(crate) struct UpArgs {
     #[command(flatten)]
@@ -369,6 +392,37 @@ pub(crate) struct UpArgs {
     /// Passed on to `docker compose up`
     #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) args: Vec<String>,
+}
+
+impl UpArgs {
+    /// The same with cosec's own options taken out from among Compose's, which have none of these names.
+    ///
+    /// # Errors
+    /// What is wrong with one of them.
+    pub(crate) fn sorted(&self) -> Result<UpArgs, String> {
+        let mut serve = self.serve.or(ServeArgs::default());
+        let (mut passed_on, mut words) = (Vec::new(), self.args.iter().cloned());
+        while let Some(word) = words.next() {
+            let (name, value) =
+                word.split_once('=').map_or((word.as_str(), None), |(name, value)| (name, Some(value)));
+            match (name, value) {
+                ("--allow-host", None) => serve.allow_host = true,
+                ("--allow-unignored", None) => serve.deliver.allow_unignored = true,
+                ("--compat", _) => {
+                    let value = value.map(str::to_owned).or_else(|| words.next());
+                    let value = value.ok_or("--compat wants a value: cosec or swarm")?;
+                    serve.deliver.compat.compat = Compat::from_str(&value, false)
+                        .map_err(|_| format!("--compat is cosec or swarm, not `{value}`"))?;
+                }
+                ("--", None) => {
+                    passed_on.push(word);
+                    passed_on.extend(words.by_ref());
+                }
+                _ => passed_on.push(word),
+            }
+        }
+        Ok(UpArgs { serve, args: passed_on })
+    }
 }
 
 #[derive(Args)]

@@ -1,8 +1,10 @@
 //! Docker, through its own command line: contexts, SSH and TLS come for free.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
@@ -11,6 +13,46 @@ use crate::failure::Failure;
 /// The `docker` program with a working Compose and an engine behind it.
 pub(crate) struct Docker {
     program: OsString,
+}
+
+/// Docker's own options, which it was called with: `docker --context X cosec …`.
+static OPTIONS: OnceLock<Vec<OsString>> = OnceLock::new();
+
+/// By which a server's helpers get them.
+const OPTIONS_VARIABLE: &str = "COSEC_DOCKER_OPTIONS";
+/// Between two of them: no option has it.
+const UNIT: &str = "\u{1f}";
+
+/// Hands Docker's own options on to every call of it. A helper has them from its environment.
+pub(crate) fn pass_on(options: Vec<OsString>) {
+    let inherited = || {
+        let text = std::env::var(OPTIONS_VARIABLE).ok().filter(|text| !text.is_empty());
+        text.iter().flat_map(|text| text.split(UNIT)).map(OsString::from).collect()
+    };
+    let _ = OPTIONS.set(if options.is_empty() { inherited() } else { options });
+}
+
+fn options() -> &'static [OsString] {
+    OPTIONS.get().map_or(&[], Vec::as_slice)
+}
+
+/// What of the environment Docker's command line needs, and no more.
+pub(crate) fn environment() -> Vec<(OsString, OsString)> {
+    const NEEDED: [&str; 10] = [
+        "PATH",
+        "HOME",
+        "COSEC_DOCKER",
+        "DOCKER_HOST",
+        "DOCKER_CONTEXT",
+        "DOCKER_CONFIG",
+        "DOCKER_TLS_VERIFY",
+        "DOCKER_CERT_PATH",
+        "DOCKER_API_VERSION",
+        "SSH_AUTH_SOCK",
+    ];
+    let variable = |name: &str| std::env::var_os(name).map(|value| (name.into(), value));
+    let own = (OPTIONS_VARIABLE.into(), options().join(UNIT.as_ref()));
+    NEEDED.into_iter().filter_map(variable).chain([own]).collect()
 }
 
 /// The label by which containers tell the mount that they were made with.
@@ -119,6 +161,13 @@ impl Docker {
         self.list(&[&["--all"], filters.as_slice()].concat())
     }
 
+    /// The services with running containers that were made with a mount of that id.
+    pub(crate) fn services_of_mount(&self, id: &str) -> Result<BTreeSet<String>, Failure> {
+        let label = format!("label={MOUNT_LABEL}={id}");
+        let format = "{{.Label \"com.docker.compose.service\"}}";
+        Ok(self.lines(&["ps", "--format", format, "--filter", &label])?.into_iter().collect())
+    }
+
     /// The names of containers that were made with a mount of that id and have ended.
     pub(crate) fn ended_containers_of_mount(&self, id: &str) -> Result<Vec<String>, Failure> {
         let label = format!("label={MOUNT_LABEL}={id}");
@@ -159,8 +208,14 @@ impl Docker {
 
     /// `docker compose OPTIONS…`, to be completed.
     pub(crate) fn compose(&self, options: &[OsString]) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = self.command();
         command.arg("compose").args(options);
+        command
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(self::options());
         command
     }
 
@@ -192,7 +247,7 @@ impl Docker {
     }
 
     fn output(&self, arguments: &[&str]) -> std::io::Result<Output> {
-        Command::new(&self.program).args(arguments).stdin(Stdio::null()).output()
+        self.command().args(arguments).stdin(Stdio::null()).output()
     }
 }
 

@@ -49,7 +49,9 @@ fn say_where_only(panic: &PanicHookInfo<'_>) {
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(say_where_only));
-    let cli = Cli::parse_from(commands::plugin::arguments(std::env::args_os().collect()));
+    let (arguments, of_docker) = commands::plugin::arguments(std::env::args_os().collect());
+    docker::pass_on(of_docker);
+    let cli = Cli::parse_from(arguments);
     let result = match &cli.command {
         Command::Lint(args) => commands::lint::run(&cli.project, args),
         Command::Fix(args) => commands::fix::run(&cli.project, args),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use cosec_core::plan::{Kind, Plan};
 
+use crate::args::{Compat, CompatArgs, DeliverArgs, ServeArgs};
 use crate::atomic;
 use crate::deliver;
 use crate::docker::MOUNT_LABEL;
@@ -12,9 +13,14 @@ use crate::failure::Failure;
 use crate::runtime::Runtime;
 
 /// Writes it into the runtime directory.
-pub(crate) fn write(runtime: &Runtime, plan: &Plan, mount_id: &str) -> Result<(), Failure> {
+pub(crate) fn write(
+    runtime: &Runtime,
+    plan: &Plan,
+    mount_id: &str,
+    serve: &ServeArgs,
+) -> Result<(), Failure> {
     let path = runtime.override_file();
-    atomic::replace(&path, text(runtime, plan, mount_id).as_bytes(), atomic::PRIVATE)
+    atomic::replace(&path, text(runtime, plan, mount_id, serve).as_bytes(), atomic::PRIVATE)
         .map_err(|error| Failure::Cannot(format!("cannot write {}: {error}", path.display())))
 }
 
@@ -38,7 +44,8 @@ impl Drop for ForCommand {
 pub(crate) fn for_command(runtime: &Runtime, plan: Option<&Plan>) -> Result<Option<ForCommand>, Failure> {
     let path = runtime.override_file();
     let Ok(now) = std::fs::read_to_string(&path) else { return Ok(None) };
-    let text = plan.zip(mount_id(runtime)).map(|(plan, id)| text(runtime, plan, &id));
+    let serve = served_with(runtime);
+    let text = plan.zip(mount_id(runtime)).map(|(plan, id)| text(runtime, plan, &id, &serve));
     let Some(text) = text.filter(|text| *text != now) else {
         return Ok(Some(ForCommand { path, own: false }));
     };
@@ -48,6 +55,32 @@ pub(crate) fn for_command(runtime: &Runtime, plan: Option<&Plan>) -> Result<Opti
     Ok(Some(ForCommand { path, own: true }))
 }
 
+const SWARM: &str = "--compat swarm";
+const ALLOW_HOST: &str = "--allow-host";
+const ALLOW_UNIGNORED: &str = "--allow-unignored";
+
+/// With which options of its own the last `up` serves.
+pub(crate) fn served_with(runtime: &Runtime) -> ServeArgs {
+    let text = std::fs::read_to_string(runtime.override_file()).unwrap_or_default();
+    let options = text.lines().next().filter(|line| line.starts_with('#')).unwrap_or_default();
+    let compat = if options.contains(SWARM) { Compat::Swarm } else { Compat::Cosec };
+    ServeArgs {
+        deliver: DeliverArgs {
+            allow_unignored: options.contains(ALLOW_UNIGNORED),
+            compat: CompatArgs { compat },
+        },
+        allow_host: options.contains(ALLOW_HOST),
+    }
+}
+
+/// The same as a comment, for [`served_with`].
+fn options(serve: &ServeArgs) -> String {
+    let is_swarm = serve.deliver.compat.compat == Compat::Swarm;
+    let options =
+        [(SWARM, is_swarm), (ALLOW_HOST, serve.allow_host), (ALLOW_UNIGNORED, serve.deliver.allow_unignored)];
+    options.iter().filter(|(_, is_on)| *is_on).fold("#".to_owned(), |text, (option, _)| text + " " + option)
+}
+
 /// The id of the mount that the last override was written for.
 pub(crate) fn mount_id(runtime: &Runtime) -> Option<String> {
     let text = std::fs::read_to_string(runtime.override_file()).ok()?;
@@ -55,7 +88,7 @@ pub(crate) fn mount_id(runtime: &Runtime) -> Option<String> {
     serde_json::from_str(id).ok()
 }
 
-fn text(runtime: &Runtime, plan: &Plan, mount_id: &str) -> String {
+fn text(runtime: &Runtime, plan: &Plan, mount_id: &str, serve: &ServeArgs) -> String {
     let mut services = String::new();
     let (mut secrets, mut configs) = (String::new(), String::new());
     for of_service in plan.deliveries.chunk_by(|one, other| one.service == other.service) {
@@ -87,8 +120,8 @@ fn text(runtime: &Runtime, plan: &Plan, mount_id: &str) -> String {
             }
         }
     }
-    let mut text =
-        if services.is_empty() { "services: {}\n".to_owned() } else { format!("services:\n{services}") };
+    let services = if services.is_empty() { " {}\n".to_owned() } else { format!("\n{services}") };
+    let mut text = format!("{}\nservices:{services}", options(serve));
     for (key, definitions) in [("secrets", secrets), ("configs", configs)] {
         if !definitions.is_empty() {
             text.push_str(&format!("{key}:\n{definitions}"));

@@ -20,26 +20,50 @@ pub(crate) struct Owners<'a> {
     loaded: &'a Loaded,
     cli: &'a Cli,
     images: HashMap<String, Ids>,
+    renewed: Renewed,
+}
+
+/// What the command makes anew before it starts containers: then the images that are here may not be those that run.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Renewed {
+    /// What has a `build:`.
+    pub(crate) built: bool,
+    /// What has none.
+    pub(crate) pulled: bool,
 }
 
 impl<'a> Owners<'a> {
-    pub(crate) fn new(cli: &'a Cli, docker: &'a Docker, loaded: &'a Loaded) -> Self {
-        Owners { docker, loaded, cli, images: HashMap::new() }
+    pub(crate) fn new(cli: &'a Cli, docker: &'a Docker, loaded: &'a Loaded, renewed: Renewed) -> Self {
+        Owners { docker, loaded, cli, images: HashMap::new(), renewed }
     }
 
-    /// The owner of what is delivered. An image that is not here is fetched or built.
+    /// The owner of what is delivered. An image that is not here, or will be made anew, is fetched or built.
     pub(crate) fn ids(&mut self, delivery: &Delivery) -> Result<Ids, Failure> {
+        let service = &delivery.service;
+        let renewed = if self.builds(service) { self.renewed.built } else { self.renewed.pulled };
+        let asks_image = !matches!(delivery.owner.user, ServiceUser::Ids { .. });
+        if asks_image && renewed && !self.images.contains_key(service) {
+            self.fetch(service)?;
+        }
         if let Some(ids) = self.known(delivery)? {
             return Ok(ids);
         }
-        let service = &delivery.service;
         self.fetch(service)?;
-        self.known(delivery)?.ok_or_else(|| {
-            Failure::Cannot(format!(
-                "the image {} of service `{service}` is not here, so the user it runs as is not known; set `user:` to numbers",
-                self.image(service)
-            ))
-        })
+        if let Some(ids) = self.known(delivery)? {
+            return Ok(ids);
+        }
+        // It may be none of the services that are started: Compose says so if it is.
+        self.images.insert(service.clone(), Ids { uid: 0, gid: 0 });
+        anstream::eprintln!(
+            "cosec: the image {} of service `{service}` is not here, so its files are root's until the next `cosec up`; set `user:` to numbers to have them its own",
+            self.image(service)
+        );
+        Ok(Ids { uid: delivery.owner.uid.unwrap_or(0), gid: delivery.owner.gid.unwrap_or(0) })
+    }
+
+    fn builds(&self, service: &str) -> bool {
+        let services = &self.loaded.project.services;
+        services.iter().any(|entry| &*entry.name == service && entry.build.is_some())
     }
 
     /// The same, as far as it can be told from what is here.
@@ -105,9 +129,7 @@ impl<'a> Owners<'a> {
 
     /// The image is needed before `up` would fetch it.
     fn fetch(&self, service: &str) -> Result<(), Failure> {
-        let project = &self.loaded.project;
-        let builds = project.services.iter().any(|entry| &*entry.name == service && entry.build.is_some());
-        let verb = if builds { "build" } else { "pull" };
+        let verb = if self.builds(service) { "build" } else { "pull" };
         let options: Vec<OsString> = self.loaded.compose_options(&self.cli.project, None);
         let mut command = self.docker.compose(&options);
         // Standard output is ours.

@@ -212,6 +212,7 @@ impl Loaded {
         }
         args.env_file.iter().for_each(|file| push("--env-file", file.as_ref()));
         args.profile.iter().for_each(|profile| push("--profile", profile.as_ref()));
+        options.extend(args.passed_on.iter().cloned());
         options
     }
 }

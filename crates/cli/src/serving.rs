@@ -1,6 +1,6 @@
 //! A project's server: starting one, giving a running one a new plan, ending it.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 
 use cosec_core::extension::{self, OnRotate, allows_host, on_rotate};
@@ -10,9 +10,10 @@ use cosec_fuse::{Client, Helpers, MountKind, Running, Scope, Server, Spec, Start
 use crate::args::{Cli, DeliverArgs, HELP_CHANGED, HELP_CONTAINER, SUPERVISOR, ServeArgs, WORKER};
 use crate::commands::up::note;
 use crate::deliver::{self, Served};
-use crate::docker::Docker;
+use crate::docker::{self, Docker};
 use crate::failure::Failure;
-use crate::owners::Owners;
+use crate::overrides;
+use crate::owners::{Owners, Renewed};
 use crate::project::Loaded;
 use crate::runtime::{self, Runtime};
 
@@ -35,16 +36,6 @@ pub(crate) fn planned(loaded: &Loaded, args: &DeliverArgs) -> Result<Plan, Failu
     extension::check(&loaded.root).map_err(|error| loaded.show(&error))?;
     deliver::check_policy(loaded, &plan.deliveries, args.allow_unignored)?;
     Ok(plan)
-}
-
-/// Whether all files of a plan are served, as far as their names tell.
-pub(crate) fn is_served(runtime: &Runtime, plan: &Plan) -> bool {
-    let served =
-        |status: Status| -> HashSet<String> { status.files.into_iter().map(|file| file.path).collect() };
-    plan.deliveries.is_empty()
-        || status(runtime).map(served).is_ok_and(|served| {
-            plan.deliveries.iter().all(|delivery| served.contains(&deliver::path_in_mount(delivery)))
-        })
 }
 
 /// Says which services have containers whose secrets go, as they are in no file and no profile of this command: Compose
@@ -70,9 +61,10 @@ pub(crate) fn specification(
     loaded: &Loaded,
     plan: &Plan,
     args: &ServeArgs,
+    renewed: Renewed,
 ) -> Result<Served, Failure> {
     let audit = runtime::audit_file(&plan.project)?;
-    let mut owners = Owners::new(cli, docker, loaded);
+    let mut owners = Owners::new(cli, docker, loaded, renewed);
     let mut served = deliver::serve(loaded, &plan.deliveries, audit, |delivery| owners.ids(delivery))?;
     let allowed = allows_host(&loaded.root).map_err(|error| loaded.show(&error))?;
     served.spec.scope = Scope::Services { host: args.allow_host || allowed };
@@ -118,6 +110,10 @@ pub(crate) fn start(
         client.reload(&spec, &held).map_err(|error| {
             Failure::Cannot(format!("the server that runs does not take the new plan: {error}"))
         })?;
+        // Whoever started it, attached, may end before these containers.
+        if detached {
+            client.detach().map_err(|error| Failure::Cannot(error.to_string()))?;
+        }
         let status = client.status().map_err(|error| Failure::Cannot(error.to_string()))?;
         note(cli, 1, || format!("serving {files} files at {} as before", runtime.mount_point().display()));
         return Ok(Mount { id: status.mount_id, ours: None, in_use });
@@ -196,6 +192,26 @@ pub(crate) fn client(runtime: &Runtime) -> Result<Client, Failure> {
     Client::connect(runtime.directory()).map_err(|_| none_runs())
 }
 
+/// Ends the server, unless containers that run have a file of its mount: then it goes on by itself, and that is said.
+pub(crate) fn stop_unless_used(cli: &Cli, docker: &Docker, runtime: &Runtime) -> Result<(), Failure> {
+    let _lock = runtime.directory().exists().then(|| runtime.lock()).transpose()?;
+    let id = overrides::mount_id(runtime);
+    // An engine that does not answer has nothing that runs.
+    let using = id.and_then(|id| docker.services_of_mount(&id).ok()).unwrap_or_default();
+    if using.is_empty() {
+        return end(cli, runtime);
+    }
+    if let Ok(mut client) = Client::connect(runtime.directory()) {
+        client.detach().map_err(|error| Failure::Cannot(error.to_string()))?;
+    }
+    let using: Vec<String> = using.into_iter().collect();
+    anstream::eprintln!(
+        "cosec: still running: {}; their secrets are served until `cosec down` ends them",
+        using.join(", ")
+    );
+    Ok(())
+}
+
 /// Ends a server that nobody uses: no other command, and no container that has a file of its mount.
 pub(crate) fn leave(cli: &Cli, docker: &Docker, runtime: &Runtime, mount: Mount) -> Result<(), Failure> {
     let Mount { id, ours, in_use } = mount;
@@ -245,24 +261,11 @@ fn taken_away(cli: &Cli, runtime: &Runtime) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The supervisor asks Docker through us. It gets of the environment what Docker needs, and no more.
+/// The supervisor asks Docker through us.
 fn helpers() -> Helpers {
-    const NEEDED: [&str; 10] = [
-        "PATH",
-        "HOME",
-        "COSEC_DOCKER",
-        "DOCKER_HOST",
-        "DOCKER_CONTEXT",
-        "DOCKER_CONFIG",
-        "DOCKER_TLS_VERIFY",
-        "DOCKER_CERT_PATH",
-        "DOCKER_API_VERSION",
-        "SSH_AUTH_SOCK",
-    ];
-    let variable = |name: &str| std::env::var_os(name).map(|value| (name.into(), value));
     Helpers {
         container: vec![HELP_CONTAINER.into()],
         changed: vec![HELP_CHANGED.into()],
-        environment: NEEDED.into_iter().filter_map(variable).collect(),
+        environment: docker::environment(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::up::wait;
+use super::up::{is_dry_run, wait};
 use crate::args::{Cli, PassedArgs};
 use crate::docker::Docker;
 use crate::failure::Failure;
@@ -16,8 +16,9 @@ pub(crate) fn run(cli: &Cli, args: &PassedArgs) -> Result<ExitCode, Failure> {
     let mut command = docker.compose(&loaded.compose_options(&cli.project, None));
     command.arg("down").args(&args.args);
     let code = wait(cli, &mut command)?;
-    if code == ExitCode::SUCCESS {
-        serving::stop(cli, &Runtime::of(&loaded.project.name, false)?)?;
+    if code == ExitCode::SUCCESS && !is_dry_run(&args.args) {
+        // `down SERVICE` and services of other profiles leave containers behind.
+        serving::stop_unless_used(cli, &docker, &Runtime::of(&loaded.project.name, false)?)?;
     }
     Ok(code)
 }

@@ -10,7 +10,7 @@ use cosec_core::plan::{Delivery, Kind, Plan, ValueSource};
 use crate::args::{Cli, DeliverArgs};
 use crate::docker::Docker;
 use crate::failure::Failure;
-use crate::owners::Owners;
+use crate::owners::{Owners, Renewed};
 use crate::project::{self, Loaded, Purpose};
 use crate::runtime::{self, Runtime};
 use crate::{mounts, serving};
@@ -59,7 +59,7 @@ pub(crate) fn mount(cli: &Cli, docker: &Docker, loaded: &Loaded, plan: &Plan) ->
         ));
     }
     let hooks = serving::hooks(loaded, &plan.deliveries)?;
-    let mut owners = Owners::new(cli, docker, loaded);
+    let mut owners = Owners::new(cli, docker, loaded, Renewed::default());
     let (mut said, mut fresh) = (Vec::new(), Vec::new());
     for directory in directories {
         let runtime = Runtime::over(&plan.project, &directory)?;

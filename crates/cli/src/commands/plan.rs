@@ -11,7 +11,7 @@ use crate::args::{Cli, Compat, PlanArgs, PlanFormat, TargetName};
 use crate::deliver::Ids;
 use crate::docker::Docker;
 use crate::failure::Failure;
-use crate::owners::Owners;
+use crate::owners::{Owners, Renewed};
 use crate::project::{self, Loaded, Purpose};
 
 pub(crate) fn run(cli: &Cli, args: &PlanArgs) -> Result<ExitCode, Failure> {
@@ -42,7 +42,7 @@ fn know_owners(cli: &Cli, loaded: &Loaded, plan: &mut Plan) -> Result<(), Failur
     if !plan.deliveries.iter().any(|delivery| !is_known(delivery)) || !docker.answers() {
         return Ok(());
     }
-    let mut owners = Owners::new(cli, &docker, loaded);
+    let mut owners = Owners::new(cli, &docker, loaded, Renewed::default());
     for delivery in &mut plan.deliveries {
         if let Some(Ids { uid, gid }) = owners.known(delivery)? {
             (delivery.owner.uid, delivery.owner.gid) = (Some(uid), Some(gid));

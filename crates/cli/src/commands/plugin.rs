@@ -18,8 +18,10 @@ pub(crate) fn metadata() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Docker runs `docker-cosec [its own options] cosec ARGS…`: ours are what follows the first `cosec`.
-pub(crate) fn arguments(mut all: Vec<OsString>) -> Vec<OsString> {
+/// Docker runs `docker-cosec [its own options] cosec ARGS…`: ours are what follows the first `cosec`. The others are given
+/// back, too, to be handed on to Docker.
+pub(crate) fn arguments(mut all: Vec<OsString>) -> (Vec<OsString>, Vec<OsString>) {
+    let mut docker_s = Vec::new();
     let name = all.first().and_then(|program| std::path::Path::new(program).file_name());
     let is_plugin = name.is_some_and(|name| name == "docker-cosec");
     // Compose runs it as a provider without the plugin's name: `docker-cosec compose …`.
@@ -28,9 +30,10 @@ pub(crate) fn arguments(mut all: Vec<OsString>) -> Vec<OsString> {
         && !is_provider
         && let Some(at) = all.iter().skip(1).position(|word| word == "cosec")
     {
-        all.drain(1..at + 2);
+        docker_s.extend(all.drain(1..at + 2));
+        docker_s.pop();
     }
-    all
+    (all, docker_s)
 }
 
 #[cfg(test)]
@@ -40,7 +43,8 @@ mod tests {
     #[test]
     fn docker_s_own_options_are_not_ours() {
         let ours = |line: &str| {
-            let words = arguments(line.split(' ').map(OsString::from).collect());
+            let (words, docker_s) = arguments(line.split(' ').map(OsString::from).collect());
+            assert_eq!(docker_s, if line.contains("--context") { vec!["--context", "x"] } else { vec![] });
             words.iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(ours("/p/docker-cosec --context x cosec up -d"), "/p/docker-cosec up -d");

@@ -9,7 +9,7 @@ use anstream::println;
 use clap::Parser;
 use serde_json::json;
 
-use super::mount;
+use super::{mount, umount};
 use crate::args::{Cli, Command, DeliverArgs, ProjectArgs};
 use crate::docker::Docker;
 use crate::failure::Failure;
@@ -38,9 +38,9 @@ struct Asked {
     allow_unignored: bool,
 }
 
-/// Whether these are Compose's words to a provider, and not a verb for Compose: those begin with the verb.
+/// Whether these are Compose's words to a provider, and not a verb for Compose: it writes the project's name in one word.
 pub(crate) fn is_asked(words: &[String]) -> bool {
-    words.first().is_some_and(|word| word == "metadata" || word.starts_with("--project-name"))
+    words.first().is_some_and(|word| word == "metadata" || word.starts_with("--project-name="))
 }
 
 pub(crate) fn run(cli: &Cli, words: &[String]) -> ExitCode {
@@ -91,6 +91,7 @@ fn up(cli: &Cli, asked: Asked) -> Result<(), Failure> {
         project_directory: asked.project_directory,
         env_file: Vec::new(),
         profile: vec!["*".to_owned()],
+        passed_on: Vec::new(),
     };
     let loaded = project::load(&project, &[], Purpose::Run)?;
     if !loaded.project.services.iter().any(|service| *service.name == *asked.service) {
@@ -112,8 +113,11 @@ fn up(cli: &Cli, asked: Asked) -> Result<(), Failure> {
 
 fn down(cli: &Cli, asked: &Asked) -> Result<(), Failure> {
     for runtime in Runtime::mounts(&asked.project_name)? {
-        serving::stop(cli, &runtime)?;
-        say("info", &format!("{} is as it was", runtime.mount_point().display()));
+        // Compose says `down` under `--dry-run` and for one service, too.
+        match umount::refuse_if_used(&runtime).and_then(|()| serving::stop_idle(cli, &runtime)) {
+            Ok(()) => say("info", &format!("{} is as it was", runtime.mount_point().display())),
+            Err(reason) => say("info", &format!("left as it is: {reason}")),
+        }
     }
     Ok(())
 }
@@ -125,8 +129,13 @@ mod tests {
     #[test]
     fn compose_s_words_to_a_provider_are_told_from_a_verb_for_compose() {
         let asked = |line: &str| is_asked(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
-        assert!(asked("metadata") && asked("--project-name=p up s") && asked("--project-name p down s"));
-        assert!(!asked("up -d") && !asked("ps --format json") && !asked("logs --project-name"));
+        assert!(asked("metadata") && asked("--project-name=p up s"));
+        assert!(
+            !asked("--project-name p up -d")
+                && !asked("up -d")
+                && !asked("ps --format json")
+                && !asked("logs --project-name")
+        );
         let words = ["cosec", "--project-name=p", "up", "--file=a.yaml", "--file=b.yaml", "s"];
         let asked = Asked::try_parse_from(words).unwrap();
         assert_eq!((asked.project_name.as_str(), asked.service.as_str(), asked.file.len()), ("p", "s", 2));

@@ -12,6 +12,7 @@ use super::mount;
 use crate::args::{Cli, HEAL, RepairArgs};
 use crate::docker::Docker;
 use crate::failure::Failure;
+use crate::owners::Renewed;
 use crate::runtime::Runtime;
 use crate::{overrides, project, serving};
 
@@ -19,7 +20,10 @@ pub(crate) fn run(cli: &Cli, args: &RepairArgs) -> Result<ExitCode, Failure> {
     cosec_fuse::keep_others_out();
     let loaded = project::load(&cli.project, &[], project::Purpose::Run)?;
     let docker = Docker::find()?;
-    let plan = serving::planned(&loaded, &args.serve.deliver)?;
+    // As the `up` that is lost had it.
+    let before = overrides::served_with(&Runtime::of(&loaded.project.name, false)?);
+    let serve = args.serve.or(before);
+    let plan = serving::planned(&loaded, &serve.deliver)?;
     let mounts = Runtime::mounts(&plan.project)?;
     if mounts.iter().any(|runtime| serving::status(runtime).is_err()) {
         for said in mount::mount(cli, &docker, &loaded, &plan)?.said {
@@ -32,11 +36,11 @@ pub(crate) fn run(cli: &Cli, args: &RepairArgs) -> Result<ExitCode, Failure> {
     if used_up && serving::status(&runtime).is_ok() {
         println!("the server of project {} runs", plan.project);
     } else if used_up {
-        let served = serving::specification(cli, &docker, &loaded, &plan, &args.serve)?;
+        let served = serving::specification(cli, &docker, &loaded, &plan, &serve, Renewed::default())?;
         // Under the old id: containers that are mended need not be made anew by the next `up`.
         let id = overrides::mount_id(&runtime);
         let mount = serving::start(cli, &runtime, served, true, id)?;
-        overrides::write(&runtime, &plan, &mount.id)?;
+        overrides::write(&runtime, &plan, &mount.id, &serve)?;
         println!("the server of project {} runs again", plan.project);
     }
     let points: Vec<PathBuf> = mounts.iter().chain([&runtime]).map(Runtime::mount_point).collect();

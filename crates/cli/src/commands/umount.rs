@@ -87,7 +87,7 @@ fn chosen(cli: &Cli, args: &UmountArgs) -> Result<Chosen, Failure> {
 }
 
 /// Containers keep their own hold on the files; without a server they could not open them any more.
-fn refuse_if_used(runtime: &Runtime) -> Result<(), Failure> {
+pub(super) fn refuse_if_used(runtime: &Runtime) -> Result<(), Failure> {
     // A dead mount is of no use to anybody.
     let Ok(status) = serving::status(runtime) else { return Ok(()) };
     let mount_point = runtime.mount_point();

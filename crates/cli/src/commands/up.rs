@@ -8,6 +8,7 @@ use super::repair;
 use crate::args::{Cli, UpArgs};
 use crate::docker::Docker;
 use crate::failure::Failure;
+use crate::owners::Renewed;
 use crate::project::{self, Loaded, Purpose};
 use crate::runtime::Runtime;
 use crate::{overrides, serving};
@@ -15,6 +16,7 @@ use crate::{overrides, serving};
 pub(crate) fn run(cli: &Cli, args: &UpArgs) -> Result<ExitCode, Failure> {
     // From here on values from the environment and .env are in this process.
     cosec_fuse::keep_others_out();
+    let args = &args.sorted().map_err(Failure::Cannot)?;
     let loaded = project::load(&cli.project, &args.args, Purpose::Run)?;
     let plan = serving::planned(&loaded, &args.serve.deliver)?;
     let docker = Docker::find()?;
@@ -22,7 +24,7 @@ pub(crate) fn run(cli: &Cli, args: &UpArgs) -> Result<ExitCode, Failure> {
         note(cli, 1, || "no service is granted a secret: passing on to docker compose".to_owned());
         return compose_up(cli, &docker, &loaded, None, &args.args);
     }
-    let served = serving::specification(cli, &docker, &loaded, &plan, &args.serve)?;
+    let served = serving::specification(cli, &docker, &loaded, &plan, &args.serve, renewed(&args.args))?;
     let runtime = Runtime::of(&plan.project, true)?;
     serving::say_who_is_left(&docker, &loaded, &runtime);
     let detached = is_detached(&args.args);
@@ -31,15 +33,17 @@ pub(crate) fn run(cli: &Cli, args: &UpArgs) -> Result<ExitCode, Failure> {
     let id = lost.then(|| overrides::mount_id(&runtime)).flatten();
     let mends = id.is_some();
     let mount = serving::start(cli, &runtime, served, detached, id)?;
+    let is_ours = mount.ours.is_some();
     let mended = if mends { mend(&docker, &plan.project, &runtime) } else { Ok(()) };
     let result = mended
-        .and_then(|()| overrides::write(&runtime, &plan, &mount.id))
+        .and_then(|()| overrides::write(&runtime, &plan, &mount.id, &args.serve))
         .and_then(|()| compose_up(cli, &docker, &loaded, Some(&runtime), &args.args));
     let succeeded = matches!(&result, Ok(code) if *code == ExitCode::SUCCESS);
-    if detached && !succeeded {
+    if detached && (!succeeded || is_dry_run(&args.args)) {
         serving::leave(cli, &docker, &runtime, mount)?;
-    } else if !detached && mount.ours.is_some() {
-        serving::stop(cli, &runtime)?;
+    } else if !detached && is_ours {
+        // Detached from Compose's own menu, or what another command has started meanwhile, they go on.
+        serving::stop_unless_used(cli, &docker, &runtime)?;
     }
     result
 }
@@ -85,11 +89,33 @@ pub(crate) fn wait(cli: &Cli, command: &mut Command) -> Result<ExitCode, Failure
 
 /// Whether `docker compose up` returns while containers are to go on.
 fn is_detached(args: &[String]) -> bool {
-    args.iter().take_while(|arg| *arg != "--").any(|arg| {
-        matches!(arg.as_str(), "--detach" | "--wait" | "--no-start" | "--detach=true" | "--wait=true")
-            || arg.strip_prefix('-').is_some_and(|flags| {
-                flags.contains('d') && !flags.is_empty() && flags.chars().all(|flag| "dVwy".contains(flag))
-            })
+    let long = ["--detach", "--wait", "--no-start"];
+    let is_short = |flags: &str| flags.contains('d') && flags.chars().all(|flag| "dVwy".contains(flag));
+    switches(args).any(|switch| long.contains(&switch) || switch.strip_prefix('-').is_some_and(is_short))
+}
+
+/// Which images Compose makes anew first.
+fn renewed(args: &[String]) -> Renewed {
+    let always = |pair: &[String]| pair[0] == "--pull" && pair[1] == "always";
+    Renewed {
+        built: switches(args).any(|switch| switch == "--build"),
+        pulled: args.iter().any(|arg| arg == "--pull=always") || args.windows(2).any(always),
+    }
+}
+
+/// Whether Compose only says what it would do.
+pub(super) fn is_dry_run(args: &[String]) -> bool {
+    switches(args).any(|switch| switch == "--dry-run")
+}
+
+/// The options that are switched on, as pflag reads `-d`, `-d=true` and `--detach=1`.
+pub(super) fn switches(args: &[String]) -> impl Iterator<Item = &str> {
+    const ON: [&str; 6] = ["1", "t", "T", "true", "TRUE", "True"];
+    args.iter().take_while(|arg| *arg != "--").filter(|arg| arg.starts_with('-')).filter_map(|arg| match arg
+        .split_once('=')
+    {
+        Some((name, value)) => ON.contains(&value).then_some(name),
+        None => Some(arg.as_str()),
     })
 }
 
@@ -105,10 +131,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn own_options_count_wherever_they_stand() {
+        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let up = |line: &str| UpArgs { serve: crate::args::ServeArgs::default(), args: words(line) }.sorted();
+        let sorted = up("-d --allow-host web --compat swarm --build -- --allow-unignored").unwrap();
+        assert!(sorted.serve.allow_host && !sorted.serve.deliver.allow_unignored);
+        assert!(sorted.serve.deliver.compat.compat == crate::args::Compat::Swarm);
+        assert_eq!(sorted.args, words("-d web --build -- --allow-unignored"));
+        assert!(up("--compat").is_err() && up("--compat=kubernetes").is_err());
+    }
+
+    #[test]
     fn a_detached_up_is_told_from_an_attached_one() {
         let detached =
             |line: &str| is_detached(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
         assert!(detached("-d") && detached("--build -dV web") && detached("--wait"));
+        assert!(detached("-d=true") && detached("--detach=1") && detached("--detach=t"));
+        assert!(!detached("-d=false") && !detached("--detach=0"));
         assert!(!detached("") && !detached("web -t 5") && !detached("-V") && !detached("-- -d"));
     }
 }
