@@ -37,7 +37,6 @@ const VIEWS = {
     await it.page.locator("#undo-fix").waitFor();
   },
   actions: async () => {
-    await it.page.locator("#list .fix").first().waitFor();
     await it.page.locator(".cm-content").focus();
     await it.page.keyboard.press("F8");
     await it.page.keyboard.press("Control+.");
@@ -69,7 +68,6 @@ for (const colorScheme of ["light", "dark"]) {
       for (const [name, go] of Object.entries(VIEWS)) {
         // The page's policy keeps the checker out too: it is lifted for it.
         await open({ colorScheme, viewport, bypassCSP: true });
-        await it.page.waitForTimeout(100);
         await go();
         await it.page.addScriptTag({ content: axe });
         const { violations } = await it.page.evaluate(() => globalThis.axe.run());
@@ -81,7 +79,6 @@ for (const colorScheme of ["light", "dark"]) {
     test(`it fits ${width} pixels, ${colorScheme}`, async () => {
       for (const [name, go] of Object.entries(VIEWS)) {
         await open({ colorScheme, viewport });
-        await it.page.waitForTimeout(100);
         await go();
         const overflow = await it.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         assert.ok(overflow <= 0, `${name}: ${overflow} pixels too wide`);
@@ -103,7 +100,6 @@ test("in colours of somebody's own, severity is a word and marks are seen", asyn
 if (process.env.COSEC_DOCS_SCREENSHOT) {
   test("the picture of the README", async () => {
     await open({ viewport: { width: 1280, height: 760 } });
-    await it.page.waitForTimeout(200);
     await it.page.screenshot({ path: join(root, "docs", "images", "browser.png") });
   });
 }

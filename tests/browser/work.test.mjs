@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
-import { choose, content, current, inBrowser, it, open, paste, put, settled, tab } from "./harness.mjs";
+import { choose, content, current, files, inBrowser, it, open, paste, put, settled, tab } from "./harness.mjs";
 
 inBrowser();
 beforeEach(() => open());
@@ -21,11 +21,12 @@ before(() => {
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-const files = async () => Object.fromEntries((await it.page.evaluate(() => document.querySelector("cosec-linter").files)).map(({ path, text }) => [path, text]));
 const undo = async () => {
   await content().focus();
   await it.page.keyboard.press("ControlOrMeta+z");
 };
+/** What is about to be kept is kept at once when a page is hidden. */
+const keep = (page) => page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
 const isBack = () => it.page.waitForFunction(() => document.querySelector("cosec-linter").files.some((file) => file.text.includes("# mine")));
 
 /** Writes as somebody does. */
@@ -106,7 +107,7 @@ test("a link and the example leave what is kept alone", async () => {
   const other = await it.context.newPage();
   await other.goto(link);
   await other.locator("#bring-back").waitFor();
-  await other.waitForTimeout(700);
+  await keep(other);
   assert.match(await other.evaluate(() => localStorage.getItem("cosec.files")), /# mine/);
 });
 
@@ -120,7 +121,7 @@ test("what is no longer kept in one window is not kept by another", async () => 
   await other.locator("#remember:not(:checked)").waitFor();
   await other.locator(".cm-content").click();
   await other.keyboard.type("canary");
-  await other.waitForTimeout(700);
+  await keep(other);
   assert.equal(await it.page.evaluate(() => localStorage.length), 0);
 });
 

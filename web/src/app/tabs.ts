@@ -1,5 +1,6 @@
 // The strip of files: arrows move, F2 renames, Delete closes.
 import { h, icon } from "./dom";
+import { patchList } from "./patch";
 import { clean } from "./paths";
 import type { Severity } from "../core/types";
 
@@ -22,27 +23,25 @@ export interface TabActions {
 }
 
 export class TabStrip {
-  readonly #list: HTMLElement;
+  readonly list = h("ul", { id: "tabs", aria: { label: "Files" } });
   readonly #actions: TabActions;
-  #drawn = "";
+  #current = "";
   #editing = false;
 
-  constructor(list: HTMLElement, actions: TabActions) {
-    this.#list = list;
+  constructor(actions: TabActions) {
     this.#actions = actions;
-    list.addEventListener("keydown", (event) => this.#key(event));
+    this.list.addEventListener("keydown", (event) => this.#key(event));
   }
 
   render(tabs: TabView[], current: string): void {
-    // Drawn anew only when something has changed: it would take the focus away from what is typed into.
-    const drawn = JSON.stringify([tabs, current]);
-    if (drawn === this.#drawn || this.#editing) return;
-    this.#drawn = drawn;
-    const root = this.#list.getRootNode() as ShadowRoot;
-    const focused = this.#list.contains(root.activeElement) ? (root.activeElement as HTMLElement).dataset["path"] : undefined;
-    this.#list.replaceChildren(...tabs.map((tab) => this.#tab(tab, tab.path === current)));
-    if (focused !== undefined) this.focus(focused);
-    this.#list.querySelector('[aria-current="true"]')?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    if (this.#editing) return;
+    const entries = tabs.map((tab) => {
+      const isCurrent = tab.path === current;
+      return { key: tab.path, shown: JSON.stringify([tab, isCurrent]), make: () => this.#tab(tab, isCurrent) };
+    });
+    patchList(this.list, entries, () => this.#actions.leave());
+    if (current !== this.#current) this.list.querySelector('[aria-current="true"]')?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    this.#current = current;
   }
 
   focus(path: string): void {
@@ -50,28 +49,36 @@ export class TabStrip {
   }
 
   #buttons(): HTMLButtonElement[] {
-    return [...this.#list.querySelectorAll<HTMLButtonElement>("button.name")];
+    return [...this.list.querySelectorAll<HTMLButtonElement>("button.name")];
   }
 
   #tab(tab: TabView, current: boolean): HTMLElement {
     const words = tab.broken ? ", not valid" : tab.count > 0 ? `, ${tab.count} found` : "";
     const name = h(
       "button",
-      { type: "button", className: "name", title: tab.path, data: { path: tab.path }, tabIndex: current ? 0 : -1 },
+      {
+        type: "button",
+        className: "name",
+        title: tab.path,
+        data: { path: tab.path },
+        tabIndex: current ? 0 : -1,
+        onclick: () => this.#actions.select(tab.path),
+        ondblclick: () => this.edit(tab.path),
+        onauxclick: (event) => event.button === 1 && this.#actions.close(tab.path),
+      },
       h("bdi", {}, tab.path),
       tab.worst && h("span", { className: `badge ${tab.worst}`, aria: { hidden: "true" } }, tab.broken ? "!" : String(tab.count)),
       words !== "" && h("span", { className: "unseen" }, words),
     );
     if (current) name.setAttribute("aria-current", "true");
-    name.addEventListener("click", () => this.#actions.select(tab.path));
-    name.addEventListener("dblclick", () => this.edit(tab.path));
-    name.addEventListener("auxclick", (event) => event.button === 1 && this.#actions.close(tab.path));
-    const item = h("li", { className: tab.faint ? "faint" : "" }, name);
-    // On every tab, seen or not: tabs that change their width under the mouse make double clicks hit something else.
-    const close = h("button", { type: "button", className: "ghost", title: "Close (Delete)", tabIndex: current ? 0 : -1, aria: { label: `Close ${tab.path}` } }, icon("close"));
-    close.addEventListener("click", () => this.#actions.close(tab.path));
-    item.append(close);
-    return item;
+    const close = () => this.#actions.close(tab.path);
+    return h(
+      "li",
+      { className: tab.faint ? "faint" : "" },
+      name,
+      // On every tab, seen or not: tabs that change their width under the mouse make double clicks hit something else.
+      h("button", { type: "button", className: "ghost", title: "Close (Delete)", tabIndex: current ? 0 : -1, aria: { label: `Close ${tab.path}` }, onclick: close }, icon("close")),
+    );
   }
 
   /** Turns a name into a field. */
@@ -88,7 +95,6 @@ export class TabStrip {
         return;
       }
       this.#editing = false;
-      this.#drawn = "";
       const wanted = to === undefined ? path : clean(to);
       if (wanted === path || !this.#actions.rename(path, wanted)) field.replaceWith(button);
       this.#actions.select(wanted);

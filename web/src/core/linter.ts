@@ -72,6 +72,11 @@ export class Linter {
     this.#next();
   }
 
+  /** Whether all has been said of the texts as they are now, what can be fixed among it. */
+  get isIdle(): boolean {
+    return this.#ready && !this.#busy && this.#linted === this.#revision && this.#fixes === undefined;
+  }
+
   /** Asks about the texts as they are now. */
   ask<Q extends keyof Questions>(question: Q, ask: Questions[Q]["ask"]): Promise<Questions[Q]["answer"]> {
     this.#next();
@@ -90,7 +95,7 @@ export class Linter {
 
   stop(): void {
     clearTimeout(this.#timer);
-    clearTimeout(this.#fixes);
+    this.#forgetFixes();
     this.#worker?.terminate();
     this.#worker = undefined;
     this.#ready = false;
@@ -120,7 +125,7 @@ export class Linter {
     this.#changed.clear();
     this.#linted = this.#revision;
     this.#failure = undefined;
-    clearTimeout(this.#fixes);
+    this.#forgetFixes();
     this.#send({ kind: "lint", revision: this.#revision, set, removed, persona: this.#persona });
     this.#watch();
     for (const question of this.#waiting.splice(0)) this.#send(question);
@@ -130,7 +135,13 @@ export class Linter {
     this.#timer = setTimeout(() => this.#fail("This text takes too long to check."), PATIENCE_MS);
   }
 
+  #forgetFixes(): void {
+    clearTimeout(this.#fixes);
+    this.#fixes = undefined;
+  }
+
   #askForFixes(): void {
+    this.#fixes = undefined;
     if (this.#busy || this.#linted !== this.#revision) return;
     this.#busy = true;
     this.#send({ kind: "fixes", revision: this.#revision });
