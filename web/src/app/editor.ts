@@ -244,6 +244,7 @@ export class Editor {
 
   /** Marks places. The step is none of the user's, so undo does not know it. */
   mark(diagnostics: Mark[]): void {
+    this.#held.answered();
     const typed = this.#held.transaction;
     const state = typed?.startState === this.#view.state ? typed.state : this.view.state;
     const isMarked = this.#isMarked(state, diagnostics);
