@@ -102,6 +102,13 @@ test("all that is safe is fixed at once, in all files, and what is not safe is l
   assert.ok((await entries().count()) >= 1);
 });
 
+test("what can be fixed is known of every file, however many there are", async () => {
+  const long = `# ${"comment ".repeat(5000)}\n`;
+  await put(Object.fromEntries(Array.from({ length: 12 }, (_, at) => [`s${at}/compose.yaml`, `${long}${POSTGRES}`])));
+  assert.equal(await it.page.locator("#list .fix").count(), 12);
+  assert.ok((await report()).fixes_known);
+});
+
 test("what has been changed since is not lost by undoing a fix", async () => {
   await put({ "compose.yaml": POSTGRES });
   await fixButton().click();

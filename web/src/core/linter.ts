@@ -5,9 +5,8 @@ import type { FileFacts, Persona, Report, Rule } from "./types.js";
 /** A text that takes longer is not worth waiting for. */
 const PATIENCE_MS = 10_000;
 
-/** What can be fixed is tried out, so it is asked when nobody types, and of no more text than takes a second or so. */
+/** What can be fixed is tried out, so it is asked when nobody types. */
 const FIXES_AFTER_MS = 150;
-const FIXES_OF_MOST = 300_000;
 
 export interface Listener {
   ready(version: string, rules: Rule[]): void;
@@ -168,12 +167,15 @@ export class Linter {
         clearTimeout(this.#timer);
         this.#busy = false;
         // What was typed meanwhile makes this report an old one.
-        if (message.revision === this.#revision) {
-          let length = 0;
-          for (const text of this.#texts.values()) length += typeof text === "string" ? text.length : 0;
-          if (!message.report.fixes_known && length <= FIXES_OF_MOST) this.#fixes = setTimeout(() => this.#askForFixes(), FIXES_AFTER_MS);
-          this.#listener.report(message.report);
-        }
+        if (message.revision !== this.#revision) break;
+        if (!message.final && !message.report.fixes_known) this.#fixes = setTimeout(() => this.#askForFixes(), FIXES_AFTER_MS);
+        this.#listener.report(message.report);
+        break;
+      case "more":
+        clearTimeout(this.#timer);
+        this.#busy = false;
+        // The next file, unless something has changed.
+        this.#askForFixes();
         break;
       case "answer":
         this.#open.get(message.id)?.resolve(message.answer);
