@@ -79,6 +79,26 @@ test("a folder opens with what cosec looks at and with what that asks for; the r
   assert.equal(await current(), "compose.yaml");
 });
 
+test("of a folder with many files the outermost come first, and all can be picked by name", async () => {
+  const many = join(mkdtempSync(join(tmpdir(), "cosec-many-")), "shop");
+  try {
+    for (const path of ["z/compose.yaml", "b/c/compose.yaml", "b/compose.yaml", "compose.yaml", ".env", "y/1/compose.yaml", "y/2/compose.yaml", "y/3/compose.yaml"]) {
+      mkdirSync(dirname(join(many, path)), { recursive: true });
+      writeFileSync(join(many, path), path === "y/3/compose.yaml" ? PASSWORD : "services: {a: {image: x}}\n");
+    }
+    await it.page.setInputFiles("#choose-folder", many);
+    await settled("1 error.");
+    assert.equal(await current(), "compose.yaml");
+    const names = ["compose.yaml", "b/compose.yaml", "b/c/compose.yaml", "y/1/compose.yaml", "y/2/compose.yaml", "y/3/compose.yaml", "z/compose.yaml"];
+    assert.deepEqual((await it.page.locator("#all-files option").allTextContents()).filter((name) => name !== ".env"), names.map((name) => (name.startsWith("y/3") ? `${name} (1)` : name)));
+    await it.page.selectOption("#all-files", "y/3/compose.yaml");
+    assert.equal(await current(), "y/3/compose.yaml");
+    assert.match(await content().textContent(), /hunter2/);
+  } finally {
+    rmSync(dirname(many), { recursive: true, force: true });
+  }
+});
+
 test("a folder can be dropped", async () => {
   const box = await it.page.locator("#editor").boundingBox();
   const session = await it.context.newCDPSession(it.page);

@@ -55,11 +55,27 @@ const VIEWS = {
   menu: async () => {
     await it.page.click("#open");
   },
+  many: async () => {
+    const name = (at) => `a-company-of-some-size/services-of-team-${at}/deployment/docker-compose.with-a-long-name.yaml`;
+    await put(Object.fromEntries(Array.from({ length: 12 }, (_, at) => [name(at), "services: {a: {image: x, environment: {A_TOKEN: hunter2}, secrets: [s]}}\nsecrets: {s: {environment: S}}\n"])));
+  },
+  "many-plan": async () => {
+    await VIEWS.many();
+    await it.page.click("#tab-plan");
+    await it.page.locator("#plan table").waitFor();
+  },
   share: async () => {
     await it.page.click("#share");
     await it.page.locator("dialog[open]").waitFor();
   },
 };
+
+/** What stands beyond the right edge, but for what can be scrolled to. */
+const cutOff = () =>
+  [...document.querySelector("cosec-linter").shadowRoot.querySelectorAll("button, select, input, p, li, h2, th, td")]
+    .filter((element) => element.checkVisibility() && !element.closest("pre, #tabs, .cm-editor, .panel-tabs, .scroll"))
+    .filter((element) => element.getBoundingClientRect().right > innerWidth + 1)
+    .map((element) => element.outerHTML.slice(0, 120));
 
 for (const colorScheme of ["light", "dark"]) {
   for (const width of [1440, 390, 320]) {
@@ -82,6 +98,7 @@ for (const colorScheme of ["light", "dark"]) {
         await go();
         const overflow = await it.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         assert.ok(overflow <= 0, `${name}: ${overflow} pixels too wide`);
+        assert.deepEqual(await it.page.evaluate(cutOff), [], name);
         await it.page.screenshot({ path: join(screenshots, `${width}-${colorScheme}-${name}.png`), fullPage: width < 400 });
       }
     });

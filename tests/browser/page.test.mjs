@@ -329,6 +329,26 @@ test("what the eye sees of a finding is said: F8 speaks, what is not valid is a 
   assert.match(await it.page.textContent(".footer"), /Escape then Tab leaves the editor/);
 });
 
+test("F8 says all that is found at a place, not only the first", async () => {
+  await put({ "compose.yaml": "services: {a: {image: x, environment: {DB_PASSWORD: changeme}}}" });
+  await content().focus();
+  await it.page.keyboard.press("F8");
+  await it.page.locator("#announcement", { hasText: /^error, compose\.yaml, line 1: .*\. warning: .*/ }).waitFor();
+});
+
+test("where the browser has no clipboard, that is said and the text can be taken by hand", async () => {
+  await it.page.evaluate(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
+  await it.page.click("#share");
+  await it.page.locator("#copy").click();
+  await it.page.locator("#copy", { hasText: "Press Ctrl C" }).waitFor();
+  await focusIn("#link");
+  await it.page.keyboard.press("Escape");
+  await it.page.click("#tab-config");
+  await it.page.locator("#resolved").waitFor();
+  await it.page.click("#copy-config");
+  await it.page.locator("#notice", { hasText: "does not let this page copy" }).waitFor();
+});
+
 test("hover names the rule once", async () => {
   await marks().first().hover();
   const tooltip = it.page.locator(".cm-tooltip").first();

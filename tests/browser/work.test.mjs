@@ -84,6 +84,19 @@ for (const [what, act] of [
   });
 }
 
+test("who leaves is asked only where something is nowhere else", async () => {
+  const asks = () => it.page.evaluate(() => !dispatchEvent(new Event("beforeunload", { cancelable: true })));
+  assert.equal(await asks(), false);
+  await it.page.setInputFiles("#choose-folder", join(folder, "other"));
+  await settled("Nothing found.");
+  assert.equal(await asks(), false);
+  await content().focus();
+  await it.page.keyboard.type("# mine");
+  assert.equal(await asks(), true);
+  await it.page.keyboard.press("ControlOrMeta+z");
+  assert.equal(await asks(), false);
+});
+
 test("what is typed right before a reload is kept, with its line breaks", async () => {
   await it.page.setInputFiles("#choose-files", join(folder, "crlf.env"));
   await tab("crlf.env").waitFor();

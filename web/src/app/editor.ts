@@ -17,7 +17,7 @@ import {
   placeholder,
 } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
-import type { Finding } from "../core/types";
+import type { Finding, Severity } from "../core/types";
 import { diff } from "./diff";
 import { icon } from "./dom";
 import { Held } from "./held";
@@ -278,9 +278,9 @@ export class Editor {
   }
 
   /** Where the marks stand now: edits since the last report have moved them. */
-  marks(): { from: number; to: number; rule: string; severity: string; message: string; finding: Finding | undefined }[] {
+  marks(): { from: number; to: number; rule: string; severity: Severity; message: string; finding: Finding | undefined }[] {
     const found: ReturnType<Editor["marks"]> = [];
-    forEachDiagnostic(this.view.state, (mark: Mark, from, to) => found.push({ from, to, rule: mark.rule ?? "", severity: mark.severity, message: mark.message, finding: mark.finding }));
+    forEachDiagnostic(this.view.state, (mark: Mark, from, to) => found.push({ from, to, rule: mark.rule ?? "", severity: mark.severity as Severity, message: mark.message, finding: mark.finding }));
     return found.sort((left, right) => left.from - right.from);
   }
 

@@ -101,7 +101,7 @@ export class CosecLinter extends HTMLElement {
   /** Asks before what is nowhere else goes away. */
   readonly #guard = (event: BeforeUnloadEvent): void => {
     const parts = this.#parts;
-    if (parts?.files.own && !parts.kept.on && !parts.files.isEmpty()) event.preventDefault();
+    if (parts?.files.own && !parts.kept.on && parts.files.hasUnsaved) event.preventDefault();
   };
 
   /** F8 works wherever the focus is in here, and where it is nowhere. Other parts of a page have their own keys. */

@@ -15,6 +15,8 @@ export const SEVERITIES = Object.keys(WORDS) as Severity[];
 const PAGE = 100;
 const PAGES_MORE = 500;
 
+export const wordFor = (severity: Severity): string => WORDS[severity][0];
+
 /** "1 error", "3 notes". */
 export const counted = (count: number, severity: Severity): string => `${count} ${WORDS[severity][count === 1 ? 0 : 1]}`;
 

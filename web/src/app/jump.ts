@@ -1,25 +1,27 @@
 // F8: from finding to finding, through all files. What is not valid counts as one.
-import type { Place, Report } from "../core/types";
+import type { Place, Report, Severity } from "../core/types";
 import type { Editor } from "./editor";
-import { summary } from "./findings";
+import { summary, wordFor } from "./findings";
 import type { Notice } from "./notice";
 import type { OpenFiles } from "./open_files";
 
 interface Stop extends Place {
-  severity: string;
+  severity: Severity;
   message: string;
 }
 
 export function jump(direction: 1 | -1, editor: Editor, files: OpenFiles, report: Report | undefined, notice: Notice): void {
-  // For who does not see it.
-  const tell = ({ severity, message, file, line }: Omit<Stop, "column" | "end_line" | "end_column">) =>
-    notice.announce(`${severity === "info" ? "note" : severity}, ${file}, line ${line}: ${message.replaceAll("`", "")}`);
+  // For who does not see it: all that is said of the place.
+  const tell = (file: string, line: number, said: Pick<Stop, "severity" | "message">[]) => {
+    const sentences = said.map(({ severity, message }, at) => `${wordFor(severity)}${at === 0 ? `, ${file}, line ${line}` : ""}: ${message.replaceAll("`", "")}`);
+    notice.announce(sentences.join(". "));
+  };
   const here = editor.view.state.selection.main.from;
   const own = editor.marks();
   const next = direction === 1 ? own.find(({ from }) => from > here) : own.filter(({ from }) => from < here).at(-1);
   if (next) {
     editor.select(next.from, next.to);
-    return tell({ ...next, file: files.current, line: editor.view.state.doc.lineAt(next.from).number });
+    return tell(files.current, editor.view.state.doc.lineAt(next.from).number, own.filter(({ from }) => from === next.from));
   }
   const paths = files.paths;
   const start = paths.indexOf(files.current);
@@ -29,7 +31,7 @@ export function jump(direction: 1 | -1, editor: Editor, files: OpenFiles, report
     const stop = direction === 1 ? stops[0] : stops.at(-1);
     if (!stop) continue;
     files.reveal(stop);
-    return tell(stop);
+    return tell(path, stop.line, stops.filter(({ line, column }) => line === stop.line && column === stop.column));
   }
   notice.announce(report ? summary(report) : "Not checked.");
 }

@@ -70,7 +70,7 @@ export function menu(button: HTMLButtonElement, items: () => MenuItem[]): HTMLEl
 }
 
 /** A menu at a place of the window. */
-export function popup(parent: HTMLElement, at: { left: number; bottom: number }, label: string, items: MenuItem[], back: () => void): void {
+export function popup(parent: HTMLElement, at: { left: number; top: number; bottom: number }, label: string, items: MenuItem[], back: () => void): void {
   const list = h("div", { className: "menu popup", aria: { label } });
   list.setAttribute("role", "menu");
   let open = true;
@@ -81,12 +81,15 @@ export function popup(parent: HTMLElement, at: { left: number; bottom: number },
     if (focus) back();
   };
   list.append(...items.map((item) => entry(item, () => close(true))));
-  list.style.left = `${Math.min(at.left, innerWidth - 300)}px`;
-  list.style.top = `${at.bottom + 4}px`;
   steer(list, close);
   list.addEventListener("focusout", (event) => {
     if (!list.contains(event.relatedTarget as Node | null)) close(false);
   });
   parent.append(list);
+  // Inside of the window, and above the place where there is no room below it.
+  const { width, height } = list.getBoundingClientRect();
+  const isAbove = at.bottom + 4 + height > innerHeight - 8 && at.top - 4 - height >= 8;
+  list.style.left = `${Math.max(8, Math.min(at.left, innerWidth - width - 8))}px`;
+  list.style.top = `${isAbove ? at.top - 4 - height : at.bottom + 4}px`;
   list.querySelector("button")?.focus();
 }

@@ -34,6 +34,9 @@ export function openItems(files: OpenFiles, incoming: Incoming, replacing: Repla
 export function addItems(files: OpenFiles, report: Report | undefined, rename: (path: string) => void): MenuItem[] {
   const isOverride = (path: string) => /(^|\/)(docker-)?compose(\.override)?\.ya?ml$/.test(path);
   const wanted = (report?.wanted ?? []).filter((path) => !isOverride(path) && !USUAL.includes(path) && !isCredential(path));
+  // Those of the file that one looks at first.
+  const here = files.current.slice(0, files.current.lastIndexOf("/") + 1);
+  wanted.sort((left, right) => Number(right.startsWith(here)) - Number(left.startsWith(here)));
   const another = () => {
     let number = 1;
     while (files.has(`file-${number}.yaml`)) number++;

@@ -14,6 +14,8 @@ interface Tab {
   state: EditorState;
   /** The file came with CRLF; the editor knows LF only. */
   crlf: boolean;
+  /** Its text on the disk, if it came from there. */
+  onDisk?: Text | undefined;
   /** It was found in a folder, and nobody has looked at it yet. */
   found?: Candidate | undefined;
 }
@@ -90,6 +92,14 @@ export class OpenFiles {
     return paths.every((path) => !this.#doc(path)?.length);
   }
 
+  /** Whether there is something that is nowhere but here. */
+  get hasUnsaved(): boolean {
+    return this.paths.some((path) => {
+      const text = this.#doc(path);
+      return text && text.length > 0 && !this.#tabs.get(path)?.onDisk?.eq(text);
+    });
+  }
+
   /** Files without anything in them. Nothing is drawn for it: it is asked at each key. */
   blank(): Set<string> {
     const blank = (text: Text | undefined) => text !== undefined && text.length < 1000 && text.toString().trim() === "";
@@ -118,6 +128,14 @@ export class OpenFiles {
     if (this.#tabs.has(path)) return;
     this.#known.set(path, told);
     this.#linter.know(path, told);
+  }
+
+  /** What these files are now is what the disk has. */
+  areOnDisk(paths: string[]): void {
+    for (const path of paths) {
+      const tab = this.#tabs.get(path);
+      if (tab) tab.onDisk = this.#doc(path);
+    }
   }
 
   found(path: string, found: Candidate): void {

@@ -9,6 +9,7 @@ import { Editor } from "./editor";
 import { EXAMPLE } from "./example";
 import { SEVERITIES, summary } from "./findings";
 import { FindingsPanel, personaOf } from "./findings_panel";
+import { FileSelect } from "./file_select";
 import { Fixing } from "./fixing";
 import { Incoming } from "./incoming";
 import { jump } from "./jump";
@@ -44,6 +45,7 @@ export class Parts {
   readonly #taking: Taking;
   readonly #fixing: Fixing;
   readonly #strip: TabStrip;
+  readonly #select = new FileSelect((path) => this.files.show(path, false));
   readonly #findings: FindingsPanel;
   readonly #projects: ProjectPanels;
   readonly #rulesPanel: RulesPanel;
@@ -206,7 +208,7 @@ export class Parts {
     const add = h("button", { type: "button", id: "add", className: "ghost", title: "New file", aria: { label: "New file" } }, icon("plus"));
     const edit = () => this.#strip.edit(this.files.current);
     const rename = h("button", { type: "button", id: "rename", className: "ghost", title: "Rename (F2)", aria: { label: "Rename the file" }, onclick: edit }, icon("pencil"));
-    return h("div", { className: "strip" }, this.#strip.list, menu(add, () => addItems(this.files, this.report, (path) => this.#strip.edit(path))), rename);
+    return h("div", { className: "strip" }, this.#strip.list, this.#select.box, menu(add, () => addItems(this.files, this.report, (path) => this.#strip.edit(path))), rename);
   }
 
   #rememberBox(): HTMLInputElement {
@@ -288,6 +290,7 @@ export class Parts {
       return { path, count: own.length, worst, broken, faint: report ? report.ignored.includes(path) || report.excluded.includes(path) : false };
     });
     this.#strip.render(tabs, this.files.current);
+    this.#select.render(tabs, this.files.current);
   }
 
   /** The panel that is about one project, if it is seen. */
@@ -304,7 +307,7 @@ export class Parts {
     const items = cursorActions(this.#editor, { explain: this.#explain, fix: this.#fix, isRefused });
     if (items.length === 0) return this.notice.say("There is nothing to do in this line. F8 goes to the next finding.");
     const { view } = this.#editor;
-    popup(this.#app, view.coordsAtPos(view.state.selection.main.head) ?? { left: 0, bottom: 0 }, "What to do", items, this.#toEditor);
+    popup(this.#app, view.coordsAtPos(view.state.selection.main.head) ?? { left: 0, top: 0, bottom: 0 }, "What to do", items, this.#toEditor);
   }
 
   /** From a rule's page to where it was asked for. */

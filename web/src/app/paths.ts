@@ -9,6 +9,18 @@ export function clean(path: string): string {
     .join("/");
 }
 
+/** For sorting: a directory's own files come before those of the directories in it. */
+export function byPlace(left: string, right: string): number {
+  const [a, b] = [left.split("/"), right.split("/")];
+  for (let at = 0; at < Math.min(a.length, b.length); at++) {
+    const isLast = Number(at === b.length - 1) - Number(at === a.length - 1);
+    const [x, y] = [a[at] ?? "", b[at] ?? ""];
+    if (isLast !== 0) return isLast;
+    if (x !== y) return x < y ? -1 : 1;
+  }
+  return 0;
+}
+
 /** Names for an archive, one for each path: inside of where it is unpacked, and no two the same. */
 export function inArchive(paths: string[]): Map<string, string> {
   const names = new Map<string, string>();

@@ -2,6 +2,7 @@
 import type { Linter } from "../core/linter";
 import type { Config, Place, Report } from "../core/types";
 import { renderConfig } from "./config";
+import { copyText } from "./copy";
 import { h } from "./dom";
 import type { Notice } from "./notice";
 import { patchContent } from "./patch";
@@ -18,7 +19,7 @@ export class ProjectPanels {
   readonly #selects: Record<Name, HTMLSelectElement>;
   readonly #boxes: Record<Name, HTMLElement> = { plan: h("div", { id: "plan" }), config: h("div", { id: "config" }) };
   readonly #values = h("input", { type: "checkbox", id: "values" });
-  readonly #copy = h("button", { type: "button", className: "small", id: "copy-config", onclick: () => this.#copyConfig() }, "Copy");
+  readonly #copy = h("button", { type: "button", className: "small", id: "copy-config", onclick: () => void this.#copyConfig() }, "Copy");
   #report: Report | undefined;
   #current = "";
   /** Which project is looked at, by its first file. */
@@ -75,15 +76,16 @@ export class ProjectPanels {
     }
     const config = await this.#linter.ask("config", { path, values: this.#values.checked }).catch(() => undefined);
     if (!config) return;
+    if (config.text !== this.#shown?.text) this.#copy.textContent = "Copy";
     this.#shown = config;
     this.#copy.hidden = config.text === null;
     renderConfig(box, config, this.#show);
   }
 
-  #copyConfig(): void {
-    navigator.clipboard.writeText(this.#shown?.text ?? "").then(
-      () => this.#notice.announce("Copied."),
-      () => this.#notice.say("The browser does not let this page copy; select the text instead."),
-    );
+  async #copyConfig(): Promise<void> {
+    const isCopied = await copyText(this.#shown?.text ?? "");
+    this.#copy.textContent = isCopied ? "Copied" : "Copy";
+    if (isCopied) this.#notice.announce("Copied.");
+    else this.#notice.say("The browser does not let this page copy; select the text instead.");
   }
 }

@@ -2,6 +2,7 @@
 import type { Linter } from "../core/linter";
 import type { Rule } from "../core/types";
 import { h } from "./dom";
+import { wordFor } from "./findings";
 import { render as renderMarkdown } from "./markdown";
 import { patchList } from "./patch";
 
@@ -24,7 +25,7 @@ export class RulesPanel {
   render(rules: Rule[]): void {
     const entries = rules.map((rule) => {
       const explain = () => void this.explain(rule.id, null);
-      const open = () => h("button", { type: "button", data: { rule: rule.id }, onclick: explain }, h("span", { className: "dot" }), h("code", {}, rule.id), h("span", {}, rule.summary));
+      const open = () => h("button", { type: "button", data: { rule: rule.id }, onclick: explain }, h("span", { className: "dot" }), h("span", { className: "unseen" }, `${wordFor(rule.severity)}: `), h("code", {}, rule.id), h("span", {}, rule.summary));
       return { key: rule.id, shown: JSON.stringify(rule), make: () => h("li", { className: rule.severity }, open()) };
     });
     patchList(this.#list, entries);

@@ -1,5 +1,6 @@
 // What a link would carry, shown before there is one.
 import type { TextFile } from "../core/types";
+import { copyText } from "./copy";
 import { h } from "./dom";
 import { encode } from "./share";
 
@@ -14,7 +15,7 @@ export async function shareDialog(root: ShadowRoot, files: TextFile[], redact: (
   const made = await encode(shared);
   const can = shared.length > 0 && "fragment" in made;
   const link = h("input", { id: "link", readOnly: true, aria: { label: "Link" } });
-  const copy = h("button", { type: "button", id: "copy", className: "primary" }, "Copy link");
+  const copy = h("button", { type: "button", id: "copy", className: "primary", aria: { live: "polite" } }, "Copy link");
   const close = h("button", { type: "button" }, "Close");
   const preview = h("pre", { id: "redacted", tabIndex: 0, aria: { label: "What the link holds" } });
   preview.setAttribute("role", "region");
@@ -32,12 +33,10 @@ export async function shareDialog(root: ShadowRoot, files: TextFile[], redact: (
   );
   if ("fragment" in made) link.value = location.href.replace(/#.*/, "") + made.fragment;
   link.addEventListener("focus", () => link.select());
-  copy.addEventListener("click", () => {
-    link.select();
-    navigator.clipboard.writeText(link.value).then(
-      () => (copy.textContent = "Copied"),
-      () => (copy.textContent = "Press Ctrl C"),
-    );
+  copy.addEventListener("click", async () => {
+    const isCopied = await copyText(link.value);
+    copy.textContent = isCopied ? "Copied" : "Press Ctrl C";
+    if (!isCopied) link.focus();
   });
   close.addEventListener("click", () => dialog.close());
   dialog.addEventListener("close", () => dialog.remove());

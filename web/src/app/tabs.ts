@@ -54,6 +54,7 @@ export class TabStrip {
 
   #tab(tab: TabView, current: boolean): HTMLElement {
     const words = tab.broken ? ", not valid" : tab.count > 0 ? `, ${tab.count} found` : "";
+    const cut = tab.path.lastIndexOf("/") + 1;
     const name = h(
       "button",
       {
@@ -66,7 +67,7 @@ export class TabStrip {
         ondblclick: () => this.edit(tab.path),
         onauxclick: (event) => event.button === 1 && this.#actions.close(tab.path),
       },
-      h("bdi", {}, tab.path),
+      h("bdi", {}, h("span", { className: "dir" }, tab.path.slice(0, cut)), h("span", { className: "own" }, tab.path.slice(cut))),
       tab.worst && h("span", { className: `badge ${tab.worst}`, aria: { hidden: "true" } }, tab.broken ? "!" : String(tab.count)),
       words !== "" && h("span", { className: "unseen" }, words),
     );
@@ -87,7 +88,7 @@ export class TabStrip {
     if (!button || this.#editing) return;
     this.#editing = true;
     const field = h("input", { value: path, className: "rename", spellcheck: false, aria: { label: `New name of ${path}` } });
-    field.size = Math.max(12, path.length);
+    field.size = Math.min(60, Math.max(12, path.length));
     const finish = (to: string | undefined) => {
       if (!this.#editing) return;
       if (to !== undefined && !this.#canBe(path, to)) {

@@ -46,6 +46,7 @@ export class Taking {
         if (changed.length > 0) said.push(`Now as on the disk: ${changed.map(({ path }) => path).join(", ")}; Ctrl Z there takes it back.`);
         for (const [path, candidate] of intake.pool) files.pool.set(path, candidate);
       }
+      files.areOnDisk(intake.files.map(({ path }) => clean(path)));
       for (const [path, told] of intake.known) files.know(path, told);
       files.own = true;
       const first = intake.files.find((file) => /compose/.test(file.path)) ?? intake.files[0];
@@ -101,8 +102,10 @@ export class Taking {
     await take(report.wanted_facts.filter((path) => !files.isKnown(path)), facts, (path, told) => told && files.know(path, told));
     await take(report.wanted.filter((path) => !isCredential(path)), read, (path, content) => {
       pool.delete(path);
-      if ("text" in content) files.put({ path, text: content.text });
-      else this.#notice.say(`Left out: ${path} (${content.why})`);
+      if ("text" in content) {
+        files.put({ path, text: content.text });
+        files.areOnDisk([path]);
+      } else this.#notice.say(`Left out: ${path} (${content.why})`);
     });
   }
 }
