@@ -181,10 +181,12 @@ test("a page that is open goes on working when a newer one has taken its place",
 test("it opens again when the network is gone", async () => {
   await it.page.evaluate(() => navigator.serviceWorker.ready);
   await it.context.setOffline(true);
-  await it.page.reload();
-  await report();
-  await put({ "compose.yaml": SECRET });
-  await settled("1 error.");
+  for (const url of [it.address, `${it.address}index.html`]) {
+    await it.page.goto(url);
+    await report();
+    await put({ "compose.yaml": SECRET });
+    await settled("1 error.");
+  }
 });
 
 test("one file on the disk is the whole page", async () => {
