@@ -104,6 +104,22 @@ test("more entries on demand: the first of them has the focus, and they stay whe
   assert.equal(await it.page.locator("#list > li").count(), 130);
 });
 
+test("a name that is being written is taken when one goes elsewhere, and one stays there", async () => {
+  await put({ "compose.yaml": PROJECT });
+  await tab("compose.yaml").focus();
+  await it.page.keyboard.press("F2");
+  await it.page.keyboard.type("stack.yaml");
+  await it.page.click("#tab-plan");
+  await tab("stack.yaml").waitFor();
+  await focusIn("#tab-plan");
+});
+
+test("what the page says is said to who does not see it", async () => {
+  await content().focus();
+  await it.page.keyboard.press("Control+.");
+  await it.page.locator("#announcement", { hasText: "There is nothing to do in this line" }).waitFor();
+});
+
 test("what is said with a button keeps the focus when something else is said, and gives it to the editor when dismissed", async () => {
   await put({ "compose.yaml": "" });
   await paste("services: {a: {image: x}} # mine");

@@ -152,8 +152,10 @@ test("a fix that was worked on is not undone by half: the secret stays in its fi
 });
 
 test("without any file there is one to write in, and it is linted", async () => {
-  await it.page.evaluate(() => (document.querySelector("cosec-linter").files = []));
-  assert.equal(await current(), "compose.yaml");
+  for (const none of [[{ path: "/", text: "" }], []]) {
+    await it.page.evaluate((none) => (document.querySelector("cosec-linter").files = none), none);
+    assert.equal(await current(), "compose.yaml");
+  }
   await paste("services: {a: {image: x, environment: {PASSWORD: hunter2}}}");
   await settled("1 error.");
 });

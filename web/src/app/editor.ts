@@ -21,6 +21,7 @@ import type { Finding, Severity } from "../core/types";
 import { diff } from "./diff";
 import { icon } from "./dom";
 import { Held } from "./held";
+import { MOD } from "./keys";
 import { languageOf } from "./languages";
 
 const theme = EditorView.theme({
@@ -77,7 +78,7 @@ const colours = HighlightStyle.define([
 const named = new Compartment();
 const ofName = (path: string) => [
   languageOf(path).extension,
-  EditorView.contentAttributes.of({ "aria-label": path, tabindex: "0", spellcheck: "false", autocapitalize: "off", translate: "no" }),
+  EditorView.contentAttributes.of({ "aria-label": path, "aria-keyshortcuts": `F8 Shift+F8 ${MOD === "⌘" ? "Meta" : "Control"}+.`, tabindex: "0", spellcheck: "false", autocapitalize: "off", translate: "no" }),
 ];
 
 /** A mark in the text, and the finding that it is of. */
@@ -90,7 +91,7 @@ export interface Mark extends Diagnostic {
 const lit = new (class extends GutterMarker {
   override toDOM(): HTMLElement {
     const mark = document.createElement("span");
-    mark.title = "What to do (Ctrl .)";
+    mark.title = `What to do (${MOD} .)`;
     mark.append(icon("bulb"));
     return mark;
   }

@@ -44,7 +44,7 @@ export class FindingsPanel {
 
   constructor(actions: PanelActions, persona: Persona) {
     this.#actions = actions;
-    const list = h("ol", { id: "list" });
+    const list = h("ol", { id: "list", aria: { label: "Findings" } });
     this.#list = new FindingsList(list, actions, actions.leave);
     this.#fixSafe = h("button", { type: "button", className: "small fix", id: "fix-safe", hidden: true, onclick: () => actions.fixSafe() });
     this.#chips = new Map(SEVERITIES.map((severity) => [severity, this.#chip(severity)]));

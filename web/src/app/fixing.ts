@@ -4,6 +4,7 @@ import type { Finding, Fixed } from "../core/types";
 import { h } from "./dom";
 import { fixDialog } from "./fix_dialog";
 import type { Kept } from "./kept";
+import { MOD } from "./keys";
 import type { Notice } from "./notice";
 import type { OpenFiles } from "./open_files";
 
@@ -64,7 +65,7 @@ export class Fixing {
     const now = new Map(this.#files.texts().map(({ path, text }) => [path, text]));
     const changed = fixed.files.filter(({ path, text }) => now.get(path) !== text).map(({ path }) => path);
     if (changed.length > 0) {
-      this.#notice.say(`Changed since, so all is left as it is: ${changed.join(", ")}. Ctrl Z takes back what was done in one file.`);
+      this.#notice.say(`Changed since, so all is left as it is: ${changed.join(", ")}. ${MOD} Z takes back what was done in one file.`);
       return this.#leave();
     }
     for (const { path } of fixed.files) {

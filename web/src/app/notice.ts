@@ -16,7 +16,6 @@ export class Notice {
   /** `leave` is where the focus goes when the line goes away under it. */
   constructor(leave: () => void) {
     this.#leave = leave;
-    this.line.setAttribute("role", "status");
     this.trouble.setAttribute("role", "alert");
     this.announcement.setAttribute("role", "status");
   }
@@ -24,6 +23,8 @@ export class Notice {
   /** Nothing to say takes the line away. */
   say(message: string, ...buttons: HTMLButtonElement[]): void {
     this.line.hidden = message === "";
+    // A line that was not there before is not read out by itself.
+    if (message !== "") this.announce(message);
     const dismiss = () => {
       this.line.hidden = true;
       this.#leave();

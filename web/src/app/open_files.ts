@@ -240,7 +240,8 @@ export class OpenFiles {
   replaceAll(files: TextFile[], own = false): void {
     this.#clear();
     this.own = own;
-    for (const file of files.length > 0 ? files : [NOTHING_YET]) this.put({ ...file, path: clean(file.path) });
+    // A file needs a name.
+    for (const { path, text } of files.length > 0 ? files : [NOTHING_YET]) this.put({ path: clean(path) || NOTHING_YET.path, text });
     const first = this.paths.find((path) => /compose/.test(path)) ?? this.paths[0];
     if (first !== undefined) this.show(first, false);
   }

@@ -2,7 +2,7 @@
 // later goes through here.
 import { Linter } from "../core/linter";
 import LinterWorker from "../core/linter.worker?worker&inline";
-import type { Finding, Persona, Report, Rule } from "../core/types";
+import type { Finding, Persona, Report, Rule, Severity } from "../core/types";
 import { cursorActions } from "./cursor_actions";
 import { h, icon } from "./dom";
 import { Editor } from "./editor";
@@ -14,6 +14,7 @@ import { Fixing } from "./fixing";
 import { Incoming } from "./incoming";
 import { jump } from "./jump";
 import { Kept, notHere } from "./kept";
+import { MOD } from "./keys";
 import { marksOf } from "./marks";
 import { menu, popup } from "./menu";
 import { addItems, exportItems, openItems } from "./menu_items";
@@ -25,7 +26,7 @@ import { ProjectPanels } from "./project_panels";
 import { Replacing } from "./replacing";
 import { RulesPanel } from "./rules_panel";
 import { shareDialog } from "./share_dialog";
-import { TabStrip } from "./tabs";
+import { TabStrip, type TabView } from "./tabs";
 import { Taking } from "./taking";
 
 export class Parts {
@@ -224,7 +225,7 @@ export class Parts {
     const keys = h(
       "span",
       { className: "keys" },
-      ...[["F8"], " next finding ", ["Shift F8"], " previous ", ["Ctrl ."], " what to do ", ["Escape"], " then ", ["Tab"], " leaves the editor"].map((part) => (typeof part === "string" ? part : h("kbd", {}, ...part))),
+      ...[["F8"], " next finding ", ["Shift F8"], " previous ", [`${MOD} .`], " what to do ", ["Escape"], " then ", ["Tab"], " leaves the editor"].map((part) => (typeof part === "string" ? part : h("kbd", {}, ...part))),
     );
     const kept = this.remember ? h("label", {}, this.remember, " keep these files in this browser") : h("span", { id: "not-kept" }, `Files are ${notHere}`);
     return h("div", { className: "footer" }, keys, this.#element.hasAttribute("remember") && kept, h("span", {}, "cosec ", this.#version));
@@ -282,12 +283,20 @@ export class Parts {
   }
 
   #renderTabs(): void {
-    const { report } = this;
-    const tabs = this.files.paths.map((path) => {
-      const own = report?.findings.filter((finding) => finding.file === path) ?? [];
-      const broken = report?.errors.some((error) => error.file === path) ?? false;
-      const worst = broken ? "error" : SEVERITIES.find((severity) => own.some((finding) => finding.severity === severity));
-      return { path, count: own.length, worst, broken, faint: report ? report.ignored.includes(path) || report.excluded.includes(path) : false };
+    const { findings, errors, ignored, excluded } = this.report ?? { findings: [], errors: [], ignored: [], excluded: [] };
+    const found = new Map<string, Severity[]>();
+    for (const { file, severity } of findings) {
+      const own = found.get(file);
+      if (own) own.push(severity);
+      else found.set(file, [severity]);
+    }
+    const unread = new Set(errors.map((error) => error.file));
+    const out = new Set([...ignored, ...excluded]);
+    const tabs = this.files.paths.map((path): TabView => {
+      const own = found.get(path) ?? [];
+      const broken = unread.has(path);
+      const worst = broken ? "error" : SEVERITIES.find((severity) => own.includes(severity));
+      return { path, count: own.length, worst, broken, faint: out.has(path) };
     });
     this.#strip.render(tabs, this.files.current);
     this.#select.render(tabs, this.files.current);

@@ -21,6 +21,21 @@ export function byPlace(left: string, right: string): number {
   return 0;
 }
 
+/** What is short is shown whole. */
+const SHORT = 32;
+
+/** Names for paths that are shown in little room: of a long path no more than tells it from the others. */
+export function shortNames(paths: string[]): Map<string, string> {
+  const ends = new Map<string, number>();
+  const endsOf = (path: string) => {
+    const parts = path.split("/");
+    return parts.map((_, at) => parts.slice(parts.length - 1 - at).join("/"));
+  };
+  for (const path of paths) for (const end of endsOf(path)) ends.set(end, (ends.get(end) ?? 0) + 1);
+  const short = (path: string) => endsOf(path).find((end) => ends.get(end) === 1) ?? path;
+  return new Map(paths.map((path) => [path, path.length <= SHORT ? path : short(path)]));
+}
+
 /** Names for an archive, one for each path: inside of where it is unpacked, and no two the same. */
 export function inArchive(paths: string[]): Map<string, string> {
   const names = new Map<string, string>();

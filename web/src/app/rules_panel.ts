@@ -9,7 +9,7 @@ import { patchList } from "./patch";
 export class RulesPanel {
   readonly box: HTMLElement;
   readonly #linter: Linter;
-  readonly #list = h("ul", { id: "rules" });
+  readonly #list = h("ul", { id: "rules", aria: { label: "Rules" } });
   readonly #page = h("article", { id: "page", tabIndex: -1, hidden: true, aria: { label: "Rule" } });
   readonly #open: () => void;
   readonly #leave: (opener: Element | null) => void;

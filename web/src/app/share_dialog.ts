@@ -2,6 +2,7 @@
 import type { TextFile } from "../core/types";
 import { copyText } from "./copy";
 import { h } from "./dom";
+import { MOD } from "./keys";
 import { encode } from "./share";
 
 export async function shareDialog(root: ShadowRoot, files: TextFile[], redact: (path: string, text: string) => Promise<string | undefined>): Promise<void> {
@@ -35,7 +36,7 @@ export async function shareDialog(root: ShadowRoot, files: TextFile[], redact: (
   link.addEventListener("focus", () => link.select());
   copy.addEventListener("click", async () => {
     const isCopied = await copyText(link.value);
-    copy.textContent = isCopied ? "Copied" : "Press Ctrl C";
+    copy.textContent = isCopied ? "Copied" : `Press ${MOD} C`;
     if (!isCopied) link.focus();
   });
   close.addEventListener("click", () => dialog.close());

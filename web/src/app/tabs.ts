@@ -1,7 +1,7 @@
 // The strip of files: arrows move, F2 renames, Delete closes.
 import { h, icon } from "./dom";
 import { patchList } from "./patch";
-import { clean } from "./paths";
+import { clean, shortNames } from "./paths";
 import type { Severity } from "../core/types";
 
 export interface TabView {
@@ -35,12 +35,14 @@ export class TabStrip {
 
   render(tabs: TabView[], current: string): void {
     if (this.#editing) return;
+    const names = shortNames(tabs.map((tab) => tab.path));
     const entries = tabs.map((tab) => {
       const isCurrent = tab.path === current;
-      return { key: tab.path, shown: JSON.stringify([tab, isCurrent]), make: () => this.#tab(tab, isCurrent) };
+      const label = names.get(tab.path) ?? tab.path;
+      return { key: tab.path, shown: JSON.stringify([tab, label, isCurrent]), make: () => this.#tab(tab, label, isCurrent) };
     });
     patchList(this.list, entries, () => this.#actions.leave());
-    if (current !== this.#current) this.list.querySelector('[aria-current="true"]')?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    if (current !== this.#current) this.list.querySelector('[aria-current="true"]')?.parentElement?.scrollIntoView({ block: "nearest", inline: "nearest" });
     this.#current = current;
   }
 
@@ -52,9 +54,9 @@ export class TabStrip {
     return [...this.list.querySelectorAll<HTMLButtonElement>("button.name")];
   }
 
-  #tab(tab: TabView, current: boolean): HTMLElement {
+  #tab(tab: TabView, label: string, current: boolean): HTMLElement {
     const words = tab.broken ? ", not valid" : tab.count > 0 ? `, ${tab.count} found` : "";
-    const cut = tab.path.lastIndexOf("/") + 1;
+    const cut = label.lastIndexOf("/") + 1;
     const name = h(
       "button",
       {
@@ -67,7 +69,7 @@ export class TabStrip {
         ondblclick: () => this.edit(tab.path),
         onauxclick: (event) => event.button === 1 && this.#actions.close(tab.path),
       },
-      h("bdi", {}, h("span", { className: "dir" }, tab.path.slice(0, cut)), h("span", { className: "own" }, tab.path.slice(cut))),
+      h("bdi", {}, cut > 0 && h("span", { className: "dir" }, label.slice(0, cut)), h("span", { className: "own" }, label.slice(cut))),
       tab.worst && h("span", { className: `badge ${tab.worst}`, aria: { hidden: "true" } }, tab.broken ? "!" : String(tab.count)),
       words !== "" && h("span", { className: "unseen" }, words),
     );
@@ -89,7 +91,8 @@ export class TabStrip {
     this.#editing = true;
     const field = h("input", { value: path, className: "rename", spellcheck: false, aria: { label: `New name of ${path}` } });
     field.size = Math.min(60, Math.max(12, path.length));
-    const finish = (to: string | undefined) => {
+    // By a key: who clicks elsewhere, or goes on with Tab, is there already.
+    const finish = (to: string | undefined, isKey: boolean) => {
       if (!this.#editing) return;
       if (to !== undefined && !this.#canBe(path, to)) {
         field.setAttribute("aria-invalid", "true");
@@ -98,14 +101,14 @@ export class TabStrip {
       this.#editing = false;
       const wanted = to === undefined ? path : clean(to);
       if (wanted === path || !this.#actions.rename(path, wanted)) field.replaceWith(button);
-      this.#actions.select(wanted);
+      if (isKey) this.#actions.select(wanted);
     };
     field.addEventListener("keydown", (event) => {
       event.stopPropagation();
-      if (event.key === "Enter") finish(field.value);
-      else if (event.key === "Escape") finish(undefined);
+      if (event.key === "Enter") finish(field.value, true);
+      else if (event.key === "Escape") finish(undefined, true);
     });
-    field.addEventListener("blur", () => finish(this.#canBe(path, field.value) ? field.value : undefined));
+    field.addEventListener("blur", () => finish(this.#canBe(path, field.value) ? field.value : undefined, false));
     button.replaceWith(field);
     field.focus();
     field.select();

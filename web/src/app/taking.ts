@@ -2,6 +2,7 @@
 import type { Report } from "../core/types";
 import { type Candidate, facts, type Intake, isCredential, read } from "./intake";
 import type { Kept } from "./kept";
+import { MOD } from "./keys";
 import type { Notice } from "./notice";
 import type { OpenFiles } from "./open_files";
 import { clean } from "./paths";
@@ -43,7 +44,7 @@ export class Taking {
         for (const [path, candidate] of intake.found) files.found(path, candidate);
       } else {
         const changed = intake.files.filter((file) => files.join(file));
-        if (changed.length > 0) said.push(`Now as on the disk: ${changed.map(({ path }) => path).join(", ")}; Ctrl Z there takes it back.`);
+        if (changed.length > 0) said.push(`Now as on the disk: ${changed.map(({ path }) => path).join(", ")}; ${MOD} Z there takes it back.`);
         for (const [path, candidate] of intake.pool) files.pool.set(path, candidate);
       }
       files.areOnDisk(intake.files.map(({ path }) => clean(path)));
