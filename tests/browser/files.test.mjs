@@ -201,11 +201,11 @@ test("a file that is asked for and not here is said, and can be added", async ()
 test("tabs: new, rename, close, and each has its own undo", async () => {
   await put({ "compose.yaml": PASSWORD });
   await choose("#add", ".env");
-  await it.page.keyboard.type("A=1");
+  await it.page.keyboard.insertText("A=1");
   await tab("compose.yaml").click();
   await content().focus();
   await it.page.keyboard.press("ControlOrMeta+Home");
-  await it.page.keyboard.type("# top");
+  await it.page.keyboard.insertText("# top");
   await tab(".env").click();
   await it.page.keyboard.press("ControlOrMeta+z");
   assert.equal(await it.page.locator(".cm-placeholder").count(), 1);

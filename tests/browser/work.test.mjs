@@ -41,7 +41,7 @@ test("a second file leaves the undo of the first alone, and CRLF as it is", asyn
   await tab("crlf.env").waitFor();
   await content().focus();
   await it.page.keyboard.press("ControlOrMeta+Home");
-  await it.page.keyboard.type("# top");
+  await it.page.keyboard.insertText("# top");
   await it.page.setInputFiles("#choose-files", join(folder, "compose.yaml"));
   await tab("compose.yaml").waitFor();
   assert.equal((await files())["crlf.env"], "# topA=1\r\nB=2\r\n");
@@ -91,7 +91,7 @@ test("who leaves is asked only where something is nowhere else", async () => {
   await settled("Nothing found.");
   assert.equal(await asks(), false);
   await content().focus();
-  await it.page.keyboard.type("# mine");
+  await it.page.keyboard.insertText("# mine");
   assert.equal(await asks(), true);
   await it.page.keyboard.press("ControlOrMeta+z");
   assert.equal(await asks(), false);
