@@ -122,6 +122,18 @@ test("what has been changed since is not lost by undoing a fix", async () => {
   assert.equal((await files())["compose.yaml"], `${FIXED}# mine`);
 });
 
+test("files that come while a fix is shown are not overwritten by it, and F8 moves nothing behind it", async () => {
+  await put({ "compose.yaml": POSTGRES });
+  await fixButton().click();
+  await dialog().waitFor();
+  await it.page.keyboard.press("F8");
+  assert.doesNotMatch(await it.page.textContent("#announcement"), /line/);
+  await put({ "compose.yaml": GRANT });
+  await it.page.click("#apply");
+  await it.page.locator("#notice", { hasText: "nothing was fixed" }).waitFor();
+  assert.deepEqual(await files(), { "compose.yaml": GRANT });
+});
+
 test("what cannot be fixed says why", async () => {
   await put({ "compose.yaml": "services:\n  q:\n    image: redis\n    environment: {REDIS_PASSWORD: canary2}\n" });
   assert.equal(await it.page.locator("#list .fix").count(), 0);

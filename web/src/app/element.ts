@@ -110,6 +110,8 @@ export class CosecLinter extends HTMLElement {
     const isNowhere = event.target === document.body || event.target === document.documentElement;
     const isFirst = document.querySelector("cosec-linter") === this;
     if (!event.composedPath().includes(this) && !(isNowhere && isFirst)) return;
+    // Behind a dialog nothing moves.
+    if (this.#root.querySelector("dialog[open]")) return;
     event.preventDefault();
     this.#parts?.jump(event.shiftKey ? -1 : 1);
   };

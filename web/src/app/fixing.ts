@@ -39,13 +39,14 @@ export class Fixing {
     const before = new Map(this.#files.texts().map(({ path, text }) => [path, text]));
     const opener = this.#root.activeElement;
     const fixed = await ask().catch(() => undefined);
-    const isStale = this.#files.texts().some(({ path, text }) => before.get(path) !== text);
-    if (!fixed || isStale || fixed.fixes.length + fixed.refused.length === 0) {
-      return this.#notice.say("The files have changed meanwhile, or cannot be read: nothing was fixed. Try again.");
-    }
+    // Other files may come at any time, by a drop.
+    const isStale = () => this.#files.paths.length !== before.size || this.#files.texts().some(({ path, text }) => before.get(path) !== text);
+    const refuse = () => this.#notice.say("The files have changed meanwhile, or cannot be read: nothing was fixed. Try again.");
+    if (!fixed || isStale() || fixed.fixes.length + fixed.refused.length === 0) return refuse();
     const isNew = (path: string) => !this.#files.has(path);
     const goes = await fixDialog(this.#root, title, fixed, isNew, (place) => this.#files.reveal(place));
-    if (goes) this.#apply(fixed, before);
+    if (goes && isStale()) refuse();
+    else if (goes) this.#apply(fixed, before);
     else if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
   }
 
