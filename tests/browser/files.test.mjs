@@ -217,6 +217,7 @@ test("tabs: new, rename, close, and each has its own undo", async () => {
   await it.page.keyboard.type("docker-compose.yml");
   await it.page.keyboard.press("Enter");
   assert.equal(await current(), "docker-compose.yml");
+  assert.equal((await files())["docker-compose.yml"], `# top${PASSWORD}`);
   assert.deepEqual(await found(), ["docker-compose.yml inline-password"]);
   // Undo has survived the new name.
   await content().focus();

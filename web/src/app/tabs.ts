@@ -105,8 +105,10 @@ export class TabStrip {
     };
     field.addEventListener("keydown", (event) => {
       event.stopPropagation();
-      if (event.key === "Enter") finish(field.value, true);
-      else if (event.key === "Escape") finish(undefined, true);
+      if (event.key !== "Enter" && event.key !== "Escape") return;
+      // The editor has the focus when the browser comes to what the key does: it would write a line break.
+      event.preventDefault();
+      finish(event.key === "Enter" ? field.value : undefined, true);
     });
     field.addEventListener("blur", () => finish(this.#canBe(path, field.value) ? field.value : undefined, false));
     button.replaceWith(field);
