@@ -205,7 +205,7 @@ test("tabs: new, rename, close, and each has its own undo", async () => {
   await tab("compose.yaml").click();
   await content().focus();
   await it.page.keyboard.press("ControlOrMeta+Home");
-  await it.page.keyboard.insertText("# top");
+  await it.page.keyboard.insertText("# top\n");
   await tab(".env").click();
   await it.page.keyboard.press("ControlOrMeta+z");
   assert.equal(await it.page.locator(".cm-placeholder").count(), 1);
@@ -217,7 +217,7 @@ test("tabs: new, rename, close, and each has its own undo", async () => {
   await it.page.keyboard.type("docker-compose.yml");
   await it.page.keyboard.press("Enter");
   assert.equal(await current(), "docker-compose.yml");
-  assert.equal((await files())["docker-compose.yml"], `# top${PASSWORD}`);
+  assert.equal((await files())["docker-compose.yml"], `# top\n${PASSWORD}`);
   assert.deepEqual(await found(), ["docker-compose.yml inline-password"]);
   // Undo has survived the new name.
   await content().focus();
