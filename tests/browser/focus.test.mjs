@@ -131,3 +131,23 @@ test("what is said with a button keeps the focus when something else is said, an
   await it.page.keyboard.press("Enter");
   await focusIn(".cm-content");
 });
+
+test("by touch, the screen's keyboard comes where the text is touched and not before, and what was done is seen from anywhere", async () => {
+  await open({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  const isSeen = (selector) =>
+    it.page.waitForFunction((selector) => {
+      const { top, bottom } = document.querySelector("cosec-linter").shadowRoot.querySelector(selector).getBoundingClientRect();
+      return bottom > top && top >= 0 && bottom <= innerHeight;
+    }, selector);
+  await it.page.locator("#list .jump", { hasText: ".env:2" }).tap();
+  await isSeen("#editor");
+  assert.equal(await tab(".env").getAttribute("aria-current"), "true");
+  assert.equal(await it.page.locator(".cm-editor.cm-focused").count(), 0);
+  await it.page.locator("#list .fix").last().tap();
+  await it.page.locator("#apply").tap();
+  await it.page.locator("#undo-fix").waitFor();
+  await isSeen("#notice");
+  assert.equal(await it.page.locator(".cm-editor.cm-focused").count(), 0);
+  await content().tap();
+  await focusIn(".cm-content");
+});

@@ -133,9 +133,12 @@ export class Editor {
   readonly #handlers: Handlers;
   readonly #held = new Held();
   #path = "";
+  #isTouched = false;
 
   constructor(parent: HTMLElement, root: ShadowRoot, handlers: Handlers) {
     this.#handlers = handlers;
+    root.addEventListener("pointerdown", (event) => (this.#isTouched = (event as PointerEvent).pointerType === "touch"), { capture: true });
+    root.addEventListener("keydown", () => (this.#isTouched = false), { capture: true });
     this.#view = new EditorView({
       parent,
       root,
@@ -287,6 +290,12 @@ export class Editor {
 
   select(from: number, to: number): void {
     this.view.dispatch({ selection: { anchor: from, head: to }, effects: EditorView.scrollIntoView(from, { y: "center" }) });
-    this.view.focus();
+    this.focus();
+  }
+
+  /** Goes to the text. Who works by touch sees it, and gets the screen's keyboard by touching it, not before. */
+  focus(): void {
+    if (this.#isTouched) this.view.dom.scrollIntoView({ block: "nearest" });
+    else this.view.focus();
   }
 }

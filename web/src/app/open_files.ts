@@ -272,7 +272,7 @@ export class OpenFiles {
     }
     tab.found = undefined;
     this.#heard.shown();
-    if (focus) this.#editor.view.focus();
+    if (focus) this.#editor.focus();
   }
 
   reveal(place: Place): void {

@@ -52,7 +52,7 @@ export class Parts {
   readonly #rulesPanel: RulesPanel;
   readonly #panels: Panels;
   readonly #version = h("span", { id: "version" });
-  readonly #toEditor = () => this.#editor.view.focus();
+  readonly #toEditor = () => this.#editor.focus();
   readonly #explain = (rule: string) => void this.#rulesPanel.explain(rule, this.#root.activeElement);
   readonly #fix = (finding: Finding) => void this.#fixing.fix(finding);
   #rules: Rule[] = [];
