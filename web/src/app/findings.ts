@@ -50,9 +50,17 @@ export function summary(report: Report): string {
     return count === 0 ? [] : [counted(count, severity)];
   });
   const found = parts.length === 0 ? (unread > 0 ? "" : "Nothing found.") : `${parts.join(", ")}.`;
-  if (unread === 0) return found;
-  const files = unread === 1 ? "1 file is" : `${unread} files are`;
-  return `${found} ${files} not valid.`.trim();
+  const sentences = [found];
+  if (unread > 0) sentences.push(`${unread === 1 ? "1 file is" : `${unread} files are`} not valid.`);
+  const away = missing(report).length;
+  if (away > 0) sentences.push(`${away === 1 ? "1 file that these ask for is" : `${away} files that these ask for are`} not here.`);
+  return sentences.join(" ").trim();
+}
+
+/** Files without which a project is not looked at as a whole: included ones and the like. */
+function missing(report: Report): string[] {
+  const reasons = report.not_checked.filter((entry) => entry.rule === "*").map((entry) => entry.reason);
+  return report.wanted.filter((path) => reasons.some((reason) => reason.includes(path)));
 }
 
 export class FindingsList {
@@ -190,6 +198,11 @@ export function renderUnchecked(box: HTMLDetailsElement, report: Report, actions
     byText.set("whether git tracks a secret's file already: only .gitignore was read here", { files: new Set(), wanted: [] });
   }
   box.hidden = byText.size === 0;
+  // What matters most is not folded away.
+  const isMissing = missing(report).length > 0;
+  if (isMissing && box.dataset["missing"] === undefined) box.open = true;
+  if (isMissing) box.dataset["missing"] = "";
+  else delete box.dataset["missing"];
   const [head, list] = [box.querySelector("summary"), box.querySelector("ul")];
   if (!head || !list) return;
   patchContent(head, [`Not checked here: ${byText.size}`]);
