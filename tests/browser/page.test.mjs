@@ -310,6 +310,14 @@ test("a link of many files has them all, and of too much there is none", async (
   assert.equal(await it.page.locator("#link").count(), 0);
 });
 
+test("where nothing can be shared that is said, and there is no link", async () => {
+  await put({ id_rsa: "canary", "compose.yaml": "a: [" });
+  await it.page.click("#share");
+  await it.page.locator("dialog[open] .note.error", { hasText: "nothing to share" }).waitFor();
+  assert.equal(await it.page.locator("#link").count(), 0);
+  assert.ok(!(await it.page.textContent("dialog")).includes("canary"));
+});
+
 test("what the eye sees of a finding is said: F8 speaks, what is not valid is a stop, severity is a word", async () => {
   await put({ "compose.yaml": ONE, "b-compose.yaml": "a: [" });
   await settled("1 error. 1 file is not valid.");

@@ -27,7 +27,7 @@ export async function shareDialog(root: ShadowRoot, files: TextFile[], redact: (
     h("h2", { id: "share-title" }, "Share without the values"),
     h("p", {}, "Comments are gone, and all that is no known name or path has been replaced, here in the page. Names are yours: look at them. This is all that the link holds; it is in the part behind ", h("code", {}, "#"), ", which browsers send to no server."),
     left.length > 0 && h("p", { className: "fine" }, `Not in it: ${left.join(", ")}.`),
-    preview,
+    shared.length === 0 ? h("p", { className: "note error" }, "There is nothing to share: only valid YAML, env files and ignore files can be written anew without their values.") : preview,
     "why" in made && h("p", { className: "note error" }, made.why),
     can && link,
     h("div", { className: "buttons" }, can && copy, close),
