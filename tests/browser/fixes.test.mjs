@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { beforeEach, test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { choose, content, current, entries, inBrowser, it, open, put, root, selected, settled, tab } from "./harness.mjs";
+import { choose, content, current, entries, files, focusIn, inBrowser, it, open, put, report, root, selected, settled, tab } from "./harness.mjs";
 
 inBrowser();
 beforeEach(() => open());
@@ -16,8 +16,6 @@ const GRANT = "services: {a: {image: x, secrets: [s]}}\nsecrets: {s: {file: ./s.
 
 const dialog = () => it.page.locator("dialog#fix[open]");
 const fixButton = () => it.page.locator("#list .fix").first();
-const files = async () => Object.fromEntries((await it.page.evaluate(() => document.querySelector("cosec-linter").files)).map(({ path, text }) => [path, text]));
-const inEditor = () => it.page.evaluate(() => document.activeElement.shadowRoot?.activeElement?.classList.contains("cm-content"));
 
 test("a fix is shown as a diff without the value, makes the secret's file, and is undone as a whole", async () => {
   await put({ "compose.yaml": POSTGRES });
@@ -33,7 +31,7 @@ test("a fix is shown as a diff without the value, makes the secret's file, and i
   await settled("Nothing found.");
   assert.deepEqual(await files(), { "compose.yaml": FIXED, "secrets/postgres_password": "canary1", ".gitignore": "/secrets/\n" });
   assert.equal(await current(), "compose.yaml");
-  assert.ok(await inEditor());
+  await focusIn(".cm-content");
   await it.page.click("#undo-fix");
   await settled("1 error.");
   assert.deepEqual(await files(), { "compose.yaml": POSTGRES });
@@ -46,14 +44,13 @@ test("a fix that is not applied changes nothing and gives the focus back", async
   await it.page.keyboard.press("Enter");
   await dialog().waitFor();
   await it.page.keyboard.press("Escape");
-  assert.equal(await dialog().count(), 0);
+  await dialog().waitFor({ state: "detached" });
   assert.deepEqual(await files(), { "compose.yaml": POSTGRES });
-  assert.match(await it.page.evaluate(() => document.activeElement.shadowRoot.activeElement.className), /fix/);
+  await focusIn("#list .fix");
 });
 
 test("keyboard alone: Ctrl-. fixes the finding at the cursor, Ctrl-Z takes it back in one step", async () => {
   await put({ "compose.yaml": POSTGRES });
-  await fixButton().waitFor();
   await content().focus();
   await it.page.keyboard.press("F8");
   await it.page.keyboard.press("Control+.");
@@ -71,7 +68,6 @@ test("keyboard alone: Ctrl-. fixes the finding at the cursor, Ctrl-Z takes it ba
 
 test("the light in the margin and the tooltip lead to the fix as well", async () => {
   await put({ "compose.yaml": POSTGRES });
-  await fixButton().waitFor();
   await content().focus();
   await it.page.keyboard.press("F8");
   await it.page.locator(".cm-bulb span[title]").click();
@@ -100,10 +96,17 @@ test("all that is safe is fixed at once, in all files, and what is not safe is l
     await tab(changed).click();
     await content().focus();
     await it.page.keyboard.press("Control+z");
-    await it.page.waitForTimeout(100);
+    await report();
     assert.equal((await files())[changed], before[changed]);
   }
   assert.ok((await entries().count()) >= 1);
+});
+
+test("what can be fixed is known of every file, however many there are", async () => {
+  const long = `# ${"comment ".repeat(5000)}\n`;
+  await put(Object.fromEntries(Array.from({ length: 12 }, (_, at) => [`s${at}/compose.yaml`, `${long}${POSTGRES}`])));
+  assert.equal(await it.page.locator("#list .fix").count(), 12);
+  assert.ok((await report()).fixes_known);
 });
 
 test("what has been changed since is not lost by undoing a fix", async () => {
@@ -119,9 +122,20 @@ test("what has been changed since is not lost by undoing a fix", async () => {
   assert.equal((await files())["compose.yaml"], `${FIXED}# mine`);
 });
 
+test("files that come while a fix is shown are not overwritten by it, and F8 moves nothing behind it", async () => {
+  await put({ "compose.yaml": POSTGRES });
+  await fixButton().click();
+  await dialog().waitFor();
+  await it.page.keyboard.press("F8");
+  assert.doesNotMatch(await it.page.textContent("#announcement"), /line/);
+  await put({ "compose.yaml": GRANT });
+  await it.page.click("#apply");
+  await it.page.locator("#notice", { hasText: "nothing was fixed" }).waitFor();
+  assert.deepEqual(await files(), { "compose.yaml": GRANT });
+});
+
 test("what cannot be fixed says why", async () => {
   await put({ "compose.yaml": "services:\n  q:\n    image: redis\n    environment: {REDIS_PASSWORD: canary2}\n" });
-  await it.page.waitForFunction(() => document.querySelector("cosec-linter").report.fixes_known);
   assert.equal(await it.page.locator("#list .fix").count(), 0);
   await content().focus();
   await it.page.keyboard.press("F8");

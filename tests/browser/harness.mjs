@@ -58,8 +58,36 @@ export function inBrowser() {
   });
 }
 
+/** What the page tells its worker can be held back: see `hold`. */
+const holdable = () => {
+  const { postMessage } = Worker.prototype;
+  const held = [];
+  window.hold = (kind) => (window.holds = kind);
+  window.release = () => {
+    window.holds = undefined;
+    for (const send of held.splice(0)) send();
+  };
+  Worker.prototype.postMessage = function (message, ...rest) {
+    const send = () => postMessage.call(this, message, ...rest);
+    if (message.kind === window.holds) held.push(send);
+    else send();
+  };
+};
+
+/** Keeps the worker from hearing messages of a kind (`lint`, `fixes`, `ask`) until `release`; for what happens while an
+ * answer is on its way. The page has to be opened with `holds: true`. */
+export const hold = (kind) => it.page.evaluate((kind) => window.hold(kind), kind);
+export const release = () => it.page.evaluate(() => window.release());
+
+/** Waits for something that happens outside of the page, as long as the browser's own waits do. */
+export async function until(condition, what) {
+  for (const end = Date.now() + 30_000; !condition(); await new Promise((resolve) => setTimeout(resolve, 10))) {
+    assert.ok(Date.now() < end, `waited in vain for ${what}`);
+  }
+}
+
 /** Opens the page anew. `it.requests` and `it.complaints` note what it asks for and what the browser minds. */
-export async function open({ url, ready = true, ...options } = {}) {
+export async function open({ url, ready = true, holds = false, ...options } = {}) {
   await it.context?.close();
   it.context = await it.browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
   it.page = await it.context.newPage();
@@ -72,36 +100,38 @@ export async function open({ url, ready = true, ...options } = {}) {
     it.complaints.push(`dialog: ${dialog.message()}`);
     dialog.dismiss();
   });
+  if (holds) await it.page.addInitScript(holdable);
   await it.page.goto(url ?? it.address);
-  if (ready) await it.page.waitForFunction(() => document.querySelector("cosec-linter").report);
+  if (ready) await report();
   return it.page;
 }
 
 /** Puts files in, and waits for their report and for its being shown. */
 export async function put(files) {
   const entries = Object.entries(files).map(([path, text]) => ({ path, text }));
-  const element = it.page.locator("cosec-linter").first();
-  await element.evaluate(
-    (element, files) =>
-      new Promise((resolve) => {
-        element.addEventListener("cosec-report", () => setTimeout(resolve, 30), { once: true });
-        element.files = files;
-      }),
-    entries,
-  );
+  await element().evaluate((element, files) => (element.files = files), entries);
   return report();
 }
 
-/** The latest report, after what has been typed so far. */
-export async function report() {
-  await it.page.waitForTimeout(60);
-  return it.page.locator("cosec-linter").first().evaluate((element) => element.report);
-}
+const element = () => it.page.locator("cosec-linter").first();
+
+/** The report of the texts as they are now, when all of it is shown. */
+export const report = () => element().evaluate((element) => element.checked());
+
+/** All files, as they would go to the disk. */
+export const files = async () => Object.fromEntries((await element().evaluate((element) => element.files)).map(({ path, text }) => [path, text]));
 
 export const content = () => it.page.locator(".cm-content");
 export const entries = () => it.page.locator("#list > li");
 export const summary = () => it.page.locator("#summary");
-export const settled = (text) => it.page.locator("#summary", { hasText: text }).waitFor();
+
+/** Waits until this is what all that has been done comes to. */
+export async function settled(text) {
+  await summary().filter({ hasText: text }).waitFor();
+  await report();
+  assert.ok((await summary().textContent()).includes(text), `${await summary().textContent()} is not ${text}`);
+}
+
 export const tab = (path) => it.page.locator(`#tabs button.name[data-path="${path}"]`);
 
 /** Puts a text in as a paste does. */
@@ -114,6 +144,10 @@ export async function paste(text) {
 /** What is selected in the editor. */
 export const selected = () =>
   it.page.evaluate(() => getSelection().toString() || document.querySelector("cosec-linter").shadowRoot.getSelection?.().toString());
+
+/** Waits until the focus is in what the selector says, inside the element. */
+export const focusIn = (selector) =>
+  it.page.waitForFunction((selector) => document.activeElement?.shadowRoot?.activeElement?.matches(selector), selector);
 
 export const current = () => it.page.locator('#tabs [aria-current="true"]').getAttribute("data-path");
 

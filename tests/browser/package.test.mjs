@@ -128,6 +128,28 @@ services: {a: {image: x, environment: {${name}: canary}}}
   assert.equal(await it.page.locator("#share, #remember").count(), 0);
 });
 
+test("the element looks as it does everywhere in a page with a style of its own, and is as light or dark as that page", async () => {
+  const style = `body{font:30px/3 serif;color:red;text-align:right;letter-spacing:1em;text-transform:uppercase;white-space:pre;background:white} button{background:red}`;
+  writeFileSync(
+    join(project, "styled.html"),
+    `<!doctype html><html dir="rtl"><style>${style}</style><script type="module" src="node_modules/@cosec/wasm/dist/element.js"></script><div style="width:400px"><cosec-linter example></cosec-linter></div><p>after</p><cosec-linter example style="color-scheme: light dark"></cosec-linter></html>`,
+  );
+  await open({ url: `${site.address}styled.html`, colorScheme: "dark" });
+  const looks = await it.page.evaluate(() =>
+    [...document.querySelectorAll("cosec-linter")].map((element) => {
+      const { fontSize, textAlign, letterSpacing, textTransform, whiteSpace, direction } = getComputedStyle(element.shadowRoot.querySelector("#summary"));
+      const back = getComputedStyle(element).backgroundColor.match(/\d+/g).map(Number);
+      return [fontSize, textAlign, letterSpacing, textTransform, whiteSpace, direction, back[0] < 128 ? "dark" : "light"].join();
+    }),
+  );
+  assert.deepEqual(looks, ["16px,start,-0.16px,none,normal,ltr,light", "16px,start,-0.16px,none,normal,ltr,dark"]);
+  // In a narrow place it is no longer than the page has given it.
+  const [end, after] = await it.page.evaluate(() => [document.querySelector("cosec-linter").shadowRoot.host.getBoundingClientRect().bottom, document.querySelector("p").getBoundingClientRect().top]);
+  assert.ok(end <= after);
+  assert.ok(await it.page.evaluate(() => document.querySelector("cosec-linter").scrollHeight > document.querySelector("cosec-linter").clientHeight));
+  await it.page.locator("cosec-linter").first().locator("#unchecked").scrollIntoViewIfNeeded();
+});
+
 test("an element that is moved keeps its text and undo, and leaves the keys of others alone", async () => {
   writeFileSync(
     join(project, "moved.html"),

@@ -2,12 +2,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { beforeEach, test } from "node:test";
-import { choose, content, current, entries, inBrowser, it, open, paste, put, selected, settled, summary, tab } from "./harness.mjs";
+import { choose, content, current, entries, files, focusIn, hold, inBrowser, it, open, paste, put, release, report, selected, settled, summary, tab } from "./harness.mjs";
 
 inBrowser();
 beforeEach(() => open());
 
 const marks = (severity = "error") => it.page.locator(`.cm-lintRange-${severity}`);
+const cameWithLink = () => it.page.locator("#notice", { hasText: "These files came with the link" }).waitFor();
 const ONE = "services: {a: {image: x, environment: {API_TOKEN: canary1}}}";
 
 test("the example shows what the page is for, and the browser has nothing to complain of", async () => {
@@ -62,7 +63,7 @@ test("keyboard alone: F8 goes through the findings of all files, a rule's page o
   await it.page.keyboard.press("Tab");
   await it.page.keyboard.press("Enter");
   assert.ok(await it.page.locator("#page").isHidden());
-  assert.match(await it.page.evaluate(() => document.activeElement.shadowRoot.activeElement.className), /rule/);
+  await focusIn("#list .rule");
 });
 
 test("keyboard alone: everything can be reached by Tab, and the editor can be left", async () => {
@@ -115,7 +116,7 @@ test("no comment is offered inside a text of several lines, where it would be te
   await content().focus();
   await it.page.keyboard.press("F8");
   await it.page.keyboard.press("Control+.");
-  assert.deepEqual(await it.page.locator(".popup [role=menuitem]").allTextContents(), ["Explain secret-in-config"]);
+  assert.deepEqual(await it.page.locator(".popup [role=menuitem]").allTextContents(), ["Fix secret-in-config…changes how it runs", "Explain secret-in-config"]);
 });
 
 test("a click on a finding leads to its place, across files", async () => {
@@ -148,7 +149,7 @@ test("filters narrow the list by severity, file and rule, and never the marks", 
 
 test("a stricter persona is asked for and has an effect, or none where core has no such rule", async () => {
   await it.page.selectOption("#persona", "auditor");
-  await it.page.waitForTimeout(100);
+  await report();
   assert.equal(await it.page.getAttribute("cosec-linter", "persona"), "auditor");
   assert.ok((await entries().count()) >= 6);
 });
@@ -261,10 +262,11 @@ test("a link without values is made on demand only, shown before, and opens as t
   await it.page.keyboard.press("Escape");
   const requests = it.requests;
   await open({ url: link });
-  assert.deepEqual(await it.page.evaluate(() => document.querySelector("cosec-linter").files), [
-    { path: "compose.yaml", text: "services:\n  a:\n    image: x\n    environment:\n      API_TOKEN: redacted\n" },
-    { path: ".env", text: "DB_PASSWORD=redacted\n" },
-  ]);
+  await cameWithLink();
+  assert.deepEqual(await files(), {
+    "compose.yaml": "services:\n  a:\n    image: x\n    environment:\n      API_TOKEN: redacted\n",
+    ".env": "DB_PASSWORD=redacted\n",
+  });
   await settled("1 error, 1 warning.");
   assert.ok([...requests, ...it.requests].every((url) => !new URL(url).hash.includes("canary")));
 });
@@ -289,8 +291,9 @@ test("a link holds no key that was pasted without quotes, and no value that stan
   await it.page.locator("dialog[open]").waitFor();
   assert.ok(!(await it.page.textContent("dialog")).includes("canary"));
   await open({ url: await it.page.inputValue("#link") });
-  const files = await it.page.evaluate(() => document.querySelector("cosec-linter").files);
-  assert.ok(files.length === 3 && !JSON.stringify(files).includes("canary"));
+  await cameWithLink();
+  const came = await files();
+  assert.ok(Object.keys(came).length === 3 && !JSON.stringify(came).includes("canary"));
 });
 
 test("a link of many files has them all, and of too much there is none", async () => {
@@ -298,12 +301,21 @@ test("a link of many files has them all, and of too much there is none", async (
   await it.page.click("#share");
   await it.page.locator("dialog[open]").waitFor();
   await open({ url: await it.page.inputValue("#link") });
-  assert.equal(await it.page.evaluate(() => document.querySelector("cosec-linter").files.length), 150);
+  await cameWithLink();
+  assert.equal(Object.keys(await files()).length, 150);
   const lines = Array.from({ length: 60_000 }, (_, at) => `      VARIABLE_${at}: value`).join("\n");
   await put({ "compose.yaml": `services:\n  a:\n    image: x\n    environment:\n${lines}\n` });
   await it.page.click("#share");
   await it.page.locator("dialog[open] .note.error", { hasText: "more than a link takes" }).waitFor();
   assert.equal(await it.page.locator("#link").count(), 0);
+});
+
+test("where nothing can be shared that is said, and there is no link", async () => {
+  await put({ id_rsa: "canary", "compose.yaml": "a: [" });
+  await it.page.click("#share");
+  await it.page.locator("dialog[open] .note.error", { hasText: "nothing to share" }).waitFor();
+  assert.equal(await it.page.locator("#link").count(), 0);
+  assert.ok(!(await it.page.textContent("dialog")).includes("canary"));
 });
 
 test("what the eye sees of a finding is said: F8 speaks, what is not valid is a stop, severity is a word", async () => {
@@ -323,6 +335,26 @@ test("what the eye sees of a finding is said: F8 speaks, what is not valid is a 
   await it.page.keyboard.press("Control+.");
   await it.page.locator("#notice", { hasText: "nothing to do in this line" }).waitFor();
   assert.match(await it.page.textContent(".footer"), /Escape then Tab leaves the editor/);
+});
+
+test("F8 says all that is found at a place, not only the first", async () => {
+  await put({ "compose.yaml": "services: {a: {image: x, environment: {DB_PASSWORD: changeme}}}" });
+  await content().focus();
+  await it.page.keyboard.press("F8");
+  await it.page.locator("#announcement", { hasText: /^error, compose\.yaml, line 1: .*\. warning: .*/ }).waitFor();
+});
+
+test("where the browser has no clipboard, that is said and the text can be taken by hand", async () => {
+  await it.page.evaluate(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
+  await it.page.click("#share");
+  await it.page.locator("#copy").click();
+  await it.page.locator("#copy", { hasText: "Press Ctrl C" }).waitFor();
+  await focusIn("#link");
+  await it.page.keyboard.press("Escape");
+  await it.page.click("#tab-config");
+  await it.page.locator("#resolved").waitFor();
+  await it.page.click("#copy-config");
+  await it.page.locator("#notice", { hasText: "does not let this page copy" }).waitFor();
 });
 
 test("hover names the rule once", async () => {

@@ -11,14 +11,24 @@ inBrowser();
 
 let program, address;
 
+/** The first line that comes; it may come in pieces. */
+const line = (stream) =>
+  new Promise((resolve) => {
+    let text = "";
+    stream.on("data", (piece) => {
+      text += piece;
+      if (text.includes("\n")) resolve(text.trim());
+    });
+  });
+
 before(async () => {
   const path = process.env.COSEC_WEB ?? join(root, "target", "debug", "cosec");
   assert.ok(existsSync(path), "the program is built first: cargo build -p cosec --features web");
   program = spawn(path, ["web"], { stdio: ["ignore", "pipe", "inherit"] });
-  address = await new Promise((resolve, reject) => {
-    program.stdout.once("data", (line) => resolve(String(line).trim()));
+  const ended = new Promise((_, reject) => {
     program.once("exit", (code) => reject(new Error(`cosec web ended with ${code}; it must be built with --features web`)));
   });
+  address = await Promise.race([line(program.stdout), ended]);
 });
 after(() => program?.kill());
 
@@ -42,14 +52,6 @@ test("the page comes out of the program and works as everywhere", async () => {
 test("it stands at the same port each time, so that what was kept is there; a second one says that it does not", async () => {
   const start = () => {
     const child = spawn(process.env.COSEC_WEB ?? join(root, "target", "debug", "cosec"), ["web"], { stdio: ["ignore", "pipe", "pipe"] });
-    // A line may come in pieces.
-    const line = (stream) => new Promise((resolve) => {
-      let text = "";
-      stream.on("data", (piece) => {
-        text += piece;
-        if (text.includes("\n")) resolve(text.trim());
-      });
-    });
     const said = line(child.stdout);
     const warned = line(child.stderr);
     return { child, said, warned };

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
-import { choose, content, current, inBrowser, it, open, paste, put, settled, tab } from "./harness.mjs";
+import { choose, content, current, files, inBrowser, it, open, paste, put, settled, tab } from "./harness.mjs";
 
 inBrowser();
 beforeEach(() => open());
@@ -21,11 +21,12 @@ before(() => {
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-const files = async () => Object.fromEntries((await it.page.evaluate(() => document.querySelector("cosec-linter").files)).map(({ path, text }) => [path, text]));
 const undo = async () => {
   await content().focus();
   await it.page.keyboard.press("ControlOrMeta+z");
 };
+/** What is about to be kept is kept at once when a page is hidden. */
+const keep = (page) => page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
 const isBack = () => it.page.waitForFunction(() => document.querySelector("cosec-linter").files.some((file) => file.text.includes("# mine")));
 
 /** Writes as somebody does. */
@@ -40,7 +41,7 @@ test("a second file leaves the undo of the first alone, and CRLF as it is", asyn
   await tab("crlf.env").waitFor();
   await content().focus();
   await it.page.keyboard.press("ControlOrMeta+Home");
-  await it.page.keyboard.type("# top");
+  await it.page.keyboard.insertText("# top");
   await it.page.setInputFiles("#choose-files", join(folder, "compose.yaml"));
   await tab("compose.yaml").waitFor();
   assert.equal((await files())["crlf.env"], "# topA=1\r\nB=2\r\n");
@@ -83,6 +84,19 @@ for (const [what, act] of [
   });
 }
 
+test("who leaves is asked only where something is nowhere else", async () => {
+  const asks = () => it.page.evaluate(() => !dispatchEvent(new Event("beforeunload", { cancelable: true })));
+  assert.equal(await asks(), false);
+  await it.page.setInputFiles("#choose-folder", join(folder, "other"));
+  await settled("Nothing found.");
+  assert.equal(await asks(), false);
+  await content().focus();
+  await it.page.keyboard.insertText("# mine");
+  assert.equal(await asks(), true);
+  await it.page.keyboard.press("ControlOrMeta+z");
+  assert.equal(await asks(), false);
+});
+
 test("what is typed right before a reload is kept, with its line breaks", async () => {
   await it.page.setInputFiles("#choose-files", join(folder, "crlf.env"));
   await tab("crlf.env").waitFor();
@@ -106,7 +120,7 @@ test("a link and the example leave what is kept alone", async () => {
   const other = await it.context.newPage();
   await other.goto(link);
   await other.locator("#bring-back").waitFor();
-  await other.waitForTimeout(700);
+  await keep(other);
   assert.match(await other.evaluate(() => localStorage.getItem("cosec.files")), /# mine/);
 });
 
@@ -120,7 +134,7 @@ test("what is no longer kept in one window is not kept by another", async () => 
   await other.locator("#remember:not(:checked)").waitFor();
   await other.locator(".cm-content").click();
   await other.keyboard.type("canary");
-  await other.waitForTimeout(700);
+  await keep(other);
   assert.equal(await it.page.evaluate(() => localStorage.length), 0);
 });
 
@@ -138,8 +152,10 @@ test("a fix that was worked on is not undone by half: the secret stays in its fi
 });
 
 test("without any file there is one to write in, and it is linted", async () => {
-  await it.page.evaluate(() => (document.querySelector("cosec-linter").files = []));
-  assert.equal(await current(), "compose.yaml");
+  for (const none of [[{ path: "/", text: "" }], []]) {
+    await it.page.evaluate((none) => (document.querySelector("cosec-linter").files = none), none);
+    assert.equal(await current(), "compose.yaml");
+  }
   await paste("services: {a: {image: x, environment: {PASSWORD: hunter2}}}");
   await settled("1 error.");
 });

@@ -6,6 +6,8 @@ export declare class CosecLinter extends HTMLElement {
   files: TextFile[];
   /** What was said last. */
   readonly report: Report | undefined;
+  /** The report of the files as they are now, with what can be fixed; none where they cannot be checked. */
+  checked(): Promise<Report | undefined>;
 }
 
 declare global {

@@ -17,5 +17,7 @@ addEventListener("activate", (event) => {
 addEventListener("fetch", (event) => {
   const url = new URL(event.request.url);
   const own = event.request.method === "GET" && url.href.startsWith(registration.scope);
-  if (own) event.respondWith(caches.match(event.request, { ignoreSearch: true, cacheName: CACHE }).then((found) => found ?? fetch(event.request)));
+  // The same page by its longer name.
+  const asked = url.pathname.endsWith("/index.html") ? new URL("./", url).href : event.request;
+  if (own) event.respondWith(caches.match(asked, { ignoreSearch: true, cacheName: CACHE }).then((found) => found ?? fetch(event.request)));
 });

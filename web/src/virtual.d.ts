@@ -1,5 +1,6 @@
 declare module "virtual:cosec-wasm" {
-  /** The gzipped wasm module in Base64. */
-  const packed: string;
-  export default packed;
+  /** The letters of the bytes 0 to 255. */
+  export const letters: string;
+  /** The wasm module, a letter a byte. */
+  export const text: string;
 }

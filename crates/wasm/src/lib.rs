@@ -219,6 +219,25 @@ impl Workspace {
         serde_json::to_string(&answer).map_err(|error| error.to_string())
     }
 
+    /// Finds out what can be fixed in one more of the files that were linted, if its text has at most `largest` bytes.
+    /// False where there is none left: then it is known of all of these.
+    pub fn find_fixes(&mut self, largest: usize) -> bool {
+        let is_next = |(path, linted): &(&String, &Linted)| {
+            !linted.fixes_known && self.files.read(path).is_ok_and(|text| text.len() <= largest)
+        };
+        let Some(path) = self.linted.iter().find(is_next).map(|(path, _)| path.clone()) else { return false };
+        let options = self.options(&path);
+        let Some(linted) = self.linted.get_mut(&path) else { return false };
+        let recorder = Recorder::new(&self.files);
+        let outcome = fix::lint_file(&recorder, &path, &options, Detail::Kind);
+        let asked = std::mem::take(&mut linted.asked);
+        let asked_to_read = std::mem::take(&mut linted.asked_to_read);
+        let secret_files = std::mem::take(&mut linted.secret_files);
+        *linted = Linted { asked_to_read, secret_files, ..Linted::new(outcome, recorder, true) };
+        linted.asked_for_fixes = std::mem::replace(&mut linted.asked, asked);
+        true
+    }
+
     /// Who gets which secret in the project of a Compose file. Returns JSON: the type `ProjectPlan`.
     pub fn plan(&self, path: &str) -> String {
         project::plan(&self.files, &join("", path)).to_string()
@@ -333,21 +352,8 @@ impl Workspace {
                 self.lint_one(&path);
             }
         }
-        if !fixes {
-            return;
-        }
-        let unknown = self.linted.iter().filter(|(_, linted)| !linted.fixes_known);
-        let unknown: Vec<(String, LintOptions)> =
-            unknown.map(|(path, _)| (path.clone(), self.options(path))).collect();
-        for (path, options) in unknown {
-            let Some(linted) = self.linted.get_mut(&path) else { continue };
-            let recorder = Recorder::new(&self.files);
-            let outcome = fix::lint_file(&recorder, &path, &options, Detail::Kind);
-            let asked = std::mem::take(&mut linted.asked);
-            let asked_to_read = std::mem::take(&mut linted.asked_to_read);
-            let secret_files = std::mem::take(&mut linted.secret_files);
-            *linted = Linted { asked_to_read, secret_files, ..Linted::new(outcome, recorder, true) };
-            linted.asked_for_fixes = std::mem::replace(&mut linted.asked, asked);
+        if fixes {
+            while self.find_fixes(usize::MAX) {}
         }
     }
 

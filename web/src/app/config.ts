@@ -4,6 +4,7 @@ import { highlightCode, tagHighlighter, tags } from "@lezer/highlight";
 import type { Config, Place } from "../core/types";
 import { h } from "./dom";
 import { inline } from "./markdown";
+import { patchContent } from "./patch";
 
 /** More is neither read nor coloured in time. */
 const MOST_SHOWN = 300_000;
@@ -28,9 +29,7 @@ export function renderConfig(box: HTMLElement, config: Config, show: (place: Pla
     const refusal = h("p", { className: "note error" });
     inline(refusal, `Compose refuses this project: ${message} `);
     if (place) {
-      const jump = h("button", { type: "button", className: "small" }, `${place.file}:${place.line}`);
-      jump.addEventListener("click", () => show(place));
-      refusal.append(jump);
+      refusal.append(h("button", { type: "button", className: "small", onclick: () => show(place) }, `${place.file}:${place.line}`));
     }
     parts.push(refusal);
   }
@@ -48,5 +47,5 @@ export function renderConfig(box: HTMLElement, config: Config, show: (place: Pla
     parts.push(code);
     if (text.length < config.text.length) parts.push(h("p", { className: "fine" }, `The first ${MOST_SHOWN / 1000} KB of it; Copy takes all.`));
   }
-  box.replaceChildren(...parts);
+  patchContent(box, parts);
 }

@@ -17,10 +17,11 @@ import {
   placeholder,
 } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
-import type { Finding } from "../core/types";
+import type { Finding, Severity } from "../core/types";
 import { diff } from "./diff";
 import { icon } from "./dom";
 import { Held } from "./held";
+import { MOD } from "./keys";
 import { languageOf } from "./languages";
 
 const theme = EditorView.theme({
@@ -77,7 +78,7 @@ const colours = HighlightStyle.define([
 const named = new Compartment();
 const ofName = (path: string) => [
   languageOf(path).extension,
-  EditorView.contentAttributes.of({ "aria-label": path, tabindex: "0", spellcheck: "false", autocapitalize: "off", translate: "no" }),
+  EditorView.contentAttributes.of({ "aria-label": path, "aria-keyshortcuts": `F8 Shift+F8 ${MOD === "⌘" ? "Meta" : "Control"}+.`, tabindex: "0", spellcheck: "false", autocapitalize: "off", translate: "no" }),
 ];
 
 /** A mark in the text, and the finding that it is of. */
@@ -90,7 +91,7 @@ export interface Mark extends Diagnostic {
 const lit = new (class extends GutterMarker {
   override toDOM(): HTMLElement {
     const mark = document.createElement("span");
-    mark.title = "What to do (Ctrl .)";
+    mark.title = `What to do (${MOD} .)`;
     mark.append(icon("bulb"));
     return mark;
   }
@@ -132,9 +133,12 @@ export class Editor {
   readonly #handlers: Handlers;
   readonly #held = new Held();
   #path = "";
+  #isTouched = false;
 
   constructor(parent: HTMLElement, root: ShadowRoot, handlers: Handlers) {
     this.#handlers = handlers;
+    root.addEventListener("pointerdown", (event) => (this.#isTouched = (event as PointerEvent).pointerType === "touch"), { capture: true });
+    root.addEventListener("keydown", () => (this.#isTouched = false), { capture: true });
     this.#view = new EditorView({
       parent,
       root,
@@ -244,6 +248,7 @@ export class Editor {
 
   /** Marks places. The step is none of the user's, so undo does not know it. */
   mark(diagnostics: Mark[]): void {
+    this.#held.answered();
     const typed = this.#held.transaction;
     const state = typed?.startState === this.#view.state ? typed.state : this.view.state;
     const isMarked = this.#isMarked(state, diagnostics);
@@ -277,14 +282,20 @@ export class Editor {
   }
 
   /** Where the marks stand now: edits since the last report have moved them. */
-  marks(): { from: number; to: number; rule: string; severity: string; message: string; finding: Finding | undefined }[] {
+  marks(): { from: number; to: number; rule: string; severity: Severity; message: string; finding: Finding | undefined }[] {
     const found: ReturnType<Editor["marks"]> = [];
-    forEachDiagnostic(this.view.state, (mark: Mark, from, to) => found.push({ from, to, rule: mark.rule ?? "", severity: mark.severity, message: mark.message, finding: mark.finding }));
+    forEachDiagnostic(this.view.state, (mark: Mark, from, to) => found.push({ from, to, rule: mark.rule ?? "", severity: mark.severity as Severity, message: mark.message, finding: mark.finding }));
     return found.sort((left, right) => left.from - right.from);
   }
 
   select(from: number, to: number): void {
     this.view.dispatch({ selection: { anchor: from, head: to }, effects: EditorView.scrollIntoView(from, { y: "center" }) });
-    this.view.focus();
+    this.focus();
+  }
+
+  /** Goes to the text. Who works by touch sees it, and gets the screen's keyboard by touching it, not before. */
+  focus(): void {
+    if (this.#isTouched) this.view.dom.scrollIntoView({ block: "nearest" });
+    else this.view.focus();
   }
 }

@@ -2,6 +2,7 @@
 import type { Finding, Place, Report, Severity } from "../core/types";
 import { h } from "./dom";
 import { inline } from "./markdown";
+import { type Entry, patchContent, patchList } from "./patch";
 
 const WORDS: Record<Severity, [one: string, many: string]> = {
   error: ["error", "errors"],
@@ -12,6 +13,12 @@ export const SEVERITIES = Object.keys(WORDS) as Severity[];
 
 /** More at once would only be scrolled past, and would make typing wait. */
 const PAGE = 100;
+const PAGES_MORE = 500;
+
+export const wordFor = (severity: Severity): string => WORDS[severity][0];
+
+/** "1 error", "3 notes". */
+export const counted = (count: number, severity: Severity): string => `${count} ${WORDS[severity][count === 1 ? 0 : 1]}`;
 
 export interface Filter {
   hidden: Set<Severity>;
@@ -40,60 +47,96 @@ export function summary(report: Report): string {
   const unread = report.errors.length;
   const parts = SEVERITIES.flatMap((severity) => {
     const count = report.findings.filter((finding) => finding.severity === severity).length;
-    return count === 0 ? [] : [`${count} ${WORDS[severity][count === 1 ? 0 : 1]}`];
+    return count === 0 ? [] : [counted(count, severity)];
   });
   const found = parts.length === 0 ? (unread > 0 ? "" : "Nothing found.") : `${parts.join(", ")}.`;
-  if (unread === 0) return found;
-  const files = unread === 1 ? "1 file is" : `${unread} files are`;
-  return `${found} ${files} not valid.`.trim();
+  const sentences = [found];
+  if (unread > 0) sentences.push(`${unread === 1 ? "1 file is" : `${unread} files are`} not valid.`);
+  const away = missing(report).length;
+  if (away > 0) sentences.push(`${away === 1 ? "1 file that these ask for is" : `${away} files that these ask for are`} not here.`);
+  return sentences.join(" ").trim();
+}
+
+/** Files without which a project is not looked at as a whole: included ones and the like. */
+function missing(report: Report): string[] {
+  const reasons = report.not_checked.filter((entry) => entry.rule === "*").map((entry) => entry.reason);
+  return report.wanted.filter((path) => reasons.some((reason) => reason.includes(path)));
 }
 
 export class FindingsList {
   readonly #list: HTMLElement;
   readonly #actions: Actions;
-  #shown = PAGE;
+  readonly #leave: () => void;
+  #most = PAGE;
+  #again = () => {};
 
-  constructor(list: HTMLElement, actions: Actions) {
+  /** `leave` is called when the last entry goes away under who stands in it. */
+  constructor(list: HTMLElement, actions: Actions, leave: () => void) {
     this.#list = list;
     this.#actions = actions;
+    this.#leave = leave;
+  }
+
+  /** Back to a first page. */
+  fold(): void {
+    this.#most = PAGE;
+  }
+
+  clear(): void {
+    patchList(this.#list, [], this.#leave);
   }
 
   /** `order` is that of the tabs. */
   render(report: Report, filter: Filter, order: string[]): void {
+    this.#again = () => this.render(report, filter, order);
     const rank = new Map(order.map((path, at) => [path, at]));
     const manyFiles = order.length > 1;
     const findings = report.findings
       .filter((finding) => passes(filter, finding))
       .sort((left, right) => (rank.get(left.file) ?? 0) - (rank.get(right.file) ?? 0));
-    const items: HTMLElement[] = report.errors
+    const seen = new Map<string, number>();
+    // Two of the same name are told apart by their order.
+    const unique = (name: string) => {
+      const number = (seen.get(name) ?? 0) + 1;
+      seen.set(name, number);
+      return `${name} ${number}`;
+    };
+    const entries: Entry[] = report.errors
       .filter((error) => filter.file === "" || error.file === filter.file)
-      .map((error) => this.#error(error));
-    items.push(...findings.slice(0, this.#shown).map((finding) => this.#item(finding, manyFiles)));
-    if (findings.length > this.#shown) {
-      const more = h("button", { type: "button", className: "more" }, `Show ${findings.length - this.#shown} more`);
-      more.addEventListener("click", () => {
-        this.#shown = Infinity;
-        this.render(report, filter, order);
-        this.#shown = PAGE;
-      });
-      items.push(h("li", {}, more));
-    } else if (items.length === 0 && report.linted.length + report.ignored.length + report.excluded.length === 0) {
-      const example = h("button", { type: "button", className: "small", id: "see-example" }, "Look at the example");
-      example.addEventListener("click", () => this.#actions.example());
-      items.push(h("li", { className: "empty invitation" }, h("p", {}, "Paste a compose.yaml into the editor, or drop files or a whole folder anywhere on this page."), example));
-    } else if (items.length === 0 && report.findings.length > 0) {
-      items.push(h("li", { className: "empty" }, "Nothing here passes the filter."));
+      .map((error) => ({ key: unique(`error ${error.file}`), shown: JSON.stringify(error), make: () => this.#error(error) }));
+    for (const finding of findings.slice(0, this.#most)) {
+      const key = unique(`${finding.rule} ${finding.file} ${finding.fingerprint}`);
+      entries.push({ key, shown: JSON.stringify([finding, manyFiles]), make: () => this.#item(finding, manyFiles) });
     }
-    this.#list.replaceChildren(...items);
+    const left = findings.length - this.#most;
+    if (left > 0) {
+      const count = Math.min(left, PAGES_MORE);
+      entries.push(note("more", "", h("button", { type: "button", className: "more", onclick: () => this.#more() }, `Show ${count} more${left > count ? ` of ${left}` : ""}`), String(left)));
+    } else if (entries.length === 0 && report.linted.length + report.ignored.length + report.excluded.length === 0) {
+      const example = h("button", { type: "button", className: "small", id: "see-example", onclick: () => this.#actions.example() }, "Look at the example");
+      const invitation = h("div", { className: "invitation" }, h("p", {}, "Paste a compose.yaml into the editor, or drop files or a whole folder anywhere on this page."), example);
+      entries.push(note("nothing yet", "empty", invitation));
+    } else if (entries.length === 0 && report.findings.length > 0) {
+      entries.push(note("nothing passes", "empty", "Nothing here passes the filter."));
+    }
+    patchList(this.#list, entries, this.#leave);
+  }
+
+  /** The focus goes to the first of those that have come. */
+  #more(): void {
+    const first = this.#list.children.length - 1;
+    this.#most += PAGES_MORE;
+    this.#again();
+    this.#list.children[first]?.querySelector("button")?.focus();
   }
 
   #error(error: Report["errors"][number]): HTMLElement {
     const message = h("span", { className: "message" });
     inline(message, error.message);
     const where = error.place ? `${error.file}:${error.place.line}` : error.file;
-    const jump = h("button", { type: "button", className: "jump" }, severity("error"), message, h("span", { className: "where" }, where));
     const place = error.place ?? { file: error.file, line: 1, column: 1, end_line: 1, end_column: 1 };
-    jump.addEventListener("click", () => this.#actions.show(place));
+    const show = () => this.#actions.show(place);
+    const jump = h("button", { type: "button", className: "jump", onclick: show }, severity("error"), message, h("span", { className: "where" }, where));
     return h("li", { className: "error" }, jump, h("span", { className: "rule" }, "not valid"));
   }
 
@@ -105,26 +148,26 @@ export class FindingsList {
     const code = h("code", { className: "excerpt" }, text.slice(0, from), h("mark", {}, text.slice(from, to)), text.slice(to));
     const jump = h(
       "button",
-      { type: "button", className: "jump" },
+      { type: "button", className: "jump", onclick: () => this.#actions.show(finding) },
       severity(finding.severity),
       message,
       h("span", { className: "where" }, where),
       text && code,
     );
-    jump.addEventListener("click", () => this.#actions.show(finding));
     const help = h("p", { className: "help" });
     inline(help, finding.help);
-    const rule = h("button", { type: "button", className: "rule", aria: { label: `Explain ${finding.rule}` } }, finding.rule);
-    rule.addEventListener("click", () => this.#actions.explain(finding.rule));
-    const related = finding.related.map((other) => {
-      const link = h("button", { type: "button", className: "related" }, `${other.file}:${other.line} ${other.message}`);
-      link.addEventListener("click", () => this.#actions.show(other));
-      return link;
-    });
+    const explain = () => this.#actions.explain(finding.rule);
+    const rule = h("button", { type: "button", className: "rule", aria: { label: `Explain ${finding.rule}` }, onclick: explain }, finding.rule);
+    const related = finding.related.map((other) =>
+      h("button", { type: "button", className: "related", onclick: () => this.#actions.show(other) }, `${other.file}:${other.line} ${other.message}`),
+    );
     const fix = finding.fix && fixButton(finding, () => this.#actions.fix(finding));
     return h("li", { className: finding.severity }, jump, finding.help !== "" && help, ...related, h("div", { className: "deeds" }, rule, fix));
   }
 }
+
+/** An entry that is no finding. */
+const note = (key: string, className: string, content: Node | string, shown = ""): Entry => ({ key, shown, make: () => h("li", { className }, content) });
 
 /** In words: a colour alone is nothing to who does not see it. */
 function severity(severity: Severity): HTMLElement {
@@ -136,17 +179,15 @@ export const UNSAFE = "changes how it runs";
 export function fixButton(finding: Finding, run: () => void): HTMLElement {
   const isUnsafe = finding.fix === "unsafe";
   const which = h("span", { className: "unseen" }, ` ${finding.rule} in line ${finding.line} of ${finding.file}: `);
-  const button = h("button", { type: "button", className: "small fix" }, "Fix…", which, isUnsafe && h("small", {}, UNSAFE));
-  button.addEventListener("click", run);
-  return button;
+  return h("button", { type: "button", className: "small fix", onclick: run }, "Fix…", which, isUnsafe && h("small", {}, UNSAFE));
 }
 
 /** What the page cannot know. Where a file would help, there is a button that makes it. */
 export function renderUnchecked(box: HTMLDetailsElement, report: Report, actions: Actions): void {
   const errors = new Set(report.errors.map((error) => error.message));
-  const entries = report.not_checked.filter((entry) => !errors.has(entry.reason));
+  const unchecked = report.not_checked.filter((entry) => !errors.has(entry.reason));
   const byText = new Map<string, { files: Set<string>; wanted: string[] }>();
-  for (const { file, rule, reason } of entries) {
+  for (const { file, rule, reason } of unchecked) {
     const text = rule === "*" ? reason : `${rule}: ${reason}`;
     const known = byText.get(text) ?? { files: new Set(), wanted: report.wanted.filter((path) => reason.includes(path)) };
     if (reason.includes("git cannot be asked")) known.wanted = [".gitignore"];
@@ -157,16 +198,21 @@ export function renderUnchecked(box: HTMLDetailsElement, report: Report, actions
     byText.set("whether git tracks a secret's file already: only .gitignore was read here", { files: new Set(), wanted: [] });
   }
   box.hidden = byText.size === 0;
-  box.querySelector("summary")?.replaceChildren(`Not checked here: ${byText.size}`);
-  box.querySelector("ul")?.replaceChildren(
-    ...[...byText].map(([text, { files, wanted }]) => {
+  // What matters most is not folded away.
+  const isMissing = missing(report).length > 0;
+  if (isMissing && box.dataset["missing"] === undefined) box.open = true;
+  if (isMissing) box.dataset["missing"] = "";
+  else delete box.dataset["missing"];
+  const [head, list] = [box.querySelector("summary"), box.querySelector("ul")];
+  if (!head || !list) return;
+  patchContent(head, [`Not checked here: ${byText.size}`]);
+  const entries = [...byText].map(([text, { files, wanted }]): Entry => {
+    const make = () => {
       const item = h("li", {}, text, files.size > 0 && h("span", { className: "where" }, ` ${[...files].join(", ")}`));
-      for (const path of wanted) {
-        const add = h("button", { type: "button", className: "small" }, `Add ${path}`);
-        add.addEventListener("click", () => actions.add(path));
-        item.append(" ", add);
-      }
+      for (const path of wanted) item.append(" ", h("button", { type: "button", className: "small", onclick: () => actions.add(path) }, `Add ${path}`));
       return item;
-    }),
-  );
+    };
+    return { key: text, shown: JSON.stringify([[...files], wanted]), make };
+  });
+  patchList(list, entries, () => head.focus());
 }

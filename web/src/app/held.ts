@@ -4,13 +4,17 @@
 import { Prec, type Transaction } from "@codemirror/state";
 import { EditorView } from "@codemirror/view";
 
-/** Nobody sees a character come so much later, nor do they if the linter takes long. */
-const MOMENT_MS = 4;
+/** Half a frame: nobody sees a character come so much later. */
+const MOMENT_MS = 8;
+/** So many answers in a row that took longer, and nothing waits for the next one: the text is a long one. */
+const LATE = 2;
 
 export class Held {
   #transaction: Transaction | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #key = "";
+  #typedAt: number | undefined;
+  #late = 0;
 
   /** The typing that waits, for whoever draws it now. */
   take(): Transaction | undefined {
@@ -18,6 +22,13 @@ export class Held {
     const transaction = this.#transaction;
     this.#transaction = undefined;
     return transaction;
+  }
+
+  /** The linter has answered. */
+  answered(): void {
+    if (this.#typedAt === undefined) return;
+    this.#late = performance.now() - this.#typedAt > MOMENT_MS ? this.#late + 1 : 0;
+    this.#typedAt = undefined;
   }
 
   get transaction(): Transaction | undefined {
@@ -42,9 +53,13 @@ export class Held {
           draw();
           const isKey = event.inputType === "insertText" && event.data?.length === 1 && event.data === this.#key;
           if (!isKey || !event.cancelable || event.isComposing || view.composing) return false;
+          this.#typedAt = performance.now();
+          if (this.#late >= LATE) return false;
           this.#transaction = view.state.update(view.state.replaceSelection(this.#key), { userEvent: "input.type", scrollIntoView: true });
           this.#timer = setTimeout(draw, MOMENT_MS);
           starts(this.#transaction);
+          // Its parse, while the linter works.
+          void this.#transaction.state;
           return true;
         },
         mousedown: now,

@@ -1,6 +1,7 @@
 // Files from the disk: chosen, dropped, or a whole folder. Only what cosec can look at becomes a tab; what is
 // left out is said. Of keys and other credentials no more is taken than that they are there.
 import type { FileFacts, TextFile } from "../core/types";
+import { byPlace } from "./paths";
 
 export interface Intake {
   files: TextFile[];
@@ -81,6 +82,7 @@ export async function read(candidate: Candidate): Promise<{ text: string } | { w
 /** `inFolder`: take what is ours, keep the rest at hand. Otherwise each file was meant. */
 async function sort(candidates: Candidate[], inFolder: boolean, skipped: Intake["skipped"]): Promise<Intake> {
   const intake: Intake = { files: [], skipped, found: new Map(), known: new Map(), pool: new Map() };
+  if (inFolder) candidates.sort((left, right) => byPlace(left.path, right.path));
   for (const candidate of candidates) {
     if (isCredential(candidate.path)) {
       const told = await facts(candidate);
@@ -174,6 +176,5 @@ export async function fromHandle(handle: FileSystemDirectoryHandle): Promise<Int
     }
   };
   await descend(handle, "");
-  walk.candidates.sort((left, right) => (left.path < right.path ? -1 : 1));
   return sort(walk.candidates, true, walk.skipped);
 }

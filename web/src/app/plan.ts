@@ -1,6 +1,7 @@
 // Who gets which secret where: a drawing of service, secret and target, and a table with all of it.
 import type { Delivery, Place, ProjectPlan } from "../core/types";
 import { h, svg } from "./dom";
+import { patchContent } from "./patch";
 
 /** Beyond this a drawing is a tangle; the table says it. */
 const MOST_DRAWN = 24;
@@ -25,28 +26,24 @@ export function owner({ owner: { uid, gid, user } }: Delivery): string {
 export function renderPlan(parent: HTMLElement, plan: ProjectPlan, show: (place: Place) => void): void {
   if (plan.error) {
     const { message, place } = plan.error;
-    const jump = place && h("button", { type: "button", className: "small" }, `${place.file}:${place.line}`);
-    jump?.addEventListener("click", () => place && show(place));
-    parent.replaceChildren(h("p", { className: "note error" }, message, " ", jump));
-    return;
+    const jump = place && h("button", { type: "button", className: "small", onclick: () => show(place) }, `${place.file}:${place.line}`);
+    return patchContent(parent, [h("p", { className: "note error" }, message, " ", jump)]);
   }
   if (plan.deliveries.length === 0) {
-    parent.replaceChildren(h("p", { className: "note" }, "No service is granted a secret."));
-    return;
+    return patchContent(parent, [h("p", { className: "note" }, "No service is granted a secret.")]);
   }
   const rows = plan.deliveries.map((delivery) => {
-    const jump = h("button", { type: "button", className: "link" }, delivery.service);
-    jump.addEventListener("click", () => show(delivery.place));
+    const jump = h("button", { type: "button", className: "link", onclick: () => show(delivery.place) }, delivery.service);
     const cell = (what: string, more: string) => h("td", {}, what, h("br"), h("span", { className: "fine" }, more));
     const target = cell(delivery.target, `${owner(delivery)}, ${delivery.mode}`);
-    return h("tr", {}, h("th", { scope: "row" }, jump), cell(delivery.secret, source(delivery)), target);
+    return h("tr", { data: { key: `${delivery.service} ${delivery.secret}` } }, h("th", { scope: "row" }, jump), cell(delivery.secret, source(delivery)), target);
   });
   const heads = ["Service", "Secret and its source", "Target, owner and mode"].map((head) => h("th", { scope: "col" }, head));
   const table = h("div", { className: "scroll", tabIndex: 0 }, h("table", {}, h("thead", {}, h("tr", {}, ...heads)), h("tbody", {}, ...rows)));
   table.setAttribute("role", "region");
   table.setAttribute("aria-label", "Deliveries");
   const drawing = plan.deliveries.length <= MOST_DRAWN ? draw(plan.deliveries, parent.clientWidth) : undefined;
-  parent.replaceChildren(...(drawing ? [drawing] : []), table);
+  patchContent(parent, drawing ? [drawing, table] : [table]);
 }
 
 type Kind = "service" | "secret" | "target";

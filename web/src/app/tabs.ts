@@ -1,6 +1,7 @@
 // The strip of files: arrows move, F2 renames, Delete closes.
 import { h, icon } from "./dom";
-import { clean } from "./paths";
+import { patchList } from "./patch";
+import { clean, shortNames } from "./paths";
 import type { Severity } from "../core/types";
 
 export interface TabView {
@@ -22,27 +23,27 @@ export interface TabActions {
 }
 
 export class TabStrip {
-  readonly #list: HTMLElement;
+  readonly list = h("ul", { id: "tabs", aria: { label: "Files" } });
   readonly #actions: TabActions;
-  #drawn = "";
+  #current = "";
   #editing = false;
 
-  constructor(list: HTMLElement, actions: TabActions) {
-    this.#list = list;
+  constructor(actions: TabActions) {
     this.#actions = actions;
-    list.addEventListener("keydown", (event) => this.#key(event));
+    this.list.addEventListener("keydown", (event) => this.#key(event));
   }
 
   render(tabs: TabView[], current: string): void {
-    // Drawn anew only when something has changed: it would take the focus away from what is typed into.
-    const drawn = JSON.stringify([tabs, current]);
-    if (drawn === this.#drawn || this.#editing) return;
-    this.#drawn = drawn;
-    const root = this.#list.getRootNode() as ShadowRoot;
-    const focused = this.#list.contains(root.activeElement) ? (root.activeElement as HTMLElement).dataset["path"] : undefined;
-    this.#list.replaceChildren(...tabs.map((tab) => this.#tab(tab, tab.path === current)));
-    if (focused !== undefined) this.focus(focused);
-    this.#list.querySelector('[aria-current="true"]')?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    if (this.#editing) return;
+    const names = shortNames(tabs.map((tab) => tab.path));
+    const entries = tabs.map((tab) => {
+      const isCurrent = tab.path === current;
+      const label = names.get(tab.path) ?? tab.path;
+      return { key: tab.path, shown: JSON.stringify([tab, label, isCurrent]), make: () => this.#tab(tab, label, isCurrent) };
+    });
+    patchList(this.list, entries, () => this.#actions.leave());
+    if (current !== this.#current) this.list.querySelector('[aria-current="true"]')?.parentElement?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    this.#current = current;
   }
 
   focus(path: string): void {
@@ -50,28 +51,37 @@ export class TabStrip {
   }
 
   #buttons(): HTMLButtonElement[] {
-    return [...this.#list.querySelectorAll<HTMLButtonElement>("button.name")];
+    return [...this.list.querySelectorAll<HTMLButtonElement>("button.name")];
   }
 
-  #tab(tab: TabView, current: boolean): HTMLElement {
+  #tab(tab: TabView, label: string, current: boolean): HTMLElement {
     const words = tab.broken ? ", not valid" : tab.count > 0 ? `, ${tab.count} found` : "";
+    const cut = label.lastIndexOf("/") + 1;
     const name = h(
       "button",
-      { type: "button", className: "name", title: tab.path, data: { path: tab.path }, tabIndex: current ? 0 : -1 },
-      h("bdi", {}, tab.path),
+      {
+        type: "button",
+        className: "name",
+        title: tab.path,
+        data: { path: tab.path },
+        tabIndex: current ? 0 : -1,
+        onclick: () => this.#actions.select(tab.path),
+        ondblclick: () => this.edit(tab.path),
+        onauxclick: (event) => event.button === 1 && this.#actions.close(tab.path),
+      },
+      h("bdi", {}, cut > 0 && h("span", { className: "dir" }, label.slice(0, cut)), h("span", { className: "own" }, label.slice(cut))),
       tab.worst && h("span", { className: `badge ${tab.worst}`, aria: { hidden: "true" } }, tab.broken ? "!" : String(tab.count)),
       words !== "" && h("span", { className: "unseen" }, words),
     );
     if (current) name.setAttribute("aria-current", "true");
-    name.addEventListener("click", () => this.#actions.select(tab.path));
-    name.addEventListener("dblclick", () => this.edit(tab.path));
-    name.addEventListener("auxclick", (event) => event.button === 1 && this.#actions.close(tab.path));
-    const item = h("li", { className: tab.faint ? "faint" : "" }, name);
-    // On every tab, seen or not: tabs that change their width under the mouse make double clicks hit something else.
-    const close = h("button", { type: "button", className: "ghost", title: "Close (Delete)", tabIndex: current ? 0 : -1, aria: { label: `Close ${tab.path}` } }, icon("close"));
-    close.addEventListener("click", () => this.#actions.close(tab.path));
-    item.append(close);
-    return item;
+    const close = () => this.#actions.close(tab.path);
+    return h(
+      "li",
+      { className: tab.faint ? "faint" : "" },
+      name,
+      // On every tab, seen or not: tabs that change their width under the mouse make double clicks hit something else.
+      h("button", { type: "button", className: "ghost", title: "Close (Delete)", tabIndex: current ? 0 : -1, aria: { label: `Close ${tab.path}` }, onclick: close }, icon("close")),
+    );
   }
 
   /** Turns a name into a field. */
@@ -80,25 +90,27 @@ export class TabStrip {
     if (!button || this.#editing) return;
     this.#editing = true;
     const field = h("input", { value: path, className: "rename", spellcheck: false, aria: { label: `New name of ${path}` } });
-    field.size = Math.max(12, path.length);
-    const finish = (to: string | undefined) => {
+    field.size = Math.min(60, Math.max(12, path.length));
+    // By a key: who clicks elsewhere, or goes on with Tab, is there already.
+    const finish = (to: string | undefined, isKey: boolean) => {
       if (!this.#editing) return;
       if (to !== undefined && !this.#canBe(path, to)) {
         field.setAttribute("aria-invalid", "true");
         return;
       }
       this.#editing = false;
-      this.#drawn = "";
       const wanted = to === undefined ? path : clean(to);
       if (wanted === path || !this.#actions.rename(path, wanted)) field.replaceWith(button);
-      this.#actions.select(wanted);
+      if (isKey) this.#actions.select(wanted);
     };
     field.addEventListener("keydown", (event) => {
       event.stopPropagation();
-      if (event.key === "Enter") finish(field.value);
-      else if (event.key === "Escape") finish(undefined);
+      if (event.key !== "Enter" && event.key !== "Escape") return;
+      // The editor has the focus when the browser comes to what the key does: it would write a line break.
+      event.preventDefault();
+      finish(event.key === "Enter" ? field.value : undefined, true);
     });
-    field.addEventListener("blur", () => finish(this.#canBe(path, field.value) ? field.value : undefined));
+    field.addEventListener("blur", () => finish(this.#canBe(path, field.value) ? field.value : undefined, false));
     button.replaceWith(field);
     field.focus();
     field.select();

@@ -5,9 +5,8 @@ import type { FileFacts, Persona, Report, Rule } from "./types.js";
 /** A text that takes longer is not worth waiting for. */
 const PATIENCE_MS = 10_000;
 
-/** What can be fixed is tried out, so it is asked when nobody types, and of no more text than takes a second or so. */
+/** What can be fixed is tried out, so it is asked when nobody types. */
 const FIXES_AFTER_MS = 150;
-const FIXES_OF_MOST = 300_000;
 
 export interface Listener {
   ready(version: string, rules: Rule[]): void;
@@ -72,6 +71,11 @@ export class Linter {
     this.#next();
   }
 
+  /** Whether all has been said of the texts as they are now, what can be fixed among it. */
+  get isIdle(): boolean {
+    return this.#ready && !this.#busy && this.#linted === this.#revision && this.#fixes === undefined;
+  }
+
   /** Asks about the texts as they are now. */
   ask<Q extends keyof Questions>(question: Q, ask: Questions[Q]["ask"]): Promise<Questions[Q]["answer"]> {
     this.#next();
@@ -90,7 +94,7 @@ export class Linter {
 
   stop(): void {
     clearTimeout(this.#timer);
-    clearTimeout(this.#fixes);
+    this.#forgetFixes();
     this.#worker?.terminate();
     this.#worker = undefined;
     this.#ready = false;
@@ -120,7 +124,7 @@ export class Linter {
     this.#changed.clear();
     this.#linted = this.#revision;
     this.#failure = undefined;
-    clearTimeout(this.#fixes);
+    this.#forgetFixes();
     this.#send({ kind: "lint", revision: this.#revision, set, removed, persona: this.#persona });
     this.#watch();
     for (const question of this.#waiting.splice(0)) this.#send(question);
@@ -130,7 +134,13 @@ export class Linter {
     this.#timer = setTimeout(() => this.#fail("This text takes too long to check."), PATIENCE_MS);
   }
 
+  #forgetFixes(): void {
+    clearTimeout(this.#fixes);
+    this.#fixes = undefined;
+  }
+
   #askForFixes(): void {
+    this.#fixes = undefined;
     if (this.#busy || this.#linted !== this.#revision) return;
     this.#busy = true;
     this.#send({ kind: "fixes", revision: this.#revision });
@@ -157,12 +167,15 @@ export class Linter {
         clearTimeout(this.#timer);
         this.#busy = false;
         // What was typed meanwhile makes this report an old one.
-        if (message.revision === this.#revision) {
-          let length = 0;
-          for (const text of this.#texts.values()) length += typeof text === "string" ? text.length : 0;
-          if (!message.report.fixes_known && length <= FIXES_OF_MOST) this.#fixes = setTimeout(() => this.#askForFixes(), FIXES_AFTER_MS);
-          this.#listener.report(message.report);
-        }
+        if (message.revision !== this.#revision) break;
+        if (!message.final && !message.report.fixes_known) this.#fixes = setTimeout(() => this.#askForFixes(), FIXES_AFTER_MS);
+        this.#listener.report(message.report);
+        break;
+      case "more":
+        clearTimeout(this.#timer);
+        this.#busy = false;
+        // The next file, unless something has changed.
+        this.#askForFixes();
         break;
       case "answer":
         this.#open.get(message.id)?.resolve(message.answer);

@@ -2,6 +2,9 @@
 import { explain, initSync, redact, rules, version, Workspace } from "../wasm/cosec.js";
 import type { FromWorker, ToWorker } from "./protocol.js";
 
+/** In larger files it takes longer than one can wait to find out what can be fixed. In bytes. */
+const FIXES_OF_MOST = 300_000;
+
 let workspace: Workspace;
 const say = (message: FromWorker) => postMessage(message);
 
@@ -40,10 +43,11 @@ addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
           else workspace.know(path, content.size, content.ending);
         }
         workspace.persona(data.persona);
-        say({ kind: "report", revision: data.revision, report: JSON.parse(workspace.lint(false)) });
+        say({ kind: "report", revision: data.revision, report: JSON.parse(workspace.lint(false)), final: false });
         break;
       case "fixes":
-        say({ kind: "report", revision: data.revision, report: JSON.parse(workspace.lint(true)) });
+        if (workspace.find_fixes(FIXES_OF_MOST)) say({ kind: "more", revision: data.revision });
+        else say({ kind: "report", revision: data.revision, report: JSON.parse(workspace.lint(false)), final: true });
         break;
       case "ask":
         say({ kind: "answer", id: data.id, answer: answer(data) });

@@ -16,12 +16,14 @@ export type ToWorker =
   | { kind: "start"; module: WebAssembly.Module }
   /** What has changed since the last one. */
   | { kind: "lint"; revision: number; set: [path: string, content: string | FileFacts][]; removed: string[]; persona: Persona }
-  /** The same texts: what can be fixed in them. */
+  /** The same texts: what can be fixed in them, file by file. The answer is `more` until it is a report. */
   | { kind: "fixes"; revision: number }
   | { [Q in keyof Questions]: { kind: "ask"; id: number; question: Q; ask: Questions[Q]["ask"] } }[keyof Questions];
 
 export type FromWorker =
   | { kind: "ready"; version: string; rules: Rule[] }
-  | { kind: "report"; revision: number; report: Report }
+  /** `final`: it is known what can be fixed, as far as it is found out. */
+  | { kind: "report"; revision: number; report: Report; final: boolean }
+  | { kind: "more"; revision: number }
   | { kind: "answer"; id: number; answer: unknown }
   | { kind: "failed" };
