@@ -21,6 +21,7 @@ mod plain_key;
 mod replaced;
 mod secrets;
 mod shadowed;
+mod siblings;
 mod tree;
 mod unused;
 mod verify;
@@ -34,6 +35,7 @@ use serde::Serialize;
 use beside::Beside;
 pub use edit::{Edit, apply};
 use shadowed::EnvText;
+use siblings::Sibling;
 
 use crate::compose::template::Missing;
 use crate::compose::{EnvVar, Environment, LoadError, Loaded, Project as Model, Service, add_env_files};
@@ -257,6 +259,8 @@ struct Project<'a> {
     /// The variables of services, by the place where their value is written: `extends` brings one to several.
     variables: OnceCell<HashMap<Span, Vec<(&'a Service, &'a EnvVar)>>>,
     beside: OnceCell<Result<Vec<Beside>, &'static str>>,
+    /// Compose files beside it that are no part of it.
+    siblings: OnceCell<Vec<Sibling>>,
     /// What files write and others win over, where there are several.
     replaced: OnceCell<Vec<replaced::Word<'a>>>,
     /// Whether there is a place for secrets' files, or why not.
@@ -272,7 +276,8 @@ impl<'a> Project<'a> {
         linted: &'a Linted,
     ) -> Self {
         let (env_texts, services, variables) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        let (beside, replaced, place) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        let (beside, siblings) = (OnceCell::new(), OnceCell::new());
+        let (replaced, place) = (OnceCell::new(), OnceCell::new());
         Project {
             files,
             path,
@@ -283,6 +288,7 @@ impl<'a> Project<'a> {
             services,
             variables,
             beside,
+            siblings,
             replaced,
             place,
         }
@@ -291,6 +297,11 @@ impl<'a> Project<'a> {
     /// What lies in the project directory beside the project, read once; or why that is not known.
     fn beside(&self) -> &Result<Vec<Beside>, &'static str> {
         self.beside.get_or_init(|| beside::read(self))
+    }
+
+    /// The Compose files beside it that have a service of its, found once.
+    fn siblings(&self) -> &[Sibling] {
+        self.siblings.get_or_init(|| siblings::all(self))
     }
 
     /// The files of `env_file:`, read once.

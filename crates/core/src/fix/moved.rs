@@ -7,7 +7,7 @@ use super::builds::{has_word, names_variable};
 use super::edit::{self, Edit};
 use super::secrets::{Granted, NewSecret, Source, free_name, has_place, is_outside, made_note, takes_grants};
 use super::tree::{child, is_json, scalar};
-use super::{Changes, Fix, FixPlan, Moved, Project, refuse, replaced, shadowed};
+use super::{Changes, Fix, FixPlan, Moved, Project, refuse, replaced, shadowed, siblings};
 use crate::compose::template::{self, Missing, Operator, Piece};
 use crate::compose::{BindingOrigin, Data, EnvFile, EnvVar, Loaded, SecretDef, Service, Value};
 use crate::files::{Answer, GitState, file_name, join};
@@ -47,6 +47,8 @@ pub(super) struct Move<'p> {
     place: Span,
     /// It has no finding of its own here: its service extends the one that has.
     is_along: bool,
+    /// What else the user has to know.
+    notes: Vec<String>,
 }
 
 fn span_of(document: &Document, entry: Entry) -> Span {
@@ -149,6 +151,7 @@ pub(super) fn plan<'p>(
     let kept = forget_lines(project, loaded, &moves, changes);
     for (one, name) in moves.iter().zip(&names) {
         let mut fix = describe(project, outcome, one, name);
+        fix.notes.extend_from_slice(&one.notes);
         let others =
             one.shadowed.iter().filter(|line| one.line.as_ref().is_none_or(|own| own.path != line.path));
         fix.notes.extend(others.map(shadowed::note));
@@ -202,6 +205,14 @@ fn movable<'p>(
     let form = form_of(loaded, service, name)?;
     is_free(service, name, &form)?;
     has_place(project)?;
+    if form.variable != name
+        && let Some((first, last)) = replaced::set_twice(project, loaded, service, name)
+    {
+        return Err(format!(
+            "{first} sets {name}, and {last}, which wins; leave it in one of the two, then run `cosec fix` once more"
+        ));
+    }
+    let notes = siblings::agree(project, loaded, service, name, &form)?;
     let shadowed = shadowed::lines(project, loaded, service, name, &form.variable)?;
     if let Some(key) = container_uses(loaded, service, name) {
         return Err(format!(
@@ -233,6 +244,7 @@ fn movable<'p>(
         written,
         place: place_of(variable),
         is_along: false,
+        notes,
     })
 }
 

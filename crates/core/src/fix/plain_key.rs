@@ -2,7 +2,7 @@
 
 use super::edit::Edit;
 use super::moved::{container_uses, find, form_of, is_free, key_edit, subject};
-use super::{Changes, Fix, FixPlan, Moved, Project, refuse, shadowed};
+use super::{Changes, Fix, FixPlan, Moved, Project, refuse, shadowed, siblings};
 use crate::compose::Loaded;
 use crate::rules::{Finding, FixKind};
 
@@ -16,7 +16,7 @@ pub(super) fn plan(
     let Some(loaded) = project.loaded() else { return };
     for finding in findings.iter().filter(|finding| finding.rule == "path-in-plain-key") {
         match renamed(project, loaded, finding) {
-            Ok((moved, path, edit)) => {
+            Ok((moved, path, edit, notes)) => {
                 changes.edits.entry(path).or_default().push(edit);
                 let title = format!("set {} in the place of {}", moved.form.variable, moved.variable);
                 let mut fix = Fix::new(outcome, finding, FixKind::Unsafe, title);
@@ -24,6 +24,7 @@ pub(super) fn plan(
                     "so far the path itself was the value of {}; what was set up with that keeps it until it is changed there",
                     moved.variable
                 ));
+                fix.notes.extend(notes);
                 plan.fixes.push(fix);
                 plan.moved.push(moved);
             }
@@ -32,12 +33,12 @@ pub(super) fn plan(
     }
 }
 
-/// What moves, and the edit of which file does it.
+/// What moves, the edit of which file does it, and what else to say.
 fn renamed(
     project: &Project<'_>,
     loaded: &Loaded,
     finding: &Finding,
-) -> Result<(Moved, String, Edit), String> {
+) -> Result<(Moved, String, Edit, Vec<String>), String> {
     let (service, variable) = subject(project, finding)?;
     let name = &*variable.name.value;
     let form = form_of(loaded, service, name)?;
@@ -63,6 +64,7 @@ fn renamed(
     if let Some(key) = container_uses(loaded, service, name) {
         return Err(format!("its `{key}` reads {name} in the container, where it is not set any more"));
     }
+    let notes = siblings::agree(project, loaded, service, name, &form)?;
     let written = find(project, loaded, variable)?;
     let (path, edit) = key_edit(project, &written, variable, &form.variable)?;
     let moved = Moved {
@@ -72,5 +74,5 @@ fn renamed(
         form,
         secret: secret.to_owned(),
     };
-    Ok((moved, path, edit))
+    Ok((moved, path, edit, notes))
 }

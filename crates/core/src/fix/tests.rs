@@ -44,7 +44,10 @@ fn becomes(path: &str, before: &str, rule: &str) -> String {
 /// Nothing is changed, for this reason.
 fn is_refused(given: &[(&str, &str)], path: &str, rule: &str, why: &str) {
     let (files, refused) = fixed(given, path, &[rule]);
-    assert!(files.is_empty() && refused.iter().any(|reason| reason.contains(why)), "{why}: {refused:?}");
+    assert!(
+        files.is_empty() && refused.iter().any(|reason| reason.contains(why)),
+        "{given:?}: {why}: {refused:?}"
+    );
 }
 
 #[test]
@@ -963,4 +966,74 @@ fn a_key_of_several_lines_moves_with_all_of_its_bytes() {
     assert!(files["compose.yaml"].contains(after), "{}", files["compose.yaml"]);
     let commented = text.replace("KEY: |", "KEY: | # why");
     is_refused(&[("compose.yaml", &commented)], "compose.yaml", "private-key", "a comment at its mark");
+}
+
+/// Two files that set one variable are no project once it has moved: images refuse both.
+#[test]
+fn a_file_that_is_read_over_the_project_keeps_working() {
+    let base = "services:\n  db:\n    image: postgres\n    environment:\n      POSTGRES_PASSWORD: q9Zt-41x\n  web: {image: x}\n";
+    let rule = "inline-password";
+    let over = |service: &str| format!("services:\n  db:\n    {service}\n");
+    for (service, why) in [
+        ("environment: {POSTGRES_PASSWORD: \"${PW}\"}", "sets POSTGRES_PASSWORD of service db, too"),
+        ("environment: [POSTGRES_PASSWORD]", "sets POSTGRES_PASSWORD of service db, too"),
+        ("env_file: db.env", "read an env file that sets POSTGRES_PASSWORD"),
+        ("entrypoint: [postgres]", "is not known to read"),
+        ("healthcheck: {test: echo $$POSTGRES_PASSWORD}", "read POSTGRES_PASSWORD in the container"),
+    ] {
+        let over = over(service);
+        for path in ["compose.prod.yaml", "deploy/prod.yml"] {
+            let given = [
+                ("compose.yaml", base),
+                (path, &over),
+                ("db.env", "POSTGRES_PASSWORD=a\n"),
+                ("deploy/db.env", "POSTGRES_PASSWORD=a\n"),
+            ];
+            is_refused(&given, "compose.yaml", rule, why);
+        }
+    }
+    for kept in
+        ["ports: [\"1:1\"]", "environment: {POSTGRES_PASSWORD: !reset null}", "environment: {PGDATA: /x}"]
+    {
+        let (files, refused) =
+            fixed(&[("compose.yaml", base), ("compose.prod.yaml", &over(kept))], "compose.yaml", &[rule]);
+        assert!(files.contains_key("compose.yaml") && refused.is_empty(), "{kept}: {refused:?}");
+    }
+}
+
+#[test]
+fn a_file_that_stands_by_itself_is_named_and_keeps_nobody_from_a_fix() {
+    let base = "services: {db: {image: postgres, environment: {POSTGRES_PASSWORD: q9Zt-41x}}}\n";
+    let mut files = MemoryFiles::default();
+    for path in ["compose.yaml", "compose.prod.yaml", "examples/compose.yaml"] {
+        files.insert(path, base);
+    }
+    let environment = Environment::default();
+    let options = FixOptions {
+        lint: LintOptions::default(),
+        environment: &environment,
+        include_unsafe: true,
+        rules: &[],
+        services: &[],
+        accept: &|_, _| true,
+    };
+    let plan = super::plan(&files, "compose.yaml", &options).unwrap();
+    let notes: Vec<&String> = plan.fixes.iter().flat_map(|fix| &fix.notes).collect();
+    assert!(
+        notes.iter().any(|note| note.starts_with("compose.prod.yaml sets POSTGRES_PASSWORD")),
+        "{notes:?}"
+    );
+    assert!(!notes.iter().any(|note| note.contains("examples")), "{notes:?}");
+    files.insert("compose.prod.yaml", "services: {db: {image: postgres}, web: {ports: [\"1:1\"]}}\n");
+    files.insert("compose.yaml", base.replace("}}}}", "}}, web: {image: x}}}"));
+    assert_eq!(super::plan(&files, "compose.yaml", &options).unwrap().fixes.len(), 1);
+}
+
+#[test]
+fn a_variable_that_two_files_of_a_project_set_is_said_to_be_in_both() {
+    let base = "services: {db: {image: postgres, environment: {POSTGRES_PASSWORD: q9Zt-41x}}}\n";
+    let over = "services: {db: {environment: [POSTGRES_PASSWORD=q9Zt-41y]}}\n";
+    let given = [("compose.yaml", base), ("compose.override.yaml", over)];
+    let why = "compose.yaml sets POSTGRES_PASSWORD, and compose.override.yaml, which wins";
+    is_refused(&given, "compose.yaml", "inline-password", why);
 }

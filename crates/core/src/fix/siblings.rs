@@ -1,0 +1,152 @@
+//! Compose files beside a project that are no part of it: read over it, as with `-f`, they may set a variable beside the
+//! one that names its file, which images refuse, or run the service in an image that reads no file.
+
+use std::cell::OnceCell;
+
+use super::Project;
+use super::builds::has_word;
+use super::moved::{container_uses, form_of, place_of};
+use super::shadowed::{self, EnvText};
+use super::tree::child;
+use crate::compose::{EnvVar, Environment, LoadRequest, Loaded, Service, Way, load};
+use crate::files::{join, parent};
+use crate::images::FileForm;
+use crate::source::Sources;
+use crate::yaml::{self, Document, Kind};
+
+/// A Compose file that has a service of the project.
+pub(super) struct Sibling {
+    path: String,
+    /// One of the two has a service that cannot run by itself: they are meant to be read together.
+    is_part: bool,
+    over: OnceCell<Option<Over>>,
+}
+
+/// The project with the file read over it.
+struct Over {
+    sources: Sources,
+    loaded: Loaded,
+}
+
+/// The siblings of a project. One that stands by itself, in another directory, is rather another project.
+pub(super) fn all(project: &Project<'_>) -> Vec<Sibling> {
+    let Ok(beside) = project.beside() else { return Vec::new() };
+    let directory = project.in_directory("");
+    let is_yaml = |path: &str| path.ends_with(".yaml") || path.ends_with(".yml");
+    let files = beside.iter().filter(|one| is_yaml(&one.path) && has_word(&one.text, "services"));
+    let runs = |service: &Service| service.image.is_some() || service.build.is_some();
+    let is_own_part = project.model().is_some_and(|model| !model.services.iter().all(runs));
+    let siblings = files.filter_map(|one| {
+        let is_part = is_part(project, &one.text)?;
+        let is_near = join("", parent(&one.path)) == join("", &directory);
+        let is_part = is_part || (is_near && is_own_part);
+        (is_part || is_near).then(|| Sibling { path: one.path.clone(), is_part, over: OnceCell::new() })
+    });
+    siblings.collect()
+}
+
+/// Whether one of the services that a file shares with the project has no image there; `None` if it shares none.
+fn is_part(project: &Project<'_>, text: &str) -> Option<bool> {
+    let file = Sources::default().add("", text);
+    let documents = yaml::parse(file, text).ok()?;
+    let is_shared =
+        |name: &str| project.model().is_some_and(|model| model.services.iter().any(|it| &*it.name == name));
+    let mut shared =
+        documents.iter().flat_map(|document| services(document)).filter(|(name, _)| is_shared(name));
+    let first = shared.next()?.1;
+    Some(!first || shared.any(|(_, runs)| !runs))
+}
+
+/// The services of a document, and whether each says what it runs.
+fn services(document: &Document) -> Vec<(&str, bool)> {
+    let Some((_, services)) = child(document, document.root(), "services") else { return Vec::new() };
+    let Kind::Mapping { entries, .. } = &document.node(services).kind else { return Vec::new() };
+    let named = entries.iter().filter_map(|(key, value)| {
+        let Kind::Scalar { value: name, .. } = &document.node(*key).kind else { return None };
+        // What an alias or a merge key brings may have an image.
+        let is_mapping = matches!(document.node(*value).kind, Kind::Mapping { .. });
+        let runs = ["image", "build", "extends", "<<"];
+        Some((&**name, !is_mapping || runs.iter().any(|key| child(document, *value, key).is_some())))
+    });
+    named.collect()
+}
+
+impl Sibling {
+    fn over(&self, project: &Project<'_>, loaded: &Loaded) -> Option<&Over> {
+        let read = || {
+            let mut named: Vec<(usize, String)> = Vec::new();
+            for (id, file) in project.sources().iter() {
+                if let Some(Way::Named(number)) = loaded.ways.of(id) {
+                    named.push((number, file.path().to_owned()));
+                }
+            }
+            named.sort();
+            let files: Vec<String> =
+                named.into_iter().map(|(_, path)| path).chain([self.path.clone()]).collect();
+            let (mut sources, environment) = (Sources::default(), Environment::default());
+            let request = LoadRequest::lenient(&files, project.directory, &environment);
+            let loaded = load(project.files, &mut sources, &mut Vec::new(), &request).ok()?;
+            Some(Over { sources, loaded })
+        };
+        self.over.get_or_init(read).as_ref()
+    }
+
+    /// What the file does to a service so that a variable cannot be named by its file there, as a sentence.
+    fn hinders(
+        &self,
+        project: &Project<'_>,
+        loaded: &Loaded,
+        own: &Service,
+        name: &str,
+        form: &FileForm,
+    ) -> Option<String> {
+        let Over { sources, loaded: over } = self.over(project, loaded)?;
+        let service = over.project.services.iter().find(|service| service.name == own.name)?;
+        let (path, service_name) = (&self.path, &own.name);
+        let is_here = |file| join("", sources.file(file).path()) == join("", path);
+        let renames = form.variable != name;
+        let has_name = |variable: &&EnvVar| *variable.name.value == *name;
+        let has_value =
+            own.environment.iter().any(|variable| has_name(&variable) && variable.value.is_some());
+        // Without a value it is taken from outside, whatever was said before.
+        let is_set =
+            |variable: &EnvVar| is_here(place_of(variable).file) || (has_value && variable.value.is_none());
+        if renames && service.environment.iter().any(|variable| has_name(&variable) && is_set(variable)) {
+            return Some(format!("{path} sets {name} of service {service_name}, too"));
+        }
+        let known: Vec<String> = own.env_files.iter().map(|file| join("", &file.path.value)).collect();
+        let added = EnvText::all(project.files, [service]).into_iter().filter(|env| !env.is_any_of(&known));
+        if renames && shadowed::is_set(&added.collect::<Vec<_>>(), name) {
+            return Some(format!("{path} has service {service_name} read an env file that sets {name}, too"));
+        }
+        if form_of(over, service, name).as_ref() != Ok(form) {
+            return Some(format!(
+                "{path} runs service {service_name} with an image or an entry point that is not known to read {name} from a file"
+            ));
+        }
+        let key = container_uses(over, service, name).filter(|_| renames)?;
+        Some(format!("{path} has `{key}` of service {service_name} read {name} in the container"))
+    }
+}
+
+/// What to say of files that may be read over the project where a variable of a service moves. An error, with the
+/// reason, if one is there that is for nothing else.
+pub(super) fn agree(
+    project: &Project<'_>,
+    loaded: &Loaded,
+    service: &Service,
+    name: &str,
+    form: &FileForm,
+) -> Result<Vec<String>, String> {
+    let mut notes = Vec::new();
+    for sibling in project.siblings() {
+        let Some(what) = sibling.hinders(project, loaded, service, name, form) else { continue };
+        if sibling.is_part {
+            return Err(format!(
+                "{what}, and the two files are read together: with what names the secret's file that would not go; take it out there first, or move it in both by hand"
+            ));
+        }
+        notes.push(format!("{what}: where the two files are read together, with `-f`, that has to go first"));
+    }
+    Ok(notes)
+}
