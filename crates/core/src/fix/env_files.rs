@@ -5,7 +5,7 @@ use super::dollars::is_raw;
 use super::edit::Edit;
 use super::secrets::{Granted, NewSecret, Source, free_name, has_place, is_outside, made_note, takes_grants};
 use super::tree::child;
-use super::{Changes, Fix, FixPlan, Moved, Project, moved, refuse, siblings};
+use super::{Changes, Fix, FixPlan, Moved, Project, moved, readers, refuse, siblings};
 use crate::compose::dotenv::{self, Assigned};
 use crate::compose::template::Missing;
 use crate::compose::{Environment, Loaded, Service, Way};
@@ -73,6 +73,7 @@ pub(super) fn plan<'p>(
         let mut fix = Fix::new(outcome, one.finding, FixKind::Unsafe, title);
         fix.notes = moved::rotation(project, &one.path, &name, is_weak);
         fix.notes.extend(one.notes);
+        fix.notes.extend(one.readers.iter().filter_map(|reader| readers::note(project, reader.service)));
         fix.notes.extend(made_note(project, &name, &source));
         plan.fixes.push(fix);
         changes.secrets.push(NewSecret { name, source, document });

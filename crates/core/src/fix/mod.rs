@@ -18,6 +18,7 @@ mod mounts;
 mod moved;
 mod newline;
 mod plain_key;
+mod readers;
 mod replaced;
 mod secrets;
 mod shadowed;

@@ -7,7 +7,7 @@ use super::builds::{has_word, names_variable};
 use super::edit::{self, Edit};
 use super::secrets::{Granted, NewSecret, Source, free_name, has_place, is_outside, made_note, takes_grants};
 use super::tree::{child, is_json, scalar};
-use super::{Changes, Fix, FixPlan, Moved, Project, refuse, replaced, shadowed, siblings};
+use super::{Changes, Fix, FixPlan, Moved, Project, readers, refuse, replaced, shadowed, siblings};
 use crate::compose::template::{self, Missing, Operator, Piece};
 use crate::compose::{BindingOrigin, Data, EnvFile, EnvVar, Loaded, SecretDef, Service, Value};
 use crate::files::{Answer, GitState, file_name, join};
@@ -149,6 +149,7 @@ pub(super) fn plan<'p>(
         shadowed::take_out(project, line, changes);
     }
     let kept = forget_lines(project, loaded, &moves, changes);
+    let mut told: HashSet<&str> = HashSet::new();
     for (one, name) in moves.iter().zip(&names) {
         let mut fix = describe(project, outcome, one, name);
         fix.notes.extend_from_slice(&one.notes);
@@ -158,6 +159,11 @@ pub(super) fn plan<'p>(
         fix.notes.extend(one.line.as_ref().and_then(|line| kept.get(line.variable.as_str())).cloned());
         fix.notes.extend(default_note(loaded, one));
         fix.notes.extend(made_note(project, name, &one.source));
+        // Of a service it is said once, however many of its variables move.
+        let has_file = !matches!(one.source, Source::Variable(_));
+        if has_file && !one.is_along && told.insert(&one.service.name) {
+            fix.notes.extend(readers::note(project, one.service));
+        }
         if !one.is_along {
             plan.fixes.push(fix);
         }
@@ -212,7 +218,8 @@ fn movable<'p>(
             "{first} sets {name}, and {last}, which wins; leave it in one of the two, then run `cosec fix` once more"
         ));
     }
-    let notes = siblings::agree(project, loaded, service, name, &form)?;
+    let mut notes = siblings::agree(project, loaded, service, name, &form)?;
+    notes.extend(caveat(service, name));
     let shadowed = shadowed::lines(project, loaded, service, name, &form.variable)?;
     if let Some(key) = container_uses(loaded, service, name) {
         return Err(format!(
@@ -280,6 +287,15 @@ pub(super) fn form_of(loaded: &Loaded, service: &Service, name: &str) -> Result<
             "the image is not known to read {name} from a file, or not in this version; if it does, grant a secret and name its file by hand"
         )
     })
+}
+
+/// What a service's image does less with a file.
+fn caveat(service: &Service, name: &str) -> Option<String> {
+    let is_set = |variable: &str| {
+        let names_it = |own: &str| own == variable || own.strip_prefix(variable) == Some("_FILE");
+        service.environment.iter().any(|own| names_it(&own.name.value))
+    };
+    images::caveat(&service.image.as_ref()?.value, name, is_set).map(str::to_owned)
 }
 
 /// What `extends` brings to several services of a file from one line moves from all of them, or from none.

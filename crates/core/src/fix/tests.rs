@@ -1037,3 +1037,45 @@ fn a_variable_that_two_files_of_a_project_set_is_said_to_be_in_both() {
     let why = "compose.yaml sets POSTGRES_PASSWORD, and compose.override.yaml, which wins";
     is_refused(&given, "compose.yaml", "inline-password", why);
 }
+
+/// A file that its service cannot read stops that service: who starts it has to know.
+#[test]
+fn who_cannot_read_the_new_file_under_plain_compose_is_told() {
+    let file = |image: &str, user: &str| {
+        format!(
+            "services:\n  a:\n    image: {image}\n{user}    environment:\n      GF_SECURITY_ADMIN_PASSWORD: q9Zt-41x\n      WORDPRESS_DB_PASSWORD: q9Zt-41y\n      LLDAP_JWT_SECRET: q9Zt-41z\n      UID: 1234\n      POSTGRES_PASSWORD: q9Zt-41x\n"
+        )
+    };
+    let notes = |text: &str| {
+        let mut files = MemoryFiles::default();
+        files.insert("compose.yaml", text);
+        let environment = Environment::default();
+        let options = FixOptions {
+            lint: LintOptions::default(),
+            environment: &environment,
+            include_unsafe: true,
+            rules: &[],
+            services: &[],
+            accept: &|_, _| true,
+        };
+        let plan = super::plan(&files, "compose.yaml", &options).unwrap();
+        assert!(!plan.fixes.is_empty(), "{text}");
+        let notes = plan.fixes.iter().flat_map(|fix| fix.notes.clone());
+        notes.filter(|note| note.contains("closed to all")).collect::<Vec<_>>().join("; ")
+    };
+    for (image, user, who) in [
+        ("grafana/grafana", "", "as user 472,"),
+        ("wordpress:6", "", "as user www-data,"),
+        ("lldap/lldap", "", "as user 1234,"),
+        ("postgres", "    user: '999:999'\n", "as user 999,"),
+        ("postgres", "    user: app\n", "as user app,"),
+    ] {
+        let said = notes(&file(image, user));
+        assert_eq!(said.matches(who).count(), 1, "{image} {user}: {said}");
+    }
+    for (image, user) in
+        [("postgres", ""), ("postgres", "    user: root\n"), ("grafana/grafana", "    user: '0'\n")]
+    {
+        assert_eq!(notes(&file(image, user)), "", "{image} {user}");
+    }
+}
