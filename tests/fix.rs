@@ -385,6 +385,26 @@ fn an_env_file_is_fixed_with_the_project_that_reads_it() {
 }
 
 #[test]
+fn a_dockerfile_is_fixed_with_the_project_that_builds_with_it() {
+    let head = "services:\n  app:\n    build: {context: app, secrets: [npm]}\n";
+    let project = project(&format!("{head}secrets: {{npm: {{environment: NPM}}}}\n"));
+    let mount = "FROM node\nRUN --mount=type=secret,id=npm npm ci\n";
+    project.write("app/Dockerfile", mount);
+    let fix = ["fix", "--unsafe", "--write", "app/Dockerfile"];
+    project.cosec(&fix).succeeds();
+    assert!(project.text("app/Dockerfile").contains("id=npm,required=true"));
+    project.cosec(&["fix", "--undo", "app/Dockerfile"]).succeeds();
+    assert_eq!(project.text("app/Dockerfile"), mount);
+    project.write("compose.yaml", head.replace(", secrets: [npm]", ""));
+    let ran = project.cosec(&fix).succeeds();
+    assert!(ran.stderr.contains("service app has no secret npm"), "{}", ran.stderr);
+    fs::remove_file(project.path("compose.yaml")).unwrap();
+    let ran = project.cosec(&fix).succeeds();
+    assert!(ran.stderr.contains("no Compose file that builds with this"), "{}", ran.stderr);
+    assert_eq!(project.text("app/Dockerfile"), mount);
+}
+
+#[test]
 fn files_that_git_has_beside_the_secrets_are_not_ignored() {
     let project = project("services: {db: {image: postgres, environment: {POSTGRES_PASSWORD: CANARY}}}\n");
     project.write("secrets/README.md", "how to fill this directory\n");

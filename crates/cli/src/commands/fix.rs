@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anstream::{eprintln, print, println};
 use cosec_core::compose::Environment;
+use cosec_core::dockerfile::is_dockerfile;
 use cosec_core::files::{FILE_NAMES, join};
 use cosec_core::fix::{ChangedMode, FixOptions, FixPlan, kind_of, plan, reads, services};
 use cosec_core::lint::{LintOptions, Outcome, is_env_file};
@@ -34,7 +35,8 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
         }
     }
     let named = if project.file.is_empty() { &args.paths } else { &project.file };
-    let mut files: Vec<PathBuf> = named.iter().map(|path| compose_file(path)).collect::<Result<_, _>>()?;
+    let mut files: Vec<PathBuf> =
+        named.iter().map(|path| compose_file(path, args.undo)).collect::<Result<_, _>>()?;
     // `-f` names one project, as in Compose: a later file may set what an earlier one does.
     let mut chain: Vec<String> = Vec::new();
     if project.file.len() > 1 {
@@ -206,30 +208,39 @@ fn wants_variables(finding: &Finding) -> bool {
     ["env-secret", "prefer-file-variant", "password-default", "url-password"].contains(&finding.rule)
 }
 
-/// A file, or the Compose file of a directory.
-fn compose_file(path: &Path) -> Result<PathBuf, Failure> {
+/// A file, or the Compose file of a directory; one that has gone can be taken back.
+fn compose_file(path: &Path, is_undo: bool) -> Result<PathBuf, Failure> {
     if path.as_os_str() == "-" {
         return Err(Failure::Cannot("standard input cannot be fixed; name a file".to_owned()));
     }
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
-    beside(path).ok_or_else(|| {
+    let gone = (is_undo && path.join(undo::KEPT).is_dir()).then(|| path.join(FILE_NAMES[0]));
+    beside(path).or(gone).ok_or_else(|| {
         Failure::Cannot(format!("there is no compose.yaml in {}; name the file", path.display()))
     })
 }
 
-/// The Compose file beside an env file that reads it.
+/// The Compose file that reads an env file beside it, or that builds with a Dockerfile in its directory or below.
 fn reader_of(file: &Path) -> Result<Option<PathBuf>, Failure> {
-    if !is_env_file(&shown_path(file)) {
-        return Ok(None);
+    let shown = shown_path(file);
+    let above = match (is_env_file(&shown), is_dockerfile(&shown)) {
+        (true, _) => 1,
+        (_, true) => DEEPEST_DOCKERFILE,
+        _ => return Ok(None),
+    };
+    for directory in file.ancestors().skip(1).take(above) {
+        let Some(compose) = beside(directory) else { continue };
+        if reads(&Disk::default(), &shown_path(&compose), &lint_options(&compose, &[])?, &shown) {
+            return Ok(Some(compose));
+        }
     }
-    let directory = file.parent().unwrap_or(Path::new(""));
-    let Some(compose) = beside(directory) else { return Ok(None) };
-    let is_read =
-        reads(&Disk::default(), &shown_path(&compose), &lint_options(&compose, &[])?, &shown_path(file));
-    Ok(is_read.then_some(compose))
+    Ok(None)
 }
+
+/// As many directories are looked into, from a Dockerfile's own upward, for the Compose file that builds with it.
+const DEEPEST_DOCKERFILE: usize = 8;
 
 /// The Compose file of a directory.
 fn beside(directory: &Path) -> Option<PathBuf> {
