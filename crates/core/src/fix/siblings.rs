@@ -17,8 +17,10 @@ use crate::yaml::{self, Document, Kind};
 /// A Compose file that has a service of the project.
 pub(super) struct Sibling {
     path: String,
-    /// One of the two has a service that cannot run by itself: they are meant to be read together.
-    is_part: bool,
+    /// It lies beside the project's own files.
+    is_near: bool,
+    /// The services of the project that it says no image of: it can only be read together with a file that does.
+    parts: Vec<String>,
     over: OnceCell<Option<Over>>,
 }
 
@@ -34,27 +36,24 @@ pub(super) fn all(project: &Project<'_>) -> Vec<Sibling> {
     let directory = project.in_directory("");
     let is_yaml = |path: &str| path.ends_with(".yaml") || path.ends_with(".yml");
     let files = beside.iter().filter(|one| is_yaml(&one.path) && has_word(&one.text, "services"));
-    let runs = |service: &Service| service.image.is_some() || service.build.is_some();
-    let is_own_part = project.model().is_some_and(|model| !model.services.iter().all(runs));
     let siblings = files.filter_map(|one| {
-        let is_part = is_part(project, &one.text)?;
+        let parts = parts(project, &one.text)?;
         let is_near = join("", parent(&one.path)) == join("", &directory);
-        let is_part = is_part || (is_near && is_own_part);
-        (is_part || is_near).then(|| Sibling { path: one.path.clone(), is_part, over: OnceCell::new() })
+        let is_sibling = is_near || !parts.is_empty();
+        is_sibling.then(|| Sibling { path: one.path.clone(), is_near, parts, over: OnceCell::new() })
     });
     siblings.collect()
 }
 
-/// Whether one of the services that a file shares with the project has no image there; `None` if it shares none.
-fn is_part(project: &Project<'_>, text: &str) -> Option<bool> {
+/// The services that a file shares with the project and says no image of; `None` if it shares none.
+fn parts(project: &Project<'_>, text: &str) -> Option<Vec<String>> {
     let file = Sources::default().add("", text);
     let documents = yaml::parse(file, text).ok()?;
-    let is_shared =
-        |name: &str| project.model().is_some_and(|model| model.services.iter().any(|it| &*it.name == name));
-    let mut shared =
-        documents.iter().flat_map(|document| services(document)).filter(|(name, _)| is_shared(name));
-    let first = shared.next()?.1;
-    Some(!first || shared.any(|(_, runs)| !runs))
+    let own = || project.model().into_iter().flat_map(|model| &model.services);
+    let shared = documents.iter().flat_map(services).filter(|(name, _)| own().any(|it| &*it.name == *name));
+    let shared: Vec<(&str, bool)> = shared.collect();
+    let parts = shared.iter().filter(|(_, runs)| !runs).map(|(name, _)| (*name).to_owned());
+    (!shared.is_empty()).then(|| parts.collect())
 }
 
 /// The services of a document, and whether each says what it runs.
@@ -91,46 +90,54 @@ impl Sibling {
         self.over.get_or_init(read).as_ref()
     }
 
-    /// What the file does to a service so that a variable cannot be named by its file there, as a sentence.
-    fn hinders(
+    /// What is wrong with a variable of a service that becomes the one that names its file, where the file is read over
+    /// the project: a sentence, and whether the service cannot start then.
+    fn trouble(
         &self,
         project: &Project<'_>,
         loaded: &Loaded,
         own: &Service,
         name: &str,
         form: &FileForm,
-    ) -> Option<String> {
+    ) -> Option<(String, bool)> {
         let Over { sources, loaded: over } = self.over(project, loaded)?;
         let service = over.project.services.iter().find(|service| service.name == own.name)?;
         let (path, service_name) = (&self.path, &own.name);
         let is_here = |file| join("", sources.file(file).path()) == join("", path);
-        let renames = form.variable != name;
         let has_name = |variable: &&EnvVar| *variable.name.value == *name;
         let has_value =
             own.environment.iter().any(|variable| has_name(&variable) && variable.value.is_some());
         // Without a value it is taken from outside, whatever was said before.
         let is_set =
             |variable: &EnvVar| is_here(place_of(variable).file) || (has_value && variable.value.is_none());
+        let renames = form.variable != name;
         if renames && service.environment.iter().any(|variable| has_name(&variable) && is_set(variable)) {
-            return Some(format!("{path} sets {name} of service {service_name}, too"));
+            return Some((format!("{path} sets {name} of service {service_name}, too"), true));
         }
         let known: Vec<String> = own.env_files.iter().map(|file| join("", &file.path.value)).collect();
-        let added = EnvText::all(project.files, [service]).into_iter().filter(|env| !env.is_any_of(&known));
-        if renames && shadowed::is_set(&added.collect::<Vec<_>>(), name) {
-            return Some(format!("{path} has service {service_name} read an env file that sets {name}, too"));
+        let all = EnvText::all(project.files, [service]);
+        let added: Vec<EnvText> = all.into_iter().filter(|env| !env.is_any_of(&known)).collect();
+        if renames && shadowed::is_set(&added, name) {
+            return Some((
+                format!("{path} has service {service_name} read an env file that sets {name}, too"),
+                true,
+            ));
         }
         if form_of(over, service, name).as_ref() != Ok(form) {
-            return Some(format!(
-                "{path} runs service {service_name} with an image or an entry point that is not known to read {name} from a file"
+            return Some((
+                format!(
+                    "{path} runs service {service_name} with an image or an entry point that is not known to read {name} from a file"
+                ),
+                false,
             ));
         }
         let key = container_uses(over, service, name).filter(|_| renames)?;
-        Some(format!("{path} has `{key}` of service {service_name} read {name} in the container"))
+        Some((format!("{path} has `{key}` of service {service_name} read {name} in the container"), false))
     }
 }
 
 /// What to say of files that may be read over the project where a variable of a service moves. An error, with the
-/// reason, if one is there that is for nothing else.
+/// reason, if one beside it is for nothing else and the service could not start with both.
 pub(super) fn agree(
     project: &Project<'_>,
     loaded: &Loaded,
@@ -140,13 +147,13 @@ pub(super) fn agree(
 ) -> Result<Vec<String>, String> {
     let mut notes = Vec::new();
     for sibling in project.siblings() {
-        let Some(what) = sibling.hinders(project, loaded, service, name, form) else { continue };
-        if sibling.is_part {
+        let Some((what, stops)) = sibling.trouble(project, loaded, service, name, form) else { continue };
+        if stops && sibling.is_near && sibling.parts.iter().any(|part| **part == *service.name) {
             return Err(format!(
                 "{what}, and the two files are read together: with what names the secret's file that would not go; take it out there first, or move it in both by hand"
             ));
         }
-        notes.push(format!("{what}: where the two files are read together, with `-f`, that has to go first"));
+        notes.push(format!("{what}: where the two files are read together, with `-f`, change that, too"));
     }
     Ok(notes)
 }
