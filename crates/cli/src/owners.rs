@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 
 use cosec_core::compose::default_image;
+use cosec_core::dockerfile;
 use cosec_core::images;
 use cosec_core::plan::{Delivery, ServiceUser};
+use cosec_core::source::Sources;
 
 use crate::args::Cli;
 use crate::commands::up::wait;
@@ -63,7 +65,8 @@ impl<'a> Owners<'a> {
         let image = self.image(service);
         let Some(image_user) = self.docker.image_user(&image)? else { return Ok(None) };
         let starts_as_root = user.is_none() && ["", "root", "0", "0:0"].contains(&image_user.as_str());
-        let reader = images::reader(&image, |variable| self.variable(service, variable));
+        let begun = self.base(service).unwrap_or_else(|| image.clone());
+        let reader = images::reader(&begun, |variable| self.variable(service, variable));
         if let Some(reader) = reader.filter(|_| starts_as_root) {
             let passwd = self.docker.image_file(&image, "/etc/passwd")?.unwrap_or_default();
             let (name, group) = split(&reader);
@@ -92,6 +95,18 @@ impl<'a> Owners<'a> {
                 "the user `{user}` of service `{service}` is not in the image's /etc/passwd; set `user:` to numbers"
             ))
         })
+    }
+
+    /// The image that the service's own is built on, if it is built here.
+    fn base(&self, service: &str) -> Option<String> {
+        let own = self.loaded.project.services.iter().find(|entry| &*entry.name == service)?;
+        let build = own.build.as_ref()?;
+        let text = match &build.inline {
+            Some(inline) => inline.raw.to_string(),
+            None => std::fs::read_to_string(build.dockerfile_path(build.local_context()?)?).ok()?,
+        };
+        let file = Sources::default().add("", text.as_str());
+        dockerfile::base(&dockerfile::parse(file, &text), build).map(|base| base.image)
     }
 
     /// What a variable of a service is.

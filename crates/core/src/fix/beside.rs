@@ -2,7 +2,7 @@
 //! what runs with the variables of `.env`.
 
 use super::Project;
-use crate::files::{Answer, join};
+use crate::files::{Answer, FileSystem, file_name, join};
 
 /// A file and its text.
 pub(super) struct Beside {
@@ -21,11 +21,23 @@ const PASSED_OVER: [&str; 7] = [".git", "node_modules", "target", "vendor", ".ve
 
 /// All of them, or why it cannot be known, in one sentence.
 pub(super) fn read(project: &Project<'_>) -> Result<Vec<Beside>, &'static str> {
+    let is_known = |path: &str| project.sources().iter().any(|(_, file)| join("", file.path()) == path);
+    below(project.files, &project.in_directory(""), &|path, depth| {
+        is_program(file_name(path), depth) && !is_known(path)
+    })
+}
+
+/// The texts of a directory and of those in it that are wanted, by path and depth.
+pub(super) fn below(
+    files: &dyn FileSystem,
+    directory: &str,
+    is_wanted: &dyn Fn(&str, usize) -> bool,
+) -> Result<Vec<Beside>, &'static str> {
     let mut found = Vec::new();
-    let mut open = vec![(project.in_directory(""), 0)];
+    let mut open = vec![(directory.to_owned(), 0)];
     let mut entries = 0;
     while let Some((directory, depth)) = open.pop() {
-        let names = match project.files.list(&directory) {
+        let names = match files.list(&directory) {
             Answer::Known(names) => names,
             Answer::NotChecked(_) if depth == 0 => {
                 return Err("whether other files beside it use it cannot be known here");
@@ -42,17 +54,15 @@ pub(super) fn read(project: &Project<'_>) -> Result<Vec<Beside>, &'static str> {
                     return Err("there are too many files beside it to know that none uses it");
                 }
                 open.push((join(&directory, name), depth + 1));
-            } else if is_program(&name, depth) {
-                let path = join(&directory, &name);
-                let is_known = project.sources().iter().any(|(_, file)| join("", file.path()) == path);
-                let is_large =
-                    matches!(project.files.facts(&path), Answer::Known(facts) if facts.size > LARGEST);
-                if !is_known
-                    && !is_large
-                    && let Ok(text) = project.files.read(&path)
-                {
-                    found.push(Beside { path, text });
-                }
+                continue;
+            }
+            let path = join(&directory, &name);
+            let is_large = || matches!(files.facts(&path), Answer::Known(facts) if facts.size > LARGEST);
+            if is_wanted(&path, depth)
+                && !is_large()
+                && let Ok(text) = files.read(&path)
+            {
+                found.push(Beside { path, text });
             }
         }
         if entries > MOST_ENTRIES {

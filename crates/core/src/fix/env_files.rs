@@ -137,7 +137,7 @@ fn movable<'p>(project: &Project<'p>, finding: &'p Finding) -> Result<Move<'p>, 
     let mut form: Option<FileForm> = None;
     let (mut readers, mut notes) = (Vec::new(), Vec::new());
     for service in services {
-        let own = moved::form_of(loaded, service, &name).ok();
+        let own = moved::form_of(project, loaded, service, &name).ok();
         let Some(own) = own.filter(|own| form.as_ref().is_none_or(|known| known == own)) else {
             return Err(format!(
                 "service {} reads the file, too, and is not known to read {name} from a secret's file",

@@ -4,6 +4,7 @@
 //! A fix is refused, with the reason, rather than guessed: what an anchor, an alias or a merge key brings may
 //! be used elsewhere, and a value that is half a variable has no one place.
 
+mod bases;
 mod beside;
 mod builds;
 mod configs;

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::bases;
 use super::builds::{has_word, names_variable};
 use super::edit::{self, Edit};
 use super::secrets::{Granted, NewSecret, Source, free_name, has_place, is_outside, made_note, takes_grants};
@@ -208,7 +209,7 @@ fn movable<'p>(
     (service, variable): (&'p Service, &'p EnvVar),
 ) -> Result<Move<'p>, String> {
     let name = &*variable.name.value;
-    let form = form_of(loaded, service, name)?;
+    let form = form_of(project, loaded, service, name)?;
     is_free(service, name, &form)?;
     has_place(project)?;
     if form.variable != name
@@ -219,7 +220,7 @@ fn movable<'p>(
         ));
     }
     let mut notes = siblings::agree(project, loaded, service, name, &form)?;
-    notes.extend(caveat(service, name));
+    notes.extend(caveat(project, service, name));
     let shadowed = shadowed::lines(project, loaded, service, name, &form.variable)?;
     if let Some(key) = container_uses(loaded, service, name) {
         return Err(format!(
@@ -265,23 +266,26 @@ pub(super) fn is_free(service: &Service, name: &str, form: &FileForm) -> Result<
 }
 
 /// How a service's image takes from a file what it else takes from a variable.
-pub(super) fn form_of(loaded: &Loaded, service: &Service, name: &str) -> Result<FileForm, String> {
-    if service.build.is_some() {
-        return Err(format!(
-            "the image is built here, and whether it reads {name}_FILE is not known; if it does, set that and grant a secret by hand"
-        ));
-    }
-    let Some(image) = &service.image else {
-        return Err(format!(
-            "its service has no `image:` here, so whether that reads {name}_FILE is not known; fix the file that has it"
-        ));
-    };
+pub(super) fn form_of(
+    project: &Project<'_>,
+    loaded: &Loaded,
+    service: &Service,
+    name: &str,
+) -> Result<FileForm, String> {
     let own = loaded.root.get("services").and_then(|services| services.get(&service.name));
     if own.and_then(|own| own.get("entrypoint")).is_some_and(|entry| !matches!(entry.data, Data::Null)) {
         return Err(format!(
             "`entrypoint` takes the place of the image's, which is what reads {name} from a file; if yours does, grant a secret by hand"
         ));
     }
+    if service.build.is_some() {
+        return bases::form_of(project, service, name);
+    }
+    let Some(image) = &service.image else {
+        return Err(format!(
+            "its service has no `image:` here, so whether that reads {name}_FILE is not known; fix the file that has it"
+        ));
+    };
     images::file_form(&image.value, name).ok_or_else(|| {
         format!(
             "the image is not known to read {name} from a file, or not in this version; if it does, grant a secret and name its file by hand"
@@ -290,12 +294,12 @@ pub(super) fn form_of(loaded: &Loaded, service: &Service, name: &str) -> Result<
 }
 
 /// What a service's image does less with a file.
-fn caveat(service: &Service, name: &str) -> Option<String> {
+fn caveat(project: &Project<'_>, service: &Service, name: &str) -> Option<String> {
     let is_set = |variable: &str| {
         let names_it = |own: &str| own == variable || own.strip_prefix(variable) == Some("_FILE");
         service.environment.iter().any(|own| names_it(&own.name.value))
     };
-    images::caveat(&service.image.as_ref()?.value, name, is_set).map(str::to_owned)
+    images::caveat(&bases::image(project, service)?, name, is_set).map(str::to_owned)
 }
 
 /// What `extends` brings to several services of a file from one line moves from all of them, or from none.

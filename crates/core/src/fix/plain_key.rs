@@ -41,7 +41,7 @@ fn renamed(
 ) -> Result<(Moved, String, Edit, Vec<String>), String> {
     let (service, variable) = subject(project, finding)?;
     let name = &*variable.name.value;
-    let form = form_of(loaded, service, name)?;
+    let form = form_of(project, loaded, service, name)?;
     is_free(service, name, &form)?;
     if !form.mark.is_empty() {
         return Err(format!("the image wants {} before the path; write that", form.mark));

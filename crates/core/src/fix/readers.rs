@@ -1,6 +1,6 @@
 //! Who reads a secret's file that is made for its owner alone.
 
-use super::Project;
+use super::{Project, bases};
 use crate::compose::Service;
 use crate::files::Answer;
 use crate::images;
@@ -9,7 +9,7 @@ use crate::images;
 pub(super) fn note(project: &Project<'_>, service: &Service) -> Option<String> {
     let user = match &service.user {
         Some(user) => user.value.to_string(),
-        None => images::reader(&service.image.as_ref()?.value, |variable| {
+        None => images::reader(&bases::image(project, service)?, |variable| {
             let own = service.environment.iter().find(|own| *own.name.value == *variable)?;
             own.value.as_ref().map(|value| value.value.to_string())
         })?,

@@ -123,7 +123,7 @@ impl Sibling {
                 true,
             ));
         }
-        if form_of(over, service, name).as_ref() != Ok(form) {
+        if form_of(project, over, service, name).as_ref() != Ok(form) {
             return Some((
                 format!(
                     "{path} runs service {service_name} with an image or an entry point that is not known to read {name} from a file"

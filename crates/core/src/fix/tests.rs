@@ -1064,3 +1064,56 @@ fn who_cannot_read_the_new_file_under_plain_compose_is_told() {
         assert_eq!(told(&file(image, user)), "", "{image} {user}");
     }
 }
+
+/// An image that is built here on a known one starts as that does, and reads files as that does.
+#[test]
+fn an_image_built_on_a_known_one_moves_its_secrets_unless_the_build_may_read_them() {
+    let compose = |build: &str| {
+        format!("services:\n  db:\n    build: {build}\n    environment:\n      POSTGRES_PASSWORD: q9Zt-41x\n")
+    };
+    let rule = "inline-password";
+    let plain =
+        "ARG V=16\nFROM postgres:${V}-alpine\nCOPY init/*.sh /docker-entrypoint-initdb.d/\nRUN apk add x\n";
+    let stages = "FROM golang AS tools\nENTRYPOINT [x]\nFROM docker.io/library/postgres:17 AS base\nCOPY --from=tools /t /t\nFROM base\nUSER postgres\n";
+    let target = "FROM postgres AS db\nRUN x\nFROM node\n";
+    for (build, dockerfile) in [
+        ("./db", plain),
+        ("{context: db, args: {V: 15}}", plain),
+        ("db", stages),
+        ("{context: db, target: db}", target),
+    ] {
+        let text = compose(build);
+        let given = [
+            ("compose.yaml", text.as_str()),
+            ("db/Dockerfile", dockerfile),
+            ("db/init/a.sh", "psql -c 'create table a'\n"),
+            ("db/README.md", "set POSTGRES_PASSWORD\n"),
+        ];
+        let (files, refused) = fixed(&given, "compose.yaml", &[rule]);
+        assert_eq!(refused, [""; 0], "{dockerfile}");
+        assert!(files["compose.yaml"].contains("POSTGRES_PASSWORD_FILE: /run/secrets/postgres_password"));
+        assert_eq!(files["secrets/postgres_password"], "q9Zt-41x");
+    }
+    let text = compose("db");
+    for (dockerfile, why) in [
+        ("FROM node\n", "built here, and whether"),
+        ("FROM postgres:17 AS db\nRUN x\nFROM scratch\n", "built here, and whether"),
+        ("FROM ${BASE}\n", "built here, and whether"),
+        ("FROM postgres\nENTRYPOINT [\"/x\"]\n", "changes how it starts"),
+        (
+            "FROM postgres\nCOPY my-entrypoint.sh /usr/local/bin/docker-entrypoint.sh\n",
+            "changes how it starts",
+        ),
+        ("FROM postgres\nENV POSTGRES_PASSWORD=a\n", "ENV of the Dockerfile uses"),
+        ("FROM postgres\nHEALTHCHECK CMD psql $POSTGRES_PASSWORD\n", "HEALTHCHECK of the Dockerfile uses"),
+        ("FROM postgres\nCOPY . /x\n", "db/init/a.py, which goes into the image"),
+        ("FROM postgres\nCOPY init/a.py /x\n", "db/init/a.py, which goes into the image"),
+    ] {
+        let given = [
+            ("compose.yaml", text.as_str()),
+            ("db/Dockerfile", dockerfile),
+            ("db/init/a.py", "os.environ['POSTGRES_PASSWORD']\n"),
+        ];
+        is_refused(&given, "compose.yaml", rule, why);
+    }
+}
