@@ -229,6 +229,11 @@ fn movable<'p>(
     }
     let written = find(project, loaded, variable)?;
     takes_grants(written.document, written.service)?;
+    if is_date(loaded, service, name) {
+        return Err(
+            "its value is a date to YAML, and Compose refuses that; put it into quotes first".to_owned()
+        );
+    }
     let (source, line) = source(project, variable)?;
     if let Source::File(value) = &source
         && value.trim_end_matches('\n').len() + 1 == value.len()
@@ -291,6 +296,13 @@ pub(super) fn form_of(
             "the image is not known to read {name} from a file, or not in this version; if it does, grant a secret and name its file by hand"
         )
     })
+}
+
+/// Whether a variable's value is written as YAML writes dates.
+fn is_date(loaded: &Loaded, service: &Service, name: &str) -> bool {
+    let own = loaded.root.get("services").and_then(|services| services.get(&service.name));
+    let value = own.and_then(|own| own.get("environment")?.get(name));
+    value.is_some_and(|value| matches!(value.data, Data::Time(_)))
 }
 
 /// What a service's image does less with a file.
@@ -794,6 +806,14 @@ fn describe(project: &Project<'_>, outcome: &Outcome, one: &Move<'_>, name: &str
         }
     };
     let mut fix = Fix::new(outcome, one.finding, FixKind::Unsafe, title);
+    if let Source::Variable(variable) = &one.source
+        && project.environment.get(variable).is_none()
+        && !is_demanded(one)
+    {
+        fix.notes.push(format!(
+            "{variable} is not set here: Compose passed on nothing then, and starts nothing without it once it is a secret"
+        ));
+    }
     if let Source::File(value) = &one.source {
         let file = match &one.line {
             Some(line) => line.path.clone(),
@@ -802,6 +822,18 @@ fn describe(project: &Project<'_>, outcome: &Outcome, one: &Move<'_>, name: &str
         fix.notes = rotation(project, &file, name, is_tried_first(value, one.variable));
     }
     fix
+}
+
+/// Whether Compose starts nothing without the variable as it is: `${X:?}`.
+fn is_demanded(one: &Move<'_>) -> bool {
+    let variable = one.service.environment.iter().find(|own| *own.name.value == *one.variable);
+    let value = variable.and_then(|own| own.value.as_ref());
+    value.and_then(|value| template::parse(&value.raw).ok()).is_some_and(|pieces| {
+        let demands = |fallback: &Option<template::Fallback>| {
+            fallback.as_ref().is_some_and(|it| it.operator == Operator::Required)
+        };
+        pieces.iter().any(|piece| matches!(piece, Piece::Variable { fallback, .. } if demands(fallback)))
+    })
 }
 
 /// What to say where a default moves: the variable has no effect any more, and others that ask for it no longer change

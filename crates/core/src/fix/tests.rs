@@ -975,7 +975,8 @@ fn notes(given: &[(&str, &str)]) -> String {
     for (path, text) in given {
         files.insert(*path, *text);
     }
-    let environment = Environment::default();
+    let mut environment = Environment::default();
+    read_dotenv(&files, &mut Sources::default(), "", &mut environment).unwrap();
     let options = FixOptions {
         lint: LintOptions::default(),
         environment: &environment,
@@ -1116,4 +1117,25 @@ fn an_image_built_on_a_known_one_moves_its_secrets_unless_the_build_may_read_the
         ];
         is_refused(&given, "compose.yaml", rule, why);
     }
+}
+
+#[test]
+fn a_variable_that_nobody_sets_is_said_to_be_wanted_from_then_on() {
+    let file = |value: &str| {
+        format!("services:\n  db:\n    image: postgres\n    environment:\n      POSTGRES_PASSWORD: {value}\n")
+    };
+    let wanted = "POSTGRES_PASSWORD_FROM is not set here";
+    assert!(notes(&[("compose.yaml", &file("${POSTGRES_PASSWORD_FROM}"))]).contains(wanted));
+    assert!(!notes(&[("compose.yaml", &file("${POSTGRES_PASSWORD_FROM:?set it}"))]).contains(wanted));
+    let set = (".env", "POSTGRES_PASSWORD_FROM=q9Zt-41x\n");
+    assert!(!notes(&[("compose.yaml", &file("${POSTGRES_PASSWORD_FROM}")), set]).contains(wanted));
+}
+
+#[test]
+fn a_date_is_not_moved_as_what_go_prints_of_it() {
+    let file = "services: {db: {image: postgres, environment: {POSTGRES_PASSWORD: 2020-01-31}}}\n";
+    is_refused(&[("compose.yaml", file)], "compose.yaml", "inline-password", "a date to YAML");
+    let quoted = file.replace("2020-01-31", "'2020-01-31'");
+    let (files, _) = fixed(&[("compose.yaml", &quoted)], "compose.yaml", &["inline-password"]);
+    assert_eq!(files["secrets/postgres_password"], "2020-01-31");
 }
