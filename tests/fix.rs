@@ -358,6 +358,29 @@ fn files_named_with_f_are_fixed_as_the_one_project_that_they_are() {
 }
 
 #[test]
+fn the_files_that_compose_file_names_are_fixed_as_one_project() {
+    let project = Project::new();
+    project.write("a.yml", "services: {db: {image: postgres}}\n");
+    project.write("b.yml", "services: {db: {environment: {POSTGRES_PASSWORD: canary-4x}}}\n");
+    project.write(".env", "COMPOSE_FILE=a.yml:b.yml\n");
+    project.cosec(&["fix", "--unsafe", "--write"]).succeeds();
+    assert_eq!(project.text("secrets/postgres_password"), "canary-4x");
+    project.cosec(&["fix", "--undo"]).succeeds();
+    assert!(project.text("b.yml").contains("canary-4x"));
+    project.cosec(&["-f", "a.yml", "fix", "b.yml"]).fails(2, &["one after the other"]);
+}
+
+#[test]
+fn a_link_to_the_compose_file_is_no_other_file_that_it_is_read_with() {
+    let project = project("services: {db: {image: postgres, environment: {POSTGRES_PASSWORD: canary-4x}}}\n");
+    std::os::unix::fs::symlink("compose.yaml", project.path("linked.yaml")).unwrap();
+    for file in ["compose.yaml", "linked.yaml"] {
+        let ran = project.cosec(&["fix", "--unsafe", file]).succeeds();
+        assert!(ran.stdout.contains("1 can be fixed") && !ran.stdout.contains(", too"), "{}", ran.stdout);
+    }
+}
+
+#[test]
 fn a_broken_env_file_costs_only_the_fixes_that_want_its_variables() {
     let project = project(
         "services:\n  db: {image: postgres, environment: {POSTGRES_PASSWORD: CANARY}}\n  b: {image: mysql, environment: {MYSQL_PASSWORD: '${DB_PW}'}}\n",

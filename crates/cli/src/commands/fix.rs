@@ -34,12 +34,12 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
             )));
         }
     }
-    let named = if project.file.is_empty() { &args.paths } else { &project.file };
+    let (named, is_project) = named(project, args)?;
     let mut files: Vec<PathBuf> =
         named.iter().map(|path| compose_file(path, args.undo)).collect::<Result<_, _>>()?;
-    // `-f` names one project, as in Compose: a later file may set what an earlier one does.
+    // They are one project, as in Compose: a later file may set what an earlier one does.
     let mut chain: Vec<String> = Vec::new();
-    if project.file.len() > 1 {
+    if is_project && files.len() > 1 {
         chain.extend(files.iter().map(|file| shown_path(file)));
         files.truncate(1);
     }
@@ -118,6 +118,21 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
     }
     println!("{done}");
     Ok(ExitCode::SUCCESS)
+}
+
+/// What to fix, and whether that is one project: the files of `-f` or COMPOSE_FILE, or files and directories.
+fn named(project: &ProjectArgs, args: &FixArgs) -> Result<(Vec<PathBuf>, bool), Failure> {
+    match (project.file.is_empty(), args.paths.is_empty()) {
+        (false, true) => Ok((project.file.clone(), true)),
+        (true, false) => Ok((args.paths.clone(), false)),
+        (true, true) => {
+            let files = project::files_of_variable(project);
+            Ok(if files.is_empty() { (vec![PathBuf::from(".")], false) } else { (files, true) })
+        }
+        (false, false) => Err(Failure::Cannot(
+            "-f names one project, a PATH another; fix them one after the other".to_owned(),
+        )),
+    }
 }
 
 /// What was done, for the last lines.

@@ -82,7 +82,7 @@ impl<'p> Changes<'p> {
         granted: Granted,
     ) {
         let is_it =
-            |known: &&mut Grants<'_>| known.mapping == mapping && known.document.file() == document.file();
+            |known: &&mut Grants<'_>| known.mapping == mapping && std::ptr::eq(known.document, document);
         let known = match self.grants.iter_mut().find(is_it) {
             Some(known) => known,
             None => {
@@ -294,13 +294,13 @@ pub(super) fn define(project: &Project<'_>, changes: &mut Changes<'_>) {
     let mut documents: Vec<&Document> = Vec::new();
     for document in changes.secrets.iter().map(|new| new.document).chain(changes.unused.iter().map(|it| it.0))
     {
-        if !documents.iter().any(|known| known.file() == document.file()) {
+        if !documents.iter().any(|known| std::ptr::eq(*known, document)) {
             documents.push(document);
         }
     }
     for document in documents {
         let file = project.sources().file(document.file());
-        let is_here = |other: &Document| other.file() == document.file();
+        let is_here = |other: &Document| std::ptr::eq(other, document);
         let new: Vec<&NewSecret<'_>> = changes.secrets.iter().filter(|new| is_here(new.document)).collect();
         let gone: Vec<NodeId> =
             changes.unused.iter().filter(|(other, _)| is_here(other)).map(|(_, key)| *key).collect();

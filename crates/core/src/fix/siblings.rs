@@ -4,6 +4,7 @@
 use std::cell::OnceCell;
 
 use super::Project;
+use super::beside::Beside;
 use super::builds::has_word;
 use super::moved::{container_uses, form_of, place_of};
 use super::shadowed::{self, EnvText};
@@ -36,13 +37,20 @@ pub(super) fn all(project: &Project<'_>) -> Vec<Sibling> {
     let directory = project.in_directory("");
     let is_yaml = |path: &str| path.ends_with(".yaml") || path.ends_with(".yml");
     let files = beside.iter().filter(|one| is_yaml(&one.path) && has_word(&one.text, "services"));
-    let siblings = files.filter_map(|one| {
+    let siblings = files.filter(|one| !is_own(project, one)).filter_map(|one| {
         let parts = parts(project, &one.text)?;
         let is_near = join("", parent(&one.path)) == join("", &directory);
         let is_sibling = is_near || !parts.is_empty();
         is_sibling.then(|| Sibling { path: one.path.clone(), is_near, parts, over: OnceCell::new() })
     });
     siblings.collect()
+}
+
+/// Whether a file is one of the project's by another name: one of the two is a link, and they say the same.
+fn is_own(project: &Project<'_>, one: &Beside) -> bool {
+    let is_link = |path: &str| project.files.real_path(path).is_some();
+    let mut own = project.sources().iter();
+    own.any(|(_, file)| file.text() == one.text && (is_link(&one.path) || is_link(file.path())))
 }
 
 /// The services that a file shares with the project and says no image of; `None` if it shares none.

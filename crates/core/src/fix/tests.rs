@@ -1139,3 +1139,17 @@ fn a_date_is_not_moved_as_what_go_prints_of_it() {
     let (files, _) = fixed(&[("compose.yaml", &quoted)], "compose.yaml", &["inline-password"]);
     assert_eq!(files["secrets/postgres_password"], "2020-01-31");
 }
+
+#[test]
+fn secrets_of_two_documents_of_a_file_move_at_once() {
+    let one = |name: &str, value: &str| {
+        format!(
+            "services:\n  {name}:\n    image: postgres\n    environment:\n      POSTGRES_PASSWORD: {value}\n"
+        )
+    };
+    let file = format!("{}---\n{}", one("a", "q9Zt-41x"), one("b", "q9Zt-41y"));
+    let (files, refused) = fixed(&[("compose.yaml", &file)], "compose.yaml", &["inline-password"]);
+    assert_eq!(refused, [""; 0]);
+    let second = files["compose.yaml"].split("---").nth(1).unwrap();
+    assert!(second.contains("  b_postgres_password:\n    file: ./secrets/b_postgres_password\n"), "{second}");
+}
