@@ -256,6 +256,8 @@ struct Project<'a> {
     directory: &'a str,
     environment: &'a Environment,
     linted: &'a Linted,
+    /// Whether what fixes say beside their titles is wanted.
+    tells: bool,
     env_texts: OnceCell<Vec<EnvText>>,
     services: OnceCell<HashMap<&'a str, &'a Service>>,
     /// The variables of services, by the place where their value is written: `extends` brings one to several.
@@ -286,6 +288,7 @@ impl<'a> Project<'a> {
             directory,
             environment,
             linted,
+            tells: true,
             env_texts,
             services,
             variables,
@@ -493,7 +496,8 @@ fn proposals(
     if read_dotenv(files, &mut Sources::default(), directory, &mut environment).is_err() {
         return Vec::new();
     }
-    let project = Project::new(files, path, directory, &environment, linted);
+    let mut project = Project::new(files, path, directory, &environment, linted);
+    project.tells = false;
     let findings = &linted.outcome.findings;
     let asked: Vec<&Finding> = findings.iter().filter(|finding| is_wanted(finding, true)).collect();
     let mut tries = TRIES;

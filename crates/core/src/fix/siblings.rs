@@ -15,13 +15,14 @@ use crate::images::FileForm;
 use crate::source::Sources;
 use crate::yaml::{self, Document, Kind};
 
-/// A Compose file that has a service of the project.
+/// A file that may be a Compose file with services of the project.
 pub(super) struct Sibling {
     path: String,
     /// It lies beside the project's own files.
     is_near: bool,
-    /// The services of the project that it says no image of: it can only be read together with a file that does.
-    parts: Vec<String>,
+    /// Its number among the files beside the project.
+    at: usize,
+    parts: OnceCell<Option<Vec<String>>>,
     over: OnceCell<Option<Over>>,
 }
 
@@ -31,19 +32,17 @@ struct Over {
     loaded: Loaded,
 }
 
-/// The siblings of a project. One that stands by itself, in another directory, is rather another project.
+/// The files that may be siblings of a project.
 pub(super) fn all(project: &Project<'_>) -> Vec<Sibling> {
     let Ok(beside) = project.beside() else { return Vec::new() };
-    let directory = project.in_directory("");
+    let directory = join("", &project.in_directory(""));
     let is_yaml = |path: &str| path.ends_with(".yaml") || path.ends_with(".yml");
-    let files = beside.iter().filter(|one| is_yaml(&one.path) && has_word(&one.text, "services"));
-    let siblings = files.filter(|one| !is_own(project, one)).filter_map(|one| {
-        let parts = parts(project, &one.text)?;
-        let is_near = join("", parent(&one.path)) == join("", &directory);
-        let is_sibling = is_near || !parts.is_empty();
-        is_sibling.then(|| Sibling { path: one.path.clone(), is_near, parts, over: OnceCell::new() })
-    });
-    siblings.collect()
+    let files = beside.iter().enumerate().filter(|(_, one)| is_yaml(&one.path) && !is_own(project, one));
+    let sibling = |(at, one): (usize, &Beside)| {
+        let is_near = join("", parent(&one.path)) == directory;
+        Sibling { path: one.path.clone(), is_near, at, parts: OnceCell::new(), over: OnceCell::new() }
+    };
+    files.map(sibling).collect()
 }
 
 /// Whether a file is one of the project's by another name: one of the two is a link, and they say the same.
@@ -79,6 +78,17 @@ fn services(document: &Document) -> Vec<(&str, bool)> {
 }
 
 impl Sibling {
+    fn text<'p>(&self, project: &'p Project<'_>) -> &'p str {
+        let beside = project.beside().as_ref().ok();
+        beside.and_then(|beside| beside.get(self.at)).map_or("", |one| one.text.as_str())
+    }
+
+    /// The services of the project that it says no image of: it can only be read together with a file that does.
+    /// `None` if it has none of the project's services.
+    fn parts(&self, project: &Project<'_>) -> Option<&[String]> {
+        self.parts.get_or_init(|| parts(project, self.text(project))).as_deref()
+    }
+
     fn over(&self, project: &Project<'_>, loaded: &Loaded) -> Option<&Over> {
         let read = || {
             let mut named: Vec<(usize, String)> = Vec::new();
@@ -155,8 +165,22 @@ pub(super) fn agree(
 ) -> Result<Vec<String>, String> {
     let mut notes = Vec::new();
     for sibling in project.siblings() {
+        let text = sibling.text(project);
+        let may_set = has_word(text, name) || text.contains("env_file");
+        if !has_word(text, &service.name) || !(project.tells || (sibling.is_near && may_set)) {
+            continue;
+        }
+        let Some(parts) = sibling.parts(project) else { continue };
+        // One that stands by itself, in another directory, is rather another project.
+        if !sibling.is_near && parts.is_empty() {
+            continue;
+        }
+        let is_part = sibling.is_near && parts.iter().any(|part| **part == *service.name);
+        if !is_part && !project.tells {
+            continue;
+        }
         let Some((what, stops)) = sibling.trouble(project, loaded, service, name, form) else { continue };
-        if stops && sibling.is_near && sibling.parts.iter().any(|part| **part == *service.name) {
+        if stops && is_part {
             return Err(format!(
                 "{what}, and the two files are read together: with what names the secret's file that would not go; take it out there first, or move it in both by hand"
             ));
