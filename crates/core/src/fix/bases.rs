@@ -6,9 +6,8 @@ use super::beside;
 use super::builds::has_word;
 use crate::compose::Service;
 use crate::dockerfile::{Base, Instruction, base};
-use crate::files::{file_name, join, parent};
+use crate::files::{join, parent};
 use crate::images::{self, FileForm};
-use crate::lint::{is_compose_file, is_env_file};
 use crate::rules::{ReadDockerfile, copied_files};
 
 /// How the image takes from a file what it else takes from a variable; else why that is not known.
@@ -73,12 +72,6 @@ fn reader(
     if !is_copy || copy.flags.iter().any(|flag| flag.name == "from") || !copy.heredocs.is_empty() {
         return Ok(None);
     }
-    let is_program = |path: &str| {
-        let ending = file_name(path).rsplit_once('.').map_or("", |(_, ending)| ending);
-        let is_told_elsewhere =
-            is_env_file(path) || is_compose_file(path) || ["md", "txt", "rst"].contains(&ending);
-        !is_told_elsewhere && !project.sources().iter().any(|(_, file)| join("", file.path()) == path)
-    };
     for source in copied_files(copy) {
         let source = copy.arguments.text[source].trim_start_matches('/');
         if source.contains("://") {
@@ -86,16 +79,14 @@ fn reader(
         }
         let plain = source.find(['*', '?', '[', '$']).map_or(source, |at| parent(&source[..=at]));
         let path = join(&read.context, plain);
-        let texts = match project.files.read(&path) {
-            Ok(text) => vec![beside::Beside { path, text }],
-            Err(_) => beside::below(project.files, &path, &|path, _| is_program(path)).map_err(|_| {
-                format!("whether what its Dockerfile copies from {path} reads {name} cannot be known; grant a secret by hand")
-            })?,
-        };
-        if let Some(one) = texts.iter().find(|one| is_program(&one.path) && has_word(&one.text, name)) {
+        let found = beside::naming(project, &path, name).map_err(|_| {
+            format!(
+                "whether what its Dockerfile copies from {path} reads {name} cannot be known; grant a secret by hand"
+            )
+        })?;
+        if let Some(path) = found {
             return Ok(Some(format!(
-                "{}, which goes into the image, names {name}, which is not set in the container any more; let it read the file first",
-                one.path
+                "{path}, which goes into the image, names {name}, which is not set in the container any more; let it read the file first"
             )));
         }
     }

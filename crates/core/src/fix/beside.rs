@@ -2,7 +2,9 @@
 //! what runs with the variables of `.env`.
 
 use super::Project;
+use super::builds::has_word;
 use crate::files::{Answer, FileSystem, file_name, join};
+use crate::lint::{is_compose_file, is_env_file};
 
 /// A file and its text.
 pub(super) struct Beside {
@@ -25,6 +27,23 @@ pub(super) fn read(project: &Project<'_>) -> Result<Vec<Beside>, &'static str> {
     below(project.files, &project.in_directory(""), &|path, depth| {
         is_program(file_name(path), depth) && !is_known(path)
     })
+}
+
+/// The first file at a path, or below it, that names a variable and may take it from the environment. The error says why
+/// that is not known.
+pub(super) fn naming(project: &Project<'_>, path: &str, name: &str) -> Result<Option<String>, &'static str> {
+    let is_reader = |path: &str| {
+        let ending = file_name(path).rsplit_once('.').map_or("", |(_, ending)| ending);
+        let is_told_elsewhere =
+            is_env_file(path) || is_compose_file(path) || ["md", "txt", "rst"].contains(&ending);
+        !is_told_elsewhere && !project.sources().iter().any(|(_, file)| join("", file.path()) == path)
+    };
+    let texts = match project.files.read(path) {
+        Ok(text) => vec![Beside { path: path.to_owned(), text }],
+        Err(_) => below(project.files, path, &|path, _| is_reader(path))?,
+    };
+    let found = texts.into_iter().find(|one| is_reader(&one.path) && has_word(&one.text, name));
+    Ok(found.map(|one| one.path))
 }
 
 /// The texts of a directory and of those in it that are wanted, by path and depth.

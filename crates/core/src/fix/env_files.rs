@@ -174,6 +174,7 @@ fn movable<'p>(project: &Project<'p>, finding: &'p Finding) -> Result<Move<'p>, 
                 service.name
             ));
         }
+        moved::not_mounted(project, service, &name)?;
         readers.push(reader(project, loaded, service)?);
         form = Some(own);
     }

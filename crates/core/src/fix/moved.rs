@@ -3,15 +3,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::bases;
 use super::builds::{has_word, names_variable};
 use super::edit::{self, Edit};
 use super::secrets::{Granted, NewSecret, Source, free_name, has_place, is_outside, made_note, takes_grants};
 use super::tree::{child, is_json, scalar};
 use super::{Changes, Fix, FixPlan, Moved, Project, readers, refuse, replaced, shadowed, siblings};
+use super::{bases, beside};
 use crate::compose::template::{self, Missing, Operator, Piece};
 use crate::compose::{BindingOrigin, Data, EnvFile, EnvVar, Loaded, SecretDef, Service, Value};
-use crate::files::{Answer, GitState, file_name, join};
+use crate::files::{Answer, FileKind, GitState, file_name, join};
 use crate::images::{self, FileForm};
 use crate::lint::Outcome;
 use crate::rules::{Finding, FixKind, is_tried_first};
@@ -227,6 +227,7 @@ fn movable<'p>(
             "its `{key}` reads {name} in the container, where it is not set any more; let that read the file first"
         ));
     }
+    not_mounted(project, service, name)?;
     let written = find(project, loaded, variable)?;
     takes_grants(written.document, written.service)?;
     if is_date(loaded, service, name) {
@@ -397,6 +398,27 @@ pub(super) fn container_uses<'l>(loaded: &'l Loaded, service: &Service, name: &s
     // A label may be another program's command, too.
     let mut others = own.iter().filter(|(key, _)| !["environment", "build"].contains(&key.as_ref()));
     others.find_map(|(key, entry)| reads(&entry.value, name).then_some(key.as_ref()))
+}
+
+/// Whether no file that a service mounts names a variable, which it may take from the environment in the container. What
+/// an entry point runs for itself has the variable from it.
+pub(super) fn not_mounted(project: &Project<'_>, service: &Service, name: &str) -> Result<(), String> {
+    for mount in &service.volumes {
+        let Some(source) = &mount.source else { continue };
+        let source = join("", &source.value);
+        let is_init = mount.target.as_ref().is_some_and(|target| target.value.contains("/docker-entrypoint"));
+        // Whoever keeps a program in a directory of data mounts that, too.
+        if is_init || project.files.kind(&source) != Answer::Known(FileKind::File) {
+            continue;
+        }
+        if let Ok(Some(path)) = beside::naming(project, &source, name) {
+            return Err(format!(
+                "{path}, which service {} mounts, names {name}, which is not set in the container any more; let it read the file first",
+                service.name
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The variable that a value is, whatever its default.

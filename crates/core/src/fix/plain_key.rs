@@ -1,7 +1,7 @@
 //! A variable that holds the path of a secret's file gets the name by which its image reads files.
 
 use super::edit::Edit;
-use super::moved::{container_uses, find, form_of, is_free, key_edit, subject};
+use super::moved::{container_uses, find, form_of, is_free, key_edit, not_mounted, subject};
 use super::{Changes, Fix, FixPlan, Moved, Project, refuse, shadowed, siblings};
 use crate::compose::Loaded;
 use crate::rules::{Finding, FixKind};
@@ -64,6 +64,7 @@ fn renamed(
     if let Some(key) = container_uses(loaded, service, name) {
         return Err(format!("its `{key}` reads {name} in the container, where it is not set any more"));
     }
+    not_mounted(project, service, name)?;
     let notes = siblings::agree(project, loaded, service, name, &form)?;
     let written = find(project, loaded, variable)?;
     let (path, edit) = key_edit(project, &written, variable, &form.variable)?;

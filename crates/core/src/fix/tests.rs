@@ -1153,3 +1153,21 @@ fn secrets_of_two_documents_of_a_file_move_at_once() {
     let second = files["compose.yaml"].split("---").nth(1).unwrap();
     assert!(second.contains("  b_postgres_password:\n    file: ./secrets/b_postgres_password\n"), "{second}");
 }
+
+#[test]
+fn what_a_mounted_file_reads_stays_and_what_the_entry_point_runs_need_not() {
+    let compose = |target: &str| {
+        format!(
+            "services:\n  wp:\n    image: wordpress\n    volumes: ['./own.php:{target}:ro', 'data:/data']\n    environment: {{WORDPRESS_DB_PASSWORD: q9Zt-41x}}\nvolumes: {{data: }}\n"
+        )
+    };
+    let file = compose("/var/www/html/wp-config.php");
+    let reads = ("own.php", "<?php getenv('WORDPRESS_DB_PASSWORD');\n");
+    let rule = "inline-password";
+    is_refused(&[("compose.yaml", &file), reads], "compose.yaml", rule, "own.php, which service wp mounts");
+    let init = compose("/docker-entrypoint-initdb.d/x.sh");
+    for (file, own) in [(&file, ("own.php", "<?php\n")), (&init, reads)] {
+        let (files, refused) = fixed(&[("compose.yaml", file), own], "compose.yaml", &[rule]);
+        assert!(refused.is_empty() && files.contains_key("secrets/wordpress_db_password"), "{refused:?}");
+    }
+}
