@@ -450,6 +450,10 @@ fn the_last_line_says_what_there_is_to_do_and_what_is_held_back() {
     assert!(said.ends_with("\n1 fixed\n"), "{said}");
     assert_eq!(project.cosec(&["fix", "--unsafe"]).succeeds().stdout, "nothing to fix\n");
     project.cosec(&["fix", "--undo", "--rule", "inline-password"]).fails(2, &["--rule"]);
+    let other =
+        crate::project("services: {r: {image: redis, command: redis-server --requirepass canary-5t}}\n");
+    let ran = other.cosec(&["fix"]).succeeds();
+    assert!(ran.stdout.contains("nothing to fix\n1 finding is of a rule that has no fix"), "{}", ran.stdout);
 }
 
 #[test]

@@ -97,9 +97,10 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
             let chosen = choice::choose(&plan, |one| {
                 Ok(changes(&planned(&|outcome, finding| one.has(outcome, finding))?))
             })?;
-            let refused = plan.refused;
+            let (refused, without_fix) = (plan.refused, plan.without_fix);
             plan = planned(&|outcome, finding| chosen.has(outcome, finding))?;
             plan.refused.extend(refused);
+            plan.without_fix = without_fix;
             if !write && !plan.fixes.is_empty() {
                 print!("\n{}", changes(&plan));
                 write = choice::confirmed()?;
@@ -142,6 +143,7 @@ struct Done {
     fixed: usize,
     left: usize,
     held_back: usize,
+    without_fix: usize,
 }
 
 impl Done {
@@ -149,12 +151,13 @@ impl Done {
         self.fixed += plan.fixes.len();
         self.left += plan.refused.len();
         self.held_back += plan.held_back;
+        self.without_fix += plan.without_fix;
     }
 }
 
 impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Done { written, fixed, left, held_back } = *self;
+        let Done { written, fixed, left, held_back, without_fix } = *self;
         let done = if written { "fixed" } else { "can be fixed" };
         let by_hand = if left == 1 { "has to be done by hand" } else { "have to be done by hand" };
         match (fixed, left) {
@@ -178,7 +181,11 @@ impl fmt::Display for Done {
                 "\n{held_back} more {findings} how the stack runs, as moving values into secrets does: --unsafe includes them"
             )?;
         }
-        Ok(())
+        match without_fix {
+            0 => Ok(()),
+            1 => f.write_str("\n1 finding is of a rule that has no fix: `cosec lint` shows it"),
+            _ => write!(f, "\n{without_fix} findings are of rules that have no fix: `cosec lint` shows them"),
+        }
     }
 }
 

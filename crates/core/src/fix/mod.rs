@@ -45,7 +45,7 @@ use crate::files::{FileSystem, ReadError, join};
 use crate::images::FileForm;
 use crate::lint::{LintOptions, Linted, Outcome, lint};
 use crate::report::{JsonPlace, masked_change};
-use crate::rules::{Finding, FixKind, Proposal, ProposedFile, by_id};
+use crate::rules::{Finding, FixKind, Proposal, ProposedFile, Severity, by_id};
 use crate::source::{SourceFile, Sources, Span};
 use crate::yaml::{Document, NodeId};
 
@@ -80,6 +80,8 @@ pub struct FixPlan {
     pub refused: Vec<Refusal>,
     /// How many findings have a fix that changes how the stack runs, where those were not asked for.
     pub held_back: usize,
+    /// How many errors and warnings are of rules that have no fix.
+    pub without_fix: usize,
     /// The variables that move.
     moved: Vec<Moved>,
     /// The variables of builds that become secrets.
@@ -412,18 +414,20 @@ pub fn plan(files: &dyn FileSystem, path: &str, options: &FixOptions<'_>) -> Res
     }
     let directory = options.lint.directory_of(path);
     let project = Project::new(files, path, directory, options.environment, &linted);
-    let (asked, held_back): (Vec<&Finding>, Vec<&Finding>) = outcome
+    let (with_fix, without): (Vec<&Finding>, Vec<&Finding>) = outcome
         .findings
         .iter()
         .filter(|finding| options.rules.is_empty() || options.rules.iter().any(|rule| rule == finding.rule))
         .filter(|finding| options.services.is_empty() || is_in(&project, finding, options.services))
-        .filter(|finding| is_wanted(finding, true))
         .filter(|finding| (options.accept)(outcome, finding))
-        .partition(|finding| is_wanted(finding, options.include_unsafe));
+        .partition(|finding| is_wanted(finding, true));
+    let (asked, held_back): (Vec<&Finding>, Vec<&Finding>) =
+        with_fix.into_iter().partition(|finding| is_wanted(finding, options.include_unsafe));
     let mut tries = usize::MAX;
     let good = together(&project, &asked, &options.lint, &mut tries);
     let mut plan = attempt(&project, &good);
     plan.held_back = held_back.len();
+    plan.without_fix = without.iter().filter(|finding| finding.severity > Severity::Info).count();
     for finding in asked.iter().filter(|finding| !good.iter().any(|good| std::ptr::eq(*good, **finding))) {
         let alone = attempt(&project, &[finding]);
         let reason = match verify::check(&project, &alone, &options.lint) {
