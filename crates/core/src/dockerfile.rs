@@ -168,7 +168,7 @@ pub fn base(dockerfile: &Dockerfile, build: &Build) -> Option<Base> {
         })
     };
     let mut from = match &build.target {
-        None => froms().last()?,
+        None => froms().next_back()?,
         Some(target) => named(&target.value, usize::MAX)
             .or_else(|| froms().find(|from| target.value.parse() == Ok(from.stage)))?,
     };
