@@ -10,7 +10,7 @@ use super::tree::{child, is_json, scalar};
 use super::{Changes, Fix, FixPlan, Moved, Project, readers, refuse, replaced, shadowed, siblings};
 use super::{bases, beside};
 use crate::compose::template::{self, Missing, Operator, Piece};
-use crate::compose::{BindingOrigin, Data, EnvFile, EnvVar, Loaded, SecretDef, Service, Value};
+use crate::compose::{BindingOrigin, Data, EnvFile, EnvVar, Loaded, SecretDef, Service, Value, Way};
 use crate::files::{Answer, FileKind, GitState, file_name, join};
 use crate::images::{self, FileForm};
 use crate::lint::Outcome;
@@ -501,9 +501,16 @@ pub(super) fn find<'p>(
     let place = place_of(variable);
     let file = place.file;
     let named = loaded.ways.of(file);
-    if !matches!(named, Some(crate::compose::Way::Named(_))) {
-        let path = project.sources().file(file).path();
-        return Err(format!("it is written in {path}, which is included or extended; fix that file"));
+    let path = || project.sources().file(file).path();
+    match named {
+        Some(Way::Named(_)) => {}
+        Some(Way::Extended(_)) => {
+            return Err(format!(
+                "it comes by `extends` from {}, and what a secret needs at a file's top does not come along; move it by hand, and define the secret here",
+                path()
+            ));
+        }
+        _ => return Err(format!("it is written in {}, which is included; fix that file", path())),
     }
     let inside = |outer: Span, inner: Span| outer.contains(inner);
     for document in project.documents().iter().filter(|document| document.file() == file) {

@@ -2,11 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::beside::Beside;
 use super::edit::{self, Edit};
 use super::tree::{below, child, is_json, is_quoted_mapping, list_step, remove, scalar, step};
 use super::{Changes, Content, NewFile, Project, ignored};
-use crate::files::{Answer, FileFacts, FileKind, GitState, ReadError, file_name, inside, join};
+use crate::files::{Answer, FileFacts, FileKind, GitState, ReadError, file_name, inside, join, parent};
 use crate::source::FileId;
 use crate::yaml::{Document, Kind, NodeId, Style};
 
@@ -181,17 +180,50 @@ pub(super) fn is_outside(project: &Project<'_>, path: &str) -> bool {
     inside(project.directory, path).is_none_or(|path| is_behind_link(project, &path))
 }
 
-/// A Compose file that takes services from this one: it would not get the secret's definition with them.
-fn extended_by<'p>(project: &'p Project<'_>) -> Option<&'p str> {
-    let own = file_name(project.path);
+/// A Compose file that takes services from this one: it would not get the secret's definition with them. Those below are
+/// known, those in the directories above are looked at.
+fn extended_by(project: &Project<'_>) -> Option<String> {
     let beside = project.beside().as_ref().ok()?;
-    let takes = |one: &&Beside| {
-        one.text.match_indices("extends").any(|(at, _)| {
-            let rest: Vec<&str> = one.text[at..].lines().take(4).collect();
-            rest.iter().any(|line| line.contains("file") && line.contains(own))
+    if let Some(below) = beside.iter().find(|one| extends(&one.text, &one.path, project.path)) {
+        return Some(below.path.clone());
+    }
+    let mut directory = join("", &project.in_directory(""));
+    for _ in 0..MOST_ABOVE {
+        directory = join(&directory, "..");
+        let Answer::Known(names) = project.files.list(&directory) else { return None };
+        let is_yaml = |name: &&String| name.ends_with(".yaml") || name.ends_with(".yml");
+        for path in names.iter().filter(is_yaml).map(|name| join(&directory, name)) {
+            if project.files.read(&path).is_ok_and(|text| extends(&text, &path, project.path)) {
+                return Some(path);
+            }
+        }
+        // What lies above a repository is another one's.
+        if names.iter().any(|name| name == ".git/") {
+            return None;
+        }
+    }
+    None
+}
+
+/// As many directories above the project's are looked into.
+const MOST_ABOVE: usize = 4;
+
+/// Whether the text of a Compose file at a path extends a service of another one.
+fn extends(text: &str, path: &str, own: &str) -> bool {
+    let own = join("", own);
+    let names_own = |line: &str| {
+        line.split("file").skip(1).any(|rest| {
+            let rest = rest.trim_start_matches(['"', '\'']).trim_start();
+            let Some(value) = rest.strip_prefix(':') else { return false };
+            let value = value.split([',', '}', '#']).next().unwrap_or_default();
+            let value = value.trim().trim_matches(['"', '\'']);
+            let target = join(parent(path), value);
+            // Seen from above, a path may lead back into where the user stands, by a name that is not known here.
+            let may_lead_back = target.starts_with("..") && value.contains('/') && !own.starts_with("..");
+            target == own || (may_lead_back && file_name(&target) == file_name(&own))
         })
     };
-    beside.iter().find(takes).map(|one| one.path.as_str())
+    text.match_indices("extends").any(|(at, _)| text[at..].lines().take(4).any(names_own))
 }
 
 /// Whether a link leads to a path of the project directory, which itself may lie behind some.

@@ -1171,3 +1171,27 @@ fn what_a_mounted_file_reads_stays_and_what_the_entry_point_runs_need_not() {
         assert!(refused.is_empty() && files.contains_key("secrets/wordpress_db_password"), "{refused:?}");
     }
 }
+
+/// A file whose services another one extends would lose what its secrets need at its top.
+#[test]
+fn services_that_are_extended_from_a_directory_above_or_beside_stay() {
+    let base = "services: {db: {image: postgres, environment: {POSTGRES_PASSWORD: q9Zt-41x}}}\n";
+    let rule = "inline-password";
+    let extends =
+        |file: &str| format!("services:\n  db:\n    extends:\n      file: {file} # why\n      service: db\n");
+    let above = extends("'common/base.yaml'");
+    let given = [("common/base.yaml", base), ("compose.yaml", above.as_str())];
+    is_refused(&given, "common/base.yaml", rule, "compose.yaml extends services of this file");
+    is_refused(&given, "compose.yaml", rule, "it comes by `extends` from common/base.yaml");
+    let flow = "services: {db: {extends: {file: ../base.yaml, service: db}}}\n";
+    is_refused(
+        &[("base.yaml", base), ("app/x.yaml", flow)],
+        "base.yaml",
+        rule,
+        "app/x.yaml extends services",
+    );
+    let other = extends("other/base.yaml");
+    let given = [("common/base.yaml", base), ("compose.yaml", other.as_str())];
+    let (files, refused) = fixed(&given, "common/base.yaml", &[rule]);
+    assert!(refused.is_empty() && files.contains_key("common/secrets/postgres_password"), "{refused:?}");
+}
