@@ -29,6 +29,46 @@ pub(super) fn read(project: &Project<'_>) -> Result<Vec<Beside>, &'static str> {
     })
 }
 
+/// As many directories above the project's are looked into.
+const MOST_ABOVE: usize = 4;
+
+/// The YAML files in the directories above, as far as the repository goes.
+pub(super) fn above(project: &Project<'_>) -> Vec<Beside> {
+    let mut found = Vec::new();
+    let mut directory = join("", &project.in_directory(""));
+    for _ in 0..MOST_ABOVE {
+        directory = join(&directory, "..");
+        let Answer::Known(names) = project.files.list(&directory) else { break };
+        let paths = names.iter().filter(|name| is_yaml(name)).map(|name| join(&directory, name));
+        found.extend(paths.filter_map(|path| {
+            let text = project.files.read(&path).ok()?;
+            Some(Beside { path, text })
+        }));
+        // What lies above a repository is another one's.
+        if names.iter().any(|name| name == ".git/") {
+            break;
+        }
+    }
+    found
+}
+
+/// Whether a path is that of a YAML file.
+pub(super) fn is_yaml(path: &str) -> bool {
+    path.ends_with(".yaml") || path.ends_with(".yml")
+}
+
+/// A Compose file that is no part of the project and may grant a secret or a config of it, as a sentence: one beside it
+/// may be read over it, one above may include it.
+pub(super) fn granting(project: &Project<'_>, name: &str) -> Option<String> {
+    let own = file_name(project.path);
+    let beside = project.beside().as_ref().ok().into_iter().flatten();
+    let mut others = beside
+        .filter(|one| is_yaml(&one.path) && has_word(&one.text, "services"))
+        .chain(project.above().iter().filter(|one| one.text.contains(own)));
+    let found = others.find(|one| has_word(&one.text, name))?;
+    Some(format!("{} names it, and may grant it; look there first", found.path))
+}
+
 /// The first file at a path, or below it, that names a variable and may take it from the environment. The error says why
 /// that is not known.
 pub(super) fn naming(project: &Project<'_>, path: &str, name: &str) -> Result<Option<String>, &'static str> {

@@ -265,6 +265,8 @@ struct Project<'a> {
     /// The variables of services, by the place where their value is written: `extends` brings one to several.
     variables: OnceCell<HashMap<Span, Vec<(&'a Service, &'a EnvVar)>>>,
     beside: OnceCell<Result<Vec<Beside>, &'static str>>,
+    above: OnceCell<Vec<Beside>>,
+    built_beside: OnceCell<Vec<(String, String)>>,
     /// Compose files beside it that are no part of it.
     siblings: OnceCell<Vec<Sibling>>,
     /// What files write and others win over, where there are several.
@@ -282,7 +284,8 @@ impl<'a> Project<'a> {
         linted: &'a Linted,
     ) -> Self {
         let (env_texts, services, variables) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        let (beside, siblings) = (OnceCell::new(), OnceCell::new());
+        let (beside, above, siblings) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        let built_beside = OnceCell::new();
         let (replaced, place) = (OnceCell::new(), OnceCell::new());
         Project {
             files,
@@ -295,6 +298,8 @@ impl<'a> Project<'a> {
             services,
             variables,
             beside,
+            above,
+            built_beside,
             siblings,
             replaced,
             place,
@@ -304,6 +309,16 @@ impl<'a> Project<'a> {
     /// What lies in the project directory beside the project, read once; or why that is not known.
     fn beside(&self) -> &Result<Vec<Beside>, &'static str> {
         self.beside.get_or_init(|| beside::read(self))
+    }
+
+    /// The YAML files in the directories above, read once.
+    fn above(&self) -> &[Beside] {
+        self.above.get_or_init(|| beside::above(self))
+    }
+
+    /// The Dockerfiles of Compose files that are no part of it, found once, each with that file before it.
+    fn built_beside(&self) -> &[(String, String)] {
+        self.built_beside.get_or_init(|| builds::beside(self))
     }
 
     /// The Compose files beside it that have a service of its, found once.

@@ -180,33 +180,12 @@ pub(super) fn is_outside(project: &Project<'_>, path: &str) -> bool {
     inside(project.directory, path).is_none_or(|path| is_behind_link(project, &path))
 }
 
-/// A Compose file that takes services from this one: it would not get the secret's definition with them. Those below are
-/// known, those in the directories above are looked at.
+/// A Compose file that takes services from this one: it would not get the secret's definition with them.
 fn extended_by(project: &Project<'_>) -> Option<String> {
     let beside = project.beside().as_ref().ok()?;
-    if let Some(below) = beside.iter().find(|one| extends(&one.text, &one.path, project.path)) {
-        return Some(below.path.clone());
-    }
-    let mut directory = join("", &project.in_directory(""));
-    for _ in 0..MOST_ABOVE {
-        directory = join(&directory, "..");
-        let Answer::Known(names) = project.files.list(&directory) else { return None };
-        let is_yaml = |name: &&String| name.ends_with(".yaml") || name.ends_with(".yml");
-        for path in names.iter().filter(is_yaml).map(|name| join(&directory, name)) {
-            if project.files.read(&path).is_ok_and(|text| extends(&text, &path, project.path)) {
-                return Some(path);
-            }
-        }
-        // What lies above a repository is another one's.
-        if names.iter().any(|name| name == ".git/") {
-            return None;
-        }
-    }
-    None
+    let mut others = beside.iter().chain(project.above());
+    others.find(|one| extends(&one.text, &one.path, project.path)).map(|one| one.path.clone())
 }
-
-/// As many directories above the project's are looked into.
-const MOST_ABOVE: usize = 4;
 
 /// Whether the text of a Compose file at a path extends a service of another one.
 fn extends(text: &str, path: &str, own: &str) -> bool {

@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 
 use super::Project;
-use super::beside::Beside;
+use super::beside::{Beside, is_yaml};
 use super::builds::has_word;
 use super::moved::{container_uses, form_of, place_of};
 use super::shadowed::{self, EnvText};
@@ -36,7 +36,6 @@ struct Over {
 pub(super) fn all(project: &Project<'_>) -> Vec<Sibling> {
     let Ok(beside) = project.beside() else { return Vec::new() };
     let directory = join("", &project.in_directory(""));
-    let is_yaml = |path: &str| path.ends_with(".yaml") || path.ends_with(".yml");
     let files = beside.iter().enumerate().filter(|(_, one)| is_yaml(&one.path) && !is_own(project, one));
     let sibling = |(at, one): (usize, &Beside)| {
         let is_near = join("", parent(&one.path)) == directory;

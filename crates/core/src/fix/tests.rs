@@ -1195,3 +1195,41 @@ fn services_that_are_extended_from_a_directory_above_or_beside_stay() {
     let (files, refused) = fixed(&given, "common/base.yaml", &[rule]);
     assert!(refused.is_empty() && files.contains_key("common/secrets/postgres_password"), "{refused:?}");
 }
+
+#[test]
+fn a_secret_or_a_config_that_another_file_may_grant_stays() {
+    let base = "services: {db: {image: x}}\nsecrets: {pw: {file: ./pw}}\n";
+    let over = "services: {db: {secrets: [pw]}}\n";
+    let rule = "secret-unused";
+    let why = |path: &str| format!("{path} names it, and may grant it");
+    is_refused(&[("compose.yaml", base), ("prod.yaml", over)], "compose.yaml", rule, &why("prod.yaml"));
+    let above = "include: [db/compose.yaml]\nservices: {web: {image: x, secrets: [pw]}}\n";
+    let given = [("db/compose.yaml", base), ("compose.yaml", above)];
+    is_refused(&given, "db/compose.yaml", rule, &why("compose.yaml"));
+    let other = [("db/compose.yaml", base), ("compose.yaml", "services: {web: {image: x, secrets: [pw]}}\n")];
+    let (files, _) = fixed(&other, "db/compose.yaml", &[rule]);
+    assert!(!files["db/compose.yaml"].contains("secrets"));
+    let config = "services: {a: {image: x, configs: [c]}}\nconfigs: {c: {content: password=q9Zt-41x}}\n";
+    let over = "services: {b: {image: x, configs: [c]}}\n";
+    let given = [("compose.yaml", config), ("prod.yaml", over)];
+    is_refused(&given, "compose.yaml", "secret-in-config", &why("prod.yaml"));
+}
+
+#[test]
+fn a_dockerfile_that_another_compose_file_builds_with_keeps_building_there() {
+    let compose = "services: {a: {build: {context: app, secrets: [npm]}}}\nsecrets: {npm: {file: npm}}\n";
+    let dockerfile =
+        "FROM node\nARG TOKEN=q9Zt-41x\nRUN --mount=type=secret,id=npm npm config set t $TOKEN\n";
+    let given = |other: &'static str| {
+        [("compose.yaml", compose), ("app/Dockerfile", dockerfile), ("compose.dev.yaml", other)]
+    };
+    let other = "services: {b: {build: ./app}}\n";
+    for rule in ["docker-arg-secret", "docker-mount-unrequired"] {
+        is_refused(&given(other), "compose.yaml", rule, "compose.dev.yaml builds with this Dockerfile, too");
+        let (files, refused) = fixed(&given("services: {b: {build: ./other}}\n"), "compose.yaml", &[rule]);
+        assert!(
+            refused.is_empty() && files["app/Dockerfile"].contains("required=true"),
+            "{rule}: {refused:?}"
+        );
+    }
+}
