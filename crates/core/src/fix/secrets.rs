@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::edit::{self, Edit};
 use super::tree::{below, child, is_json, is_quoted_mapping, list_step, remove, scalar, step};
-use super::{Changes, Content, NewFile, Project, ignored};
+use super::{Changes, Content, NewFile, Project, ignored, siblings};
 use crate::files::{Answer, FileFacts, FileKind, GitState, ReadError, file_name, inside, join, parent};
 use crate::source::FileId;
 use crate::yaml::{Document, Kind, NodeId, Style};
@@ -119,6 +119,7 @@ pub(super) fn free_name(
             Answer::NotChecked(_) => project.files.read(&path).is_ok(),
         } || project.files.git(&path) == Answer::Known(GitState::Tracked);
         !taken.contains(name)
+            && !siblings::name(project, name)
             && project.model().is_none_or(|model| model.secret(name).is_none())
             && (!is_there || is_made(project, name, source))
     };

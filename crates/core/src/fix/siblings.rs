@@ -10,7 +10,7 @@ use super::moved::{container_uses, form_of, place_of};
 use super::shadowed::{self, EnvText};
 use super::tree::child;
 use crate::compose::{EnvVar, Environment, LoadRequest, Loaded, Service, Way, load};
-use crate::files::{join, parent};
+use crate::files::{file_name, join, parent};
 use crate::images::FileForm;
 use crate::source::Sources;
 use crate::yaml::{self, Document, Kind};
@@ -187,4 +187,14 @@ pub(super) fn agree(
         notes.push(format!("{what}: where the two files are read together, with `-f`, change that, too"));
     }
     Ok(notes)
+}
+
+/// Whether a file that is read together with the project, or includes it, has a word: a secret of that name may be
+/// another one.
+pub(super) fn name(project: &Project<'_>, word: &str) -> bool {
+    let own = file_name(project.path);
+    let is_together = |sibling: &&Sibling| sibling.parts(project).is_some_and(|parts| !parts.is_empty());
+    let has_it = |sibling: &&Sibling| has_word(sibling.text(project), word);
+    project.siblings().iter().filter(has_it).any(|sibling| is_together(&sibling))
+        || project.above().iter().any(|one| one.text.contains(own) && has_word(&one.text, word))
 }

@@ -1233,3 +1233,17 @@ fn a_dockerfile_that_another_compose_file_builds_with_keeps_building_there() {
         );
     }
 }
+
+#[test]
+fn a_secret_takes_no_name_that_a_file_read_together_with_the_project_has() {
+    let own = "services: {db: {image: postgres, environment: {POSTGRES_PASSWORD: q9Zt-41x}}}\n";
+    let over = "services: {db: {ports: ['1:1']}}\nsecrets: {postgres_password: {file: ./other}}\n";
+    let above = "include: [db/compose.yaml]\nsecrets: {postgres_password: {file: ./other}}\n";
+    for (path, given) in [
+        ("compose.yaml", [("compose.yaml", own), ("compose.prod.yaml", over)]),
+        ("db/compose.yaml", [("db/compose.yaml", own), ("compose.yaml", above)]),
+    ] {
+        let (files, _) = fixed(&given, path, &["inline-password"]);
+        assert!(files[path].contains("  db_postgres_password:\n"), "{}", files[path]);
+    }
+}
