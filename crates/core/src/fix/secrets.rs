@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::edit::{self, Edit};
-use super::tree::{below, child, is_json, is_quoted_mapping, list_step, remove, scalar, step};
+use super::tree::{apart, below, child, is_json, is_quoted_mapping, list_step, remove, scalar, step};
 use super::{Changes, Content, NewFile, Project, ignored, siblings};
 use crate::files::{Answer, FileFacts, FileKind, GitState, ReadError, file_name, inside, join, parent};
 use crate::source::FileId;
@@ -272,7 +272,8 @@ pub(super) fn grant(
         let end = document.node(*value).span.end.max(document.node(*key).span.end) as usize;
         let is_quoted = is_quoted_mapping(document, mapping);
         let (key, items) = (quoted("secrets", is_quoted), items_of(granted, is_quoted));
-        return Some(Edit::insert(end, format!(", {key}: [{items}]")));
+        let apart = apart(document, text, entries);
+        return Some(Edit::insert(end, format!("{apart}{key}: [{items}]")));
     }
     let (key, value) = behind;
     let column = edit::column(text, document.node(key).span.start as usize);
@@ -392,7 +393,10 @@ fn definition(document: &Document, text: &str, secrets: &[&NewSecret<'_>]) -> Ed
         match &node.kind {
             Kind::Mapping { entries: own, flow: true } => {
                 return match end_of(own) {
-                    Some(end) => Edit::insert(end, format!(", {}", flow(is_quoted_mapping(document, value)))),
+                    Some(end) => {
+                        let apart = apart(document, text, own);
+                        Edit::insert(end, format!("{apart}{}", flow(is_quoted_mapping(document, value))))
+                    }
                     None => Edit::insert(node.span.start as usize + 1, flow(is_json)),
                 };
             }
@@ -409,7 +413,8 @@ fn definition(document: &Document, text: &str, secrets: &[&NewSecret<'_>]) -> Ed
     }
     let end = end_of(entries).unwrap_or(root.span.end as usize);
     if *root_flow {
-        return Edit::insert(end, format!(", {}: {{{}}}", quoted("secrets", is_json), flow(is_json)));
+        let (apart, key) = (apart(document, text, entries), quoted("secrets", is_json));
+        return Edit::insert(end, format!("{apart}{key}: {{{}}}", flow(is_json)));
     }
     let mut lines = vec![String::new(), format!("{}secrets:", " ".repeat(first))];
     lines.extend(block(first + step));

@@ -1247,3 +1247,10 @@ fn a_secret_takes_no_name_that_a_file_read_together_with_the_project_has() {
         assert!(files[path].contains("  db_postgres_password:\n"), "{}", files[path]);
     }
 }
+
+#[test]
+fn json_on_lines_of_its_own_stays_on_lines_of_its_own() {
+    let before = "{\r\n\t\"services\": {\r\n\t\t\"db\": {\r\n\t\t\t\"image\": \"postgres\",\r\n\t\t\t\"environment\": {\"POSTGRES_PASSWORD\": \"q9Zt-41x\"}\r\n\t\t}\r\n\t}\r\n}\r\n";
+    let after = "{\r\n\t\"services\": {\r\n\t\t\"db\": {\r\n\t\t\t\"image\": \"postgres\",\r\n\t\t\t\"environment\": {\"POSTGRES_PASSWORD_FILE\": \"/run/secrets/postgres_password\"},\r\n\t\t\t\"secrets\": [\"postgres_password\"]\r\n\t\t}\r\n\t},\r\n\t\"secrets\": {\"postgres_password\": {\"file\": \"./secrets/postgres_password\"}}\r\n}\r\n";
+    assert_eq!(becomes("compose.yaml", before, "inline-password"), after);
+}
