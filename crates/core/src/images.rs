@@ -348,7 +348,8 @@ const IMAGES: &[Image] = &[
         &["ESPOCRM_DATABASE_PASSWORD", "ESPOCRM_ADMIN_PASSWORD"],
         "https://github.com/docker-library/docs/blob/master/espocrm/content.md",
     ),
-    image(&["odoo"], &["PASSWORD"], "https://github.com/odoo/docker/blob/master/17.0/entrypoint.sh"),
+    image(&["odoo"], &["PASSWORD"], "https://github.com/odoo/docker/blob/master/17.0/entrypoint.sh")
+        .since(12, 0),
     image(
         &["xwiki"],
         &["DB_PASSWORD"],
@@ -1143,6 +1144,7 @@ mod tests {
             ("neo4j", "NEO4J_AUTH", "5.24", "4.4.38"),
             ("nextcloud", "REDIS_HOST_PASSWORD", "29-apache", "28.0.1-fpm"),
             ("ghcr.io/plankanban/planka", "SECRET_KEY", "v2.0.0", "1.26"),
+            ("odoo", "PASSWORD", "12.0", "11.0"),
             ("cloudflare/cloudflared", "TUNNEL_TOKEN", "2025.4.0", "2025.2.1"),
             ("docker-mailserver", "RELAY_PASSWORD", "15.1.0", "15.0.2"),
             ("osixia/openldap", "LDAP_ADMIN_PASSWORD", "1.5.0", "1.2.4"),
