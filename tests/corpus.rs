@@ -14,8 +14,8 @@ use rig::Project;
 use serde_json::Value;
 
 /// How many findings, and how many of the labelled secrets, are known to be fixable. Less is a loss to the user.
-const LEAST_FIXES: usize = 130;
-const LEAST_SECRETS: usize = 30;
+const LEAST_FIXES: usize = 138;
+const LEAST_SECRETS: usize = 32;
 
 /// What a fix that goes wrong says: it was made, and the project would not have been what it was.
 const FAILURES: [&str; 5] = [

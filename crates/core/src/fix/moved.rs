@@ -14,7 +14,7 @@ use crate::compose::{BindingOrigin, Data, EnvFile, EnvVar, Loaded, SecretDef, Se
 use crate::files::{Answer, FileKind, GitState, file_name, join};
 use crate::images::{self, FileForm};
 use crate::lint::Outcome;
-use crate::rules::{Finding, FixKind, is_tried_first};
+use crate::rules::{Finding, FixKind, hindrance, is_tried_first};
 use crate::source::Span;
 use crate::yaml::{Document, Kind, Node, NodeId, Style};
 
@@ -236,6 +236,13 @@ fn movable<'p>(
         );
     }
     let (source, line) = source(project, variable)?;
+    if let Source::Variable(from) = &source
+        && hindrance(service, name).is_some()
+    {
+        return Err(format!(
+            "a secret that comes from {from} would not arrive, as Compose copies it into the container, which is read-only or hides it by a tmpfs; put the value into a file, or start the project with `cosec up`"
+        ));
+    }
     if let Source::File(value) = &source
         && value.trim_end_matches('\n').len() + 1 == value.len()
         && value.lines().count() == 1

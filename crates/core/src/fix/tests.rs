@@ -279,12 +279,6 @@ fn moves_of_one_service_share_its_grants_wherever_the_values_come_from() {
 }
 
 #[test]
-fn a_fix_that_would_bring_another_finding_is_refused_with_that() {
-    let compose = "services:\n  db:\n    image: postgres\n    read_only: true\n    environment:\n      POSTGRES_PASSWORD: ${OUTSIDE}\n";
-    is_refused(&[("compose.yaml", compose)], "compose.yaml", "prefer-file-variant", "env-secret-hazard");
-}
-
-#[test]
 fn a_variable_that_something_else_in_the_container_needs_stays() {
     let rule = "inline-password";
     let compose = "services:\n  db:\n    image: mysql\n    environment: {MYSQL_ROOT_PASSWORD: x1y2z}\n    healthcheck: {test: mysqladmin ping -p$$MYSQL_ROOT_PASSWORD}\n";
@@ -1253,4 +1247,14 @@ fn json_on_lines_of_its_own_stays_on_lines_of_its_own() {
     let before = "{\r\n\t\"services\": {\r\n\t\t\"db\": {\r\n\t\t\t\"image\": \"postgres\",\r\n\t\t\t\"environment\": {\"POSTGRES_PASSWORD\": \"q9Zt-41x\"}\r\n\t\t}\r\n\t}\r\n}\r\n";
     let after = "{\r\n\t\"services\": {\r\n\t\t\"db\": {\r\n\t\t\t\"image\": \"postgres\",\r\n\t\t\t\"environment\": {\"POSTGRES_PASSWORD_FILE\": \"/run/secrets/postgres_password\"},\r\n\t\t\t\"secrets\": [\"postgres_password\"]\r\n\t\t}\r\n\t},\r\n\t\"secrets\": {\"postgres_password\": {\"file\": \"./secrets/postgres_password\"}}\r\n}\r\n";
     assert_eq!(becomes("compose.yaml", before, "inline-password"), after);
+}
+
+#[test]
+fn a_variable_stays_where_a_secret_made_of_it_would_not_arrive() {
+    for more in ["read_only: true", "tmpfs: [/run]"] {
+        let file = format!(
+            "services:\n  db:\n    image: postgres\n    {more}\n    environment: [POSTGRES_PASSWORD]\n"
+        );
+        is_refused(&[("compose.yaml", &file)], "compose.yaml", "prefer-file-variant", "would not arrive");
+    }
 }
