@@ -14,8 +14,8 @@ use rig::Project;
 use serde_json::Value;
 
 /// How many findings, and how many of the labelled secrets, are known to be fixable. Less is a loss to the user.
-const LEAST_FIXES: usize = 130;
-const LEAST_SECRETS: usize = 30;
+const LEAST_FIXES: usize = 138;
+const LEAST_SECRETS: usize = 32;
 
 /// What a fix that goes wrong says: it was made, and the project would not have been what it was.
 const FAILURES: [&str; 5] = [
@@ -245,8 +245,15 @@ fn compare(
         object(&after["secrets"]).into_iter().filter(|(secret, _)| !known.contains(secret)).collect();
     for (service, own) in object(&before["services"]) {
         let (old, new) = (object(&own["environment"]), object(&after["services"][&service]["environment"]));
-        let gone: Vec<_> = old.iter().filter(|(key, _)| !new.contains_key(*key)).collect();
-        let come: Vec<_> = new.iter().filter(|(key, _)| !old.contains_key(*key)).collect();
+        // Some images want the path in the variable itself.
+        let is_path = |key: &String| {
+            let path = |all: &BTreeMap<String, Value>| {
+                all.get(key).and_then(Value::as_str).is_some_and(|value| value.contains("/run/secrets/"))
+            };
+            path(&new) && !path(&old)
+        };
+        let gone: Vec<_> = old.iter().filter(|(key, _)| !new.contains_key(*key) || is_path(key)).collect();
+        let come: Vec<_> = new.iter().filter(|(key, _)| !old.contains_key(*key) || is_path(key)).collect();
         assert_eq!(gone.len(), come.len(), "{name}: variables of {service} are lost or made");
         for (variable, value) in gone {
             let names_it = |(variant, _): &&(&String, &Value)| variant.contains(variable.as_str());
@@ -268,7 +275,7 @@ fn compare(
             values += 1;
         }
         for (key, value) in &old {
-            let is_same = new.get(key).is_none_or(|new| new == value);
+            let is_same = is_path(key) || new.get(key).is_none_or(|new| new == value);
             assert!(is_same, "{name}: {key} of {service} has changed");
         }
     }

@@ -358,6 +358,29 @@ fn files_named_with_f_are_fixed_as_the_one_project_that_they_are() {
 }
 
 #[test]
+fn the_files_that_compose_file_names_are_fixed_as_one_project() {
+    let project = Project::new();
+    project.write("a.yml", "services: {db: {image: postgres}}\n");
+    project.write("b.yml", "services: {db: {environment: {POSTGRES_PASSWORD: canary-4x}}}\n");
+    project.write(".env", "COMPOSE_FILE=a.yml:b.yml\n");
+    project.cosec(&["fix", "--unsafe", "--write"]).succeeds();
+    assert_eq!(project.text("secrets/postgres_password"), "canary-4x");
+    project.cosec(&["fix", "--undo"]).succeeds();
+    assert!(project.text("b.yml").contains("canary-4x"));
+    project.cosec(&["-f", "a.yml", "fix", "b.yml"]).fails(2, &["one after the other"]);
+}
+
+#[test]
+fn a_link_to_the_compose_file_is_no_other_file_that_it_is_read_with() {
+    let project = project("services: {db: {image: postgres, environment: {POSTGRES_PASSWORD: canary-4x}}}\n");
+    std::os::unix::fs::symlink("compose.yaml", project.path("linked.yaml")).unwrap();
+    for file in ["compose.yaml", "linked.yaml"] {
+        let ran = project.cosec(&["fix", "--unsafe", file]).succeeds();
+        assert!(ran.stdout.contains("1 can be fixed") && !ran.stdout.contains(", too"), "{}", ran.stdout);
+    }
+}
+
+#[test]
 fn a_broken_env_file_costs_only_the_fixes_that_want_its_variables() {
     let project = project(
         "services:\n  db: {image: postgres, environment: {POSTGRES_PASSWORD: CANARY}}\n  b: {image: mysql, environment: {MYSQL_PASSWORD: '${DB_PW}'}}\n",
@@ -385,6 +408,26 @@ fn an_env_file_is_fixed_with_the_project_that_reads_it() {
 }
 
 #[test]
+fn a_dockerfile_is_fixed_with_the_project_that_builds_with_it() {
+    let head = "services:\n  app:\n    build: {context: app, secrets: [npm]}\n";
+    let project = project(&format!("{head}secrets: {{npm: {{environment: NPM}}}}\n"));
+    let mount = "FROM node\nRUN --mount=type=secret,id=npm npm ci\n";
+    project.write("app/Dockerfile", mount);
+    let fix = ["fix", "--unsafe", "--write", "app/Dockerfile"];
+    project.cosec(&fix).succeeds();
+    assert!(project.text("app/Dockerfile").contains("id=npm,required=true"));
+    project.cosec(&["fix", "--undo", "app/Dockerfile"]).succeeds();
+    assert_eq!(project.text("app/Dockerfile"), mount);
+    project.write("compose.yaml", head.replace(", secrets: [npm]", ""));
+    let ran = project.cosec(&fix).succeeds();
+    assert!(ran.stderr.contains("service app has no secret npm"), "{}", ran.stderr);
+    fs::remove_file(project.path("compose.yaml")).unwrap();
+    let ran = project.cosec(&fix).succeeds();
+    assert!(ran.stderr.contains("no Compose file that builds with this"), "{}", ran.stderr);
+    assert_eq!(project.text("app/Dockerfile"), mount);
+}
+
+#[test]
 fn files_that_git_has_beside_the_secrets_are_not_ignored() {
     let project = project("services: {db: {image: postgres, environment: {POSTGRES_PASSWORD: CANARY}}}\n");
     project.write("secrets/README.md", "how to fill this directory\n");
@@ -407,6 +450,10 @@ fn the_last_line_says_what_there_is_to_do_and_what_is_held_back() {
     assert!(said.ends_with("\n1 fixed\n"), "{said}");
     assert_eq!(project.cosec(&["fix", "--unsafe"]).succeeds().stdout, "nothing to fix\n");
     project.cosec(&["fix", "--undo", "--rule", "inline-password"]).fails(2, &["--rule"]);
+    let other =
+        crate::project("services: {r: {image: redis, command: redis-server --requirepass canary-5t}}\n");
+    let ran = other.cosec(&["fix"]).succeeds();
+    assert!(ran.stdout.contains("nothing to fix\n1 finding is of a rule that has no fix"), "{}", ran.stdout);
 }
 
 #[test]

@@ -74,6 +74,35 @@ fn several_files_of_one_directory_are_taken_back_together() {
 }
 
 #[test]
+fn a_file_that_has_gone_since_comes_back_with_its_mode_and_one_with_another_mode_keeps_that() {
+    let project = project();
+    let mode = |name: &str| fs::metadata(project.path(name)).unwrap().permissions().mode() & 0o777;
+    let set = |name: &str, mode| {
+        fs::set_permissions(project.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set("compose.yaml", 0o640);
+    let before = project.files();
+    project.cosec(&FIX).succeeds();
+    fs::remove_file(project.path("compose.yaml")).unwrap();
+    set("my.env", 0o604);
+    project.cosec(&UNDO).succeeds();
+    assert_eq!(project.files(), before);
+    assert_eq!((mode("compose.yaml"), mode("my.env")), (0o640, 0o604));
+}
+
+#[test]
+fn a_file_with_another_name_is_said_to_be_another_file_now() {
+    let project = project();
+    fs::hard_link(project.path("compose.yaml"), project.path("linked")).unwrap();
+    let ran = project.cosec(&FIX).succeeds();
+    assert!(ran.stderr.contains("compose.yaml has other names (hard links)"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("my.env has other names"), "{}", ran.stderr);
+    assert!(project.text("linked").contains(CANARY) && !project.text("compose.yaml").contains(CANARY));
+    project.cosec(&UNDO).succeeds();
+    assert_eq!(project.text("linked"), project.text("compose.yaml"));
+}
+
+#[test]
 fn what_was_changed_after_a_fix_is_not_lost_by_undo() {
     let project = project();
     project.cosec(&FIX).succeeds();

@@ -207,8 +207,8 @@ pub(crate) enum TargetName {
 
 #[derive(Args)]
 pub(crate) struct FixArgs {
-    /// Compose files, or directories that have one
-    #[arg(value_name = "PATH", default_value = ".")]
+    /// Compose files, or directories that have one; this one, or what COMPOSE_FILE names, if none is given
+    #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
     /// Do it: all of it or nothing

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 
 use cosec_core::compose::default_image;
+use cosec_core::dockerfile;
 use cosec_core::images;
 use cosec_core::plan::{Delivery, ServiceUser};
+use cosec_core::source::Sources;
 
 use crate::args::Cli;
 use crate::commands::up::wait;
@@ -87,10 +89,13 @@ impl<'a> Owners<'a> {
         let image = self.image(service);
         let Some(image_user) = self.docker.image_user(&image)? else { return Ok(None) };
         let starts_as_root = user.is_none() && ["", "root", "0", "0:0"].contains(&image_user.as_str());
-        if let Some(reader) = images::reader(&image).filter(|_| starts_as_root) {
+        let begun = self.base(service).unwrap_or_else(|| image.clone());
+        let reader = images::reader(&begun, |variable| self.variable(service, variable));
+        if let Some(reader) = reader.filter(|_| starts_as_root) {
             let passwd = self.docker.image_file(&image, "/etc/passwd")?.unwrap_or_default();
+            let (name, group) = split(&reader);
             // An image of the same name without that user is another one.
-            if let Some(ids) = look_up(reader, None, &passwd, "") {
+            if let Some(ids) = look_up(name, group, &passwd, "") {
                 return Ok(Some(ids));
             }
         }
@@ -98,8 +103,7 @@ impl<'a> Owners<'a> {
         if user.is_empty() {
             return Ok(Some(Ids { uid: 0, gid: 0 }));
         }
-        let (name, group) =
-            user.split_once(':').map_or((user.as_str(), None), |(name, group)| (name, Some(group)));
+        let (name, group) = split(&user);
         if let (Ok(uid), Some(Ok(gid))) = (name.parse(), group.map(str::parse)) {
             return Ok(Some(Ids { uid, gid }));
         }
@@ -115,6 +119,25 @@ impl<'a> Owners<'a> {
                 "the user `{user}` of service `{service}` is not in the image's /etc/passwd; set `user:` to numbers"
             ))
         })
+    }
+
+    /// The image that the service's own is built on, if it is built here.
+    fn base(&self, service: &str) -> Option<String> {
+        let own = self.loaded.project.services.iter().find(|entry| &*entry.name == service)?;
+        let build = own.build.as_ref()?;
+        let text = match &build.inline {
+            Some(inline) => inline.raw.to_string(),
+            None => std::fs::read_to_string(build.dockerfile_path(build.local_context()?)?).ok()?,
+        };
+        let file = Sources::default().add("", text.as_str());
+        dockerfile::base(&dockerfile::parse(file, &text), build).map(|base| base.image)
+    }
+
+    /// What a variable of a service is.
+    fn variable(&self, service: &str, name: &str) -> Option<String> {
+        let own = self.loaded.project.services.iter().find(|entry| &*entry.name == service)?;
+        let variable = own.environment.iter().find(|variable| *variable.name.value == *name)?;
+        variable.value.as_ref().map(|value| value.value.to_string())
     }
 
     fn image(&self, service: &str) -> String {
@@ -136,6 +159,11 @@ impl<'a> Owners<'a> {
         command.args([verb, service]).stdout(std::io::stderr());
         wait(self.cli, &mut command).map(|_| ())
     }
+}
+
+/// `user` or `user:group`
+fn split(user: &str) -> (&str, Option<&str>) {
+    user.split_once(':').map_or((user, None), |(name, group)| (name, Some(group)))
 }
 
 /// A user by name or number in passwd's lines; the group by name or number, else the user's own.

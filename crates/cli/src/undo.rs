@@ -11,7 +11,7 @@
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anstream::eprintln;
@@ -49,6 +49,9 @@ struct Step {
     /// Only its permission bits change, from the first to the second.
     #[serde(default)]
     modes: Option<(u32, u32)>,
+    /// The permission bits of the file before, whose text changes: for one that has gone since.
+    #[serde(default)]
+    mode: Option<u32>,
 }
 
 /// How a step's file is.
@@ -78,6 +81,8 @@ struct Kept {
     keep: PathBuf,
 }
 
+/// Where it is kept, in the project's directory.
+pub(crate) const KEPT: &str = ".cosec";
 const JOURNAL: &str = "journal.json";
 const DONE: &str = "done";
 
@@ -107,7 +112,7 @@ pub(crate) fn write(directory: &Path, plan: &FixPlan, is_more: bool) -> Result<(
     if plan.new_files.is_empty() && plan.changed.is_empty() && plan.modes.is_empty() {
         return Ok(());
     }
-    let own = directory.join(".cosec");
+    let own = directory.join(KEPT);
     atomic::create_directory(&own).map_err(cannot(&own))?;
     atomic::create(&own.join(".gitignore"), b"*\n", atomic::PRIVATE).or_else(|error| match error.kind() {
         ErrorKind::AlreadyExists => Ok(()),
@@ -116,10 +121,18 @@ pub(crate) fn write(directory: &Path, plan: &FixPlan, is_more: bool) -> Result<(
     let earlier = all(directory)?;
     let number = earlier.last().map_or(1, |(number, _)| number + 1);
     let kept = Kept { directory: directory.to_owned(), keep: own.join(format!("undo.{number}")) };
+    let linked = plan.changed.iter().map(|file| Path::new(&file.path)).filter(|path| has_other_names(path));
+    let linked: Vec<&Path> = linked.collect();
     let stored = kept.store(plan, is_more).or_else(|failure| kept.remove().and(Err(failure)));
     if let Err(failure) = stored.and_then(|journal| kept.apply(&journal)) {
         forget_if_empty(directory)?;
         return Err(failure);
+    }
+    for path in linked {
+        eprintln!(
+            "{} has other names (hard links), which keep what it was, and any value in it; they are another file now, after `--undo`, too",
+            path.display()
+        );
     }
     if is_more { Ok(()) } else { earlier.iter().try_for_each(|(_, earlier)| earlier.remove()) }
 }
@@ -247,9 +260,10 @@ impl Kept {
                 atomic::create(&copy, bytes, atomic::PRIVATE).map_err(cannot(&copy)).map(|()| name)
             };
             let before = before.map(|before| store("before", before)).transpose()?;
+            let mode = before.as_ref().map(|_| mode(Path::new(path))).transpose()?.flatten();
             let path = absolute(Path::new(path));
             let path = path.strip_prefix(&directory).map(Path::to_owned).unwrap_or(path);
-            steps.push(Step { path, before, after: store("after", after)?, private, modes });
+            steps.push(Step { path, before, after: store("after", after)?, private, modes, mode });
             Ok(())
         };
         let (ignoring, others): (Vec<_>, Vec<_>) =
@@ -367,7 +381,8 @@ impl Step {
             return if state == State::Gone { Ok(()) } else { set_mode(&path, before) };
         }
         if let Some(before) = &texts.before {
-            return atomic::replace_from(&kept.keep, &path, before, atomic::PRIVATE).map_err(cannot(&path));
+            let mode = self.mode.unwrap_or(atomic::PRIVATE);
+            return atomic::replace_from(&kept.keep, &path, before, mode).map_err(cannot(&path));
         }
         fs::remove_file(&path).map_err(cannot(&path))?;
         if let Some(parent) = path.parent().filter(|_| self.private) {
@@ -401,6 +416,11 @@ fn is_ignore_file(path: &Path) -> bool {
     path.to_str().is_some_and(cosec_core::files::is_ignore_file)
 }
 
+/// Whether another name leads to the same file, which it no longer does once this one's content is replaced.
+fn has_other_names(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|facts| facts.nlink() > 1)
+}
+
 /// A file's permission bits; nothing if there is none.
 fn mode(path: &Path) -> Result<Option<u32>, Failure> {
     match fs::metadata(path) {
@@ -425,7 +445,7 @@ fn content(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
 
 /// What is kept in a project's directory, by number: the last is the last.
 fn all(directory: &Path) -> Result<Vec<(u32, Kept)>, Failure> {
-    let own = directory.join(".cosec");
+    let own = directory.join(KEPT);
     let entries = match fs::read_dir(&own) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries,
@@ -447,7 +467,7 @@ fn all(directory: &Path) -> Result<Vec<(u32, Kept)>, Failure> {
 /// Removes `.cosec` where nothing is kept: what keeps git away goes last.
 fn forget_if_empty(directory: &Path) -> Result<(), Failure> {
     if all(directory)?.is_empty() {
-        let own = directory.join(".cosec");
+        let own = directory.join(KEPT);
         gone(&own, fs::remove_file(own.join(".gitignore")))?;
         // It stays if somebody has put something into it.
         let _ = fs::remove_dir(own);

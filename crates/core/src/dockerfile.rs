@@ -3,7 +3,8 @@
 
 use std::ops::Range;
 
-use crate::compose::Text;
+use crate::compose::template::{self, Piece};
+use crate::compose::{Build, Text};
 use crate::files::file_name;
 use crate::source::{FileId, Sources, Span};
 
@@ -143,6 +144,79 @@ impl Logical {
         words.extend(start.map(|start| start..self.text.len()));
         words
     }
+}
+
+/// What an image is built on.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Base {
+    /// The image's name, with the tag that it has by default or by `args:`.
+    pub image: String,
+    /// The stages that make the image of it.
+    pub stages: Vec<usize>,
+}
+
+/// What the image of a build is built on; `None` where that cannot be told, or it is built on nothing.
+pub fn base(dockerfile: &Dockerfile, build: &Build) -> Option<Base> {
+    let froms = || dockerfile.instructions.iter().filter(|own| own.keyword == "FROM");
+    let words = |from: &Instruction| -> Vec<String> {
+        let text = &from.arguments.text;
+        from.arguments.words().into_iter().map(|word| text[word].to_owned()).collect()
+    };
+    let named = |name: &str, before: usize| {
+        froms().rev().find(|from| {
+            from.stage < before && words(from).get(2).is_some_and(|own| own.eq_ignore_ascii_case(name))
+        })
+    };
+    let mut from = match &build.target {
+        None => froms().next_back()?,
+        Some(target) => named(&target.value, usize::MAX)
+            .or_else(|| froms().find(|from| target.value.parse() == Ok(from.stage)))?,
+    };
+    let mut stages = vec![from.stage];
+    loop {
+        let image = expanded(dockerfile, build, words(from).first()?)?;
+        match named(&image, from.stage) {
+            Some(earlier) => {
+                stages.push(earlier.stage);
+                from = earlier;
+            }
+            None if image == "scratch" => return None,
+            None => return Some(Base { image, stages }),
+        }
+    }
+}
+
+/// A word of FROM with the variables in it: what `args:` say, else the default of an ARG before the first FROM. Nothing
+/// stands for one that is not set here.
+fn expanded(dockerfile: &Dockerfile, build: &Build, word: &str) -> Option<String> {
+    let first = dockerfile.instructions.iter().take_while(|own| own.keyword != "FROM");
+    let declared: Vec<(&str, &str)> = first
+        .filter(|own| own.keyword == "ARG")
+        .flat_map(|own| {
+            let text = &own.arguments.text;
+            own.assigned()
+                .into_iter()
+                .map(move |it| (&text[it.name], it.value.map_or("", |value| &text[value])))
+        })
+        .collect();
+    let pieces = template::parse(word).ok()?;
+    let mut text = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Variable { name, fallback, .. } => {
+                let name = &word[name];
+                let (_, default) = declared.iter().find(|(own, _)| *own == name)?;
+                let told = build.args.iter().rfind(|argument| *argument.name.value == *name);
+                let told = told.and_then(|argument| argument.value.as_ref()).map(|value| &*value.value);
+                let value = told.filter(|value| !value.is_empty()).unwrap_or(default);
+                let fallback = fallback.as_ref().map_or("", |fallback| &word[fallback.range.clone()]);
+                text.push_str(if value.is_empty() { fallback } else { value });
+            }
+            Piece::Literal(range) => text.push_str(&word[range]),
+            Piece::Dollar(_) => return None,
+        }
+    }
+    (!text.contains('$')).then_some(text)
 }
 
 /// Whether a path is that of a Dockerfile: `Dockerfile`, `Dockerfile.prod`, `app.dockerfile`, `Containerfile`.

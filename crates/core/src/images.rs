@@ -65,15 +65,20 @@ impl Image {
         self
     }
 
-    /// Whether an image of a tag reads what the row says. One that names no version is taken for a new one, and so is
-    /// the newest minor version of one that names the major only.
+    /// Whether an image of a tag reads what the row says.
     fn is_in(&self, tag: Option<&str>) -> bool {
-        let tag = tag.unwrap_or_default();
-        let tag = tag.strip_prefix('v').unwrap_or(tag);
-        let mut numbers = tag.split(['.', '-', '_', '+']).map(|part| part.parse::<u32>().ok());
-        let Some(major) = numbers.next().flatten() else { return true };
-        (major, numbers.next().flatten().unwrap_or(u32::MAX)) >= self.since
+        is_since(tag, self.since)
     }
+}
+
+/// Whether a tag is of a version or a later one. One that names no version is taken for a new one, and so is the newest
+/// minor version of one that names the major only.
+fn is_since(tag: Option<&str>, version: (u32, u32)) -> bool {
+    let tag = tag.unwrap_or_default();
+    let tag = tag.strip_prefix('v').unwrap_or(tag);
+    let mut numbers = tag.split(['.', '-', '_', '+']).map(|part| part.parse::<u32>().ok());
+    let Some(major) = numbers.next().flatten() else { return true };
+    (major, numbers.next().flatten().unwrap_or(u32::MAX)) >= version
 }
 
 const fn image(
@@ -132,9 +137,32 @@ const IMAGES: &[Image] = &[
         "https://github.com/bitnami/containers/blob/main/bitnami/mysql/8.0/debian-11/rootfs/opt/bitnami/scripts/mysql-env.sh",
     ),
     image(
+        &["bitnami/mongodb", "bitnamilegacy/mongodb"],
+        &[
+            "MONGODB_ROOT_PASSWORD",
+            "MONGODB_PASSWORD",
+            "MONGODB_METRICS_PASSWORD",
+            "MONGODB_EXTRA_PASSWORDS",
+            "MONGODB_REPLICA_SET_KEY",
+            "MONGODB_INITIAL_PRIMARY_ROOT_PASSWORD",
+            "MONGODB_PRIMARY_ROOT_PASSWORD",
+        ],
+        "https://github.com/bitnami/containers/blob/main/bitnami/mongodb/8.0/debian-12/rootfs/opt/bitnami/scripts/mongodb-env.sh",
+    ),
+    image(
+        &["bitnami/valkey", "bitnamilegacy/valkey"],
+        &["VALKEY_PASSWORD", "VALKEY_PRIMARY_PASSWORD"],
+        "https://github.com/bitnami/containers/blob/main/bitnami/valkey/8.0/debian-12/rootfs/opt/bitnami/scripts/valkey-env.sh",
+    ),
+    image(
         &["postgres", "postgis", "pgvector", "timescaledb", "timescaledb-ha"],
         &["POSTGRES_PASSWORD"],
         "https://github.com/docker-library/postgres/blob/master/docker-entrypoint.sh",
+    ),
+    image(
+        &["kartoza/postgis"],
+        &["POSTGRES_PASS"],
+        "https://github.com/kartoza/docker-postgis/blob/develop/scripts/env-data.sh",
     ),
     image(
         &["percona-distribution-postgresql"],
@@ -320,7 +348,8 @@ const IMAGES: &[Image] = &[
         &["ESPOCRM_DATABASE_PASSWORD", "ESPOCRM_ADMIN_PASSWORD"],
         "https://github.com/docker-library/docs/blob/master/espocrm/content.md",
     ),
-    image(&["odoo"], &["PASSWORD"], "https://github.com/odoo/docker/blob/master/17.0/entrypoint.sh"),
+    image(&["odoo"], &["PASSWORD"], "https://github.com/odoo/docker/blob/master/17.0/entrypoint.sh")
+        .since(12, 0),
     image(
         &["xwiki"],
         &["DB_PASSWORD"],
@@ -427,9 +456,88 @@ const IMAGES: &[Image] = &[
     ),
     image(
         &["n8n"],
-        &["DB_POSTGRESDB_PASSWORD", "N8N_ENCRYPTION_KEY", "N8N_RUNNERS_AUTH_TOKEN"],
+        &[
+            "DB_POSTGRESDB_PASSWORD",
+            "N8N_ENCRYPTION_KEY",
+            "N8N_RUNNERS_AUTH_TOKEN",
+            "N8N_SMTP_PASS",
+            "QUEUE_BULL_REDIS_PASSWORD",
+        ],
         "https://github.com/n8n-io/n8n/blob/master/packages/@n8n/config/src/decorators.ts",
     ),
+    image(
+        &["kong", "kong/kong-gateway"],
+        &["KONG_PG_PASSWORD", "KONG_PASSWORD"],
+        "https://github.com/Kong/docker-kong/blob/master/docker-entrypoint.sh",
+    )
+    .since(2, 1),
+    image(
+        &["dolibarr/dolibarr"],
+        &["DOLI_DB_PASSWORD", "DOLI_ADMIN_PASSWORD", "DOLI_CRON_KEY", "DOLI_INSTANCE_UNIQUE_ID"],
+        "https://github.com/Dolibarr/dolibarr-docker/blob/main/docker-run.sh",
+    ),
+    image(
+        &["requarks/wiki"],
+        &["DB_PASS"],
+        "https://github.com/requarks/wiki/blob/main/server/core/config.js",
+    )
+    .since(2, 1),
+    image(
+        &["rediscommander/redis-commander"],
+        &["HTTP_PASSWORD", "HTTP_PASSWORD_HASH", "REDIS_PASSWORD", "SENTINEL_PASSWORD"],
+        "https://github.com/joeferner/redis-commander/blob/master/docker/entrypoint.sh",
+    ),
+    image(
+        &["itzg/minecraft-server"],
+        &["RCON_PASSWORD", "CF_API_KEY"],
+        "https://github.com/itzg/docker-minecraft-server/blob/master/docs/variables.md",
+    ),
+    image(
+        &["osixia/openldap"],
+        &["LDAP_ADMIN_PASSWORD", "LDAP_CONFIG_PASSWORD", "LDAP_READONLY_USER_PASSWORD"],
+        "https://github.com/osixia/docker-openldap/blob/master/image/service/slapd/startup.sh",
+    )
+    .since(1, 3),
+    image(
+        &["semaphoreui/semaphore"],
+        &[
+            "SEMAPHORE_DB_PASS",
+            "SEMAPHORE_ADMIN_PASSWORD",
+            "SEMAPHORE_LDAP_PASSWORD",
+            "SEMAPHORE_ACCESS_KEY_ENCRYPTION",
+        ],
+        "https://github.com/semaphoreui/semaphore/blob/develop/deployment/docker/server/server-wrapper",
+    )
+    .since(2, 10),
+    image(
+        &["technitium/dns-server"],
+        &["DNS_SERVER_ADMIN_PASSWORD"],
+        "https://github.com/TechnitiumSoftware/DnsServer/blob/master/DnsServerCore/Auth/AuthManager.cs",
+    )
+    .since(7, 1),
+    image(
+        &["crazymax/msmtpd"],
+        &["SMTP_PASSWORD"],
+        "https://github.com/crazy-max/docker-msmtpd/blob/master/rootfs/etc/cont-init.d/02-config.sh",
+    ),
+    image(
+        &["cloudflare/cloudflared"],
+        &["TUNNEL_TOKEN"],
+        "https://github.com/cloudflare/cloudflared/blob/master/cmd/cloudflared/tunnel/subcommands.go",
+    )
+    .since(2025, 4),
+    image(
+        &["guacamole/guacamole"],
+        &["MYSQL_PASSWORD", "POSTGRESQL_PASSWORD", "SQLSERVER_PASSWORD"],
+        "https://github.com/apache/guacamole-client/blob/main/guacamole-docker/README.md",
+    ),
+    // What is tagged by the day of its release; earlier ones of 2025 are not known to have it.
+    image(
+        &["photoprism/photoprism"],
+        &["PHOTOPRISM_ADMIN_PASSWORD", "PHOTOPRISM_DATABASE_PASSWORD"],
+        "https://github.com/photoprism/photoprism/blob/develop/internal/config/config_db.go",
+    )
+    .since(260_000, 0),
     image(
         &["vaultwarden", "vaultwarden/server"],
         &[
@@ -580,8 +688,9 @@ const IMAGES: &[Image] = &[
         &["CLOUDFLARE_API_TOKEN", "CF_API_TOKEN"],
         "https://github.com/favonia/cloudflare-ddns/blob/main/internal/config/env_auth.go",
     ),
+    // Not what the SDKs of clouds read for themselves, as AWS_SECRET_ACCESS_KEY.
     image(
-        &["goacme/lego"],
+        &["goacme/lego", "traefik"],
         &[
             "CF_API_KEY",
             "CF_DNS_API_TOKEN",
@@ -589,13 +698,25 @@ const IMAGES: &[Image] = &[
             "CLOUDFLARE_API_KEY",
             "CLOUDFLARE_DNS_API_TOKEN",
             "CLOUDFLARE_ZONE_API_TOKEN",
+            "DESEC_TOKEN",
+            "DO_AUTH_TOKEN",
+            "DUCKDNS_TOKEN",
+            "GANDIV5_API_KEY",
+            "GANDIV5_PERSONAL_ACCESS_TOKEN",
+            "INWX_PASSWORD",
+            "IONOS_API_KEY",
+            "LINODE_TOKEN",
+            "NAMECHEAP_API_KEY",
+            "NETCUP_API_KEY",
+            "NETCUP_API_PASSWORD",
+            "OVH_APPLICATION_KEY",
+            "OVH_APPLICATION_SECRET",
+            "OVH_CONSUMER_KEY",
+            "PORKBUN_API_KEY",
+            "PORKBUN_SECRET_API_KEY",
+            "VULTR_API_KEY",
         ],
-        "https://github.com/go-acme/lego/blob/main/docs/content/dns/zz_gen_cloudflare.md",
-    ),
-    image(
-        &["traefik"],
-        &["OVH_APPLICATION_KEY", "OVH_APPLICATION_SECRET", "OVH_CONSUMER_KEY"],
-        "https://github.com/traefik/traefik/blob/master/docs/content/user-guides/docker-compose/acme-dns/docker-compose_secrets.yml",
+        "https://github.com/go-acme/lego/blob/main/platform/env/env.go",
     ),
     double(
         &["grafana/grafana", "grafana/grafana-oss", "grafana/grafana-enterprise"],
@@ -617,7 +738,7 @@ const IMAGES: &[Image] = &[
     double(
         &["docker-mailserver"],
         &["*"],
-        "https://github.com/docker-mailserver/docker-mailserver/blob/master/docs/content/config/environment.md",
+        "https://github.com/docker-mailserver/docker-mailserver/blob/master/CHANGELOG.md",
     )
     .since(15, 1),
     double(
@@ -647,6 +768,13 @@ const IMAGES: &[Image] = &[
         source: "https://docs.goauthentik.io/docs/install-config/configuration",
     },
     Image {
+        names: &["tailscale/tailscale"],
+        variables: &["TS_AUTHKEY", "TS_AUTH_KEY"],
+        variant: Variant::Marked("file:"),
+        since: (0, 0),
+        source: "https://github.com/tailscale/tailscale/blob/main/cmd/containerboot/main.go",
+    },
+    Image {
         names: &["gluetun"],
         variables: &[
             "OPENVPN_PASSWORD",
@@ -663,16 +791,206 @@ const IMAGES: &[Image] = &[
     },
 ];
 
-/// Images that start as root, but read their secrets as another user: repository, user, source.
-const READERS: &[(&str, &str, &str)] = &[
-    ("mongo", "mongodb", "https://github.com/docker-library/mongo/blob/master/docker-entrypoint.sh"),
-    ("redmine", "redmine", "https://github.com/docker-library/redmine/blob/master/docker-entrypoint.sh"),
+/// As whom an image reads its secrets.
+#[derive(Clone, Copy)]
+enum User {
+    /// A user of the image, by name or number.
+    Is(&'static str),
+    /// Whom variables of the service name, user and group; if they are not set, this one.
+    Told(&'static str, &'static str, &'static str),
+}
+
+/// What is known of as whom an image reads its secrets.
+struct Reader {
+    /// As those of [`Image`].
+    names: &'static [&'static str],
+    user: User,
+    /// The first version of which that is known.
+    since: (u32, u32),
+    #[cfg_attr(not(test), expect(dead_code, reason = "for who checks the table"))]
+    source: &'static str,
+}
+
+const fn reads_as(names: &'static [&'static str], user: User, source: &'static str) -> Reader {
+    Reader { names, user, since: (0, 0), source }
+}
+
+/// Images that do not read their secrets as root: they start as another user, or become one before they read, as PHP
+/// does that reads a file with each request. A publisher's row is all there is to say of its images.
+const READERS: &[Reader] = &[
+    reads_as(
+        &["linuxserver/*"],
+        User::Is("root"),
+        "https://github.com/linuxserver/docker-baseimage-alpine/blob/3.22/root/etc/s6-overlay/s6-rc.d/init-envfile/run",
+    ),
+    reads_as(
+        &["bitnami/*", "bitnamilegacy/*"],
+        User::Is("1001"),
+        "https://github.com/bitnami/containers/blob/main/bitnami/redis/7.4/debian-12/Dockerfile",
+    ),
+    reads_as(
+        &["mongo"],
+        User::Is("mongodb"),
+        "https://github.com/docker-library/mongo/blob/master/docker-entrypoint.sh",
+    ),
+    reads_as(
+        &["redmine"],
+        User::Is("redmine"),
+        "https://github.com/docker-library/redmine/blob/master/docker-entrypoint.sh",
+    ),
+    reads_as(
+        &["wordpress"],
+        User::Is("www-data"),
+        "https://github.com/docker-library/wordpress/blob/master/wp-config-docker.php",
+    ),
+    reads_as(
+        &["yourls"],
+        User::Is("www-data"),
+        "https://github.com/YOURLS/containers/blob/main/images/yourls/config-container.php",
+    ),
+    reads_as(
+        &["nextcloud"],
+        User::Is("www-data"),
+        "https://github.com/nextcloud/docker/blob/master/.config/smtp.config.php",
+    ),
+    reads_as(
+        &["lldap"],
+        User::Told("UID", "GID", "1000"),
+        "https://github.com/lldap/lldap/blob/main/docker-entrypoint.sh",
+    ),
+    reads_as(
+        &["pocket-id"],
+        User::Told("PUID", "PGID", "1000"),
+        "https://github.com/pocket-id/pocket-id/blob/main/scripts/docker/entrypoint.sh",
+    ),
+    reads_as(
+        &["authelia"],
+        User::Told("PUID", "PGID", "0"),
+        "https://github.com/authelia/authelia/blob/master/entrypoint.sh",
+    ),
+    reads_as(
+        &["grafana/grafana", "grafana/grafana-oss", "grafana/grafana-enterprise"],
+        User::Is("472"),
+        "https://grafana.com/docs/grafana/latest/setup-grafana/installation/docker/",
+    ),
+    reads_as(
+        &["pgadmin4"],
+        User::Is("5050"),
+        "https://github.com/pgadmin-org/pgadmin4/blob/master/Dockerfile",
+    ),
+    reads_as(
+        &["n8n"],
+        User::Is("node"),
+        "https://github.com/n8n-io/n8n/blob/master/docker/images/n8n/Dockerfile",
+    ),
+    reads_as(
+        &["goauthentik/server"],
+        User::Is("1000"),
+        "https://github.com/goauthentik/authentik/blob/main/Dockerfile",
+    ),
+    reads_as(
+        &["miniflux"],
+        User::Is("nobody"),
+        "https://github.com/miniflux/v2/blob/main/packaging/docker/alpine/Dockerfile",
+    ),
+    reads_as(&["odoo"], User::Is("odoo"), "https://github.com/odoo/docker/blob/master/18.0/Dockerfile"),
+    reads_as(
+        &["postgres-exporter", "postgres_exporter"],
+        User::Is("nobody"),
+        "https://github.com/prometheus-community/postgres_exporter/blob/master/Dockerfile",
+    ),
+    reads_as(
+        &[
+            "zabbix-server-mysql",
+            "zabbix-proxy-mysql",
+            "zabbix-web-nginx-mysql",
+            "zabbix-web-apache-mysql",
+            "zabbix-server-pgsql",
+            "zabbix-web-nginx-pgsql",
+            "zabbix-web-apache-pgsql",
+        ],
+        User::Is("1997"),
+        "https://github.com/zabbix/zabbix-docker/blob/7.0/Dockerfiles/server-mysql/alpine/Dockerfile",
+    ),
+    Reader {
+        names: &["elasticsearch"],
+        user: User::Is("elasticsearch"),
+        since: (8, 0),
+        source: "https://github.com/elastic/elasticsearch/blob/main/distribution/docker/src/docker/Dockerfile",
+    },
+    reads_as(
+        &["rediscommander/redis-commander"],
+        User::Is("10000"),
+        "https://github.com/joeferner/redis-commander/blob/master/Dockerfile",
+    ),
+    reads_as(
+        &["cloudflare/cloudflared"],
+        User::Is("65532"),
+        "https://github.com/cloudflare/cloudflared/blob/master/Dockerfile",
+    ),
+    reads_as(
+        &["semaphoreui/semaphore"],
+        User::Is("1001"),
+        "https://github.com/semaphoreui/semaphore/blob/develop/deployment/docker/server/Dockerfile",
+    ),
+    reads_as(
+        &["guacamole/guacamole"],
+        User::Is("guacamole"),
+        "https://github.com/apache/guacamole-client/blob/main/Dockerfile",
+    ),
 ];
 
-/// The user as whom an image that starts as root reads its secrets, if that is known to be another.
-pub fn reader(image: &str) -> Option<&'static str> {
+/// The user, `name` or `uid:gid`, as whom an image that is started as it is reads its secrets, if that is known not to
+/// be root. `set` says what a variable of the service is.
+pub fn reader(image: &str, set: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let (repository, tag) = parts(image);
+    let is_of = |row: &&Reader| row.names.iter().any(|name| is_named(repository, name));
+    let row = READERS.iter().find(is_of).filter(|row| is_since(tag, row.since))?;
+    let user = match row.user {
+        User::Is(user) => user.to_owned(),
+        User::Told(user, group, default) => {
+            let told = |variable| {
+                let number = set(variable).filter(|value| value.parse::<u32>().is_ok());
+                number.unwrap_or_else(|| default.to_owned())
+            };
+            format!("{}:{}", told(user), told(group))
+        }
+    };
+    (user != "root" && !user.starts_with("0:")).then_some(user)
+}
+
+/// Variables that an image does less with where it takes them from a file.
+struct Caveat {
+    /// As those of [`Image`].
+    names: &'static [&'static str],
+    variables: &'static [&'static str],
+    /// The variable with which it makes no difference.
+    unless: &'static str,
+    /// What is lost, as a sentence.
+    loss: &'static str,
+    #[cfg_attr(not(test), expect(dead_code, reason = "for who checks the table"))]
+    source: &'static str,
+}
+
+const CAVEATS: &[Caveat] = &[Caveat {
+    names: &["nextcloud"],
+    variables: &["MYSQL_PASSWORD", "POSTGRES_PASSWORD"],
+    unless: "NEXTCLOUD_ADMIN_PASSWORD",
+    loss: "an instance that is not set up yet asks for its database then, as it fills that in only where name and user come from files, too; NEXTCLOUD_ADMIN_USER and NEXTCLOUD_ADMIN_PASSWORD set it up without asking",
+    source: "https://github.com/nextcloud/docker/blob/master/.config/autoconfig.php",
+}];
+
+/// What an image no longer does where it takes a variable from a file, as a sentence. `is_set` says whether a variable
+/// of the service, or the one that names its file, is.
+pub fn caveat(image: &str, variable: &str, is_set: impl Fn(&str) -> bool) -> Option<&'static str> {
     let (repository, _) = parts(image);
-    READERS.iter().find(|(name, _, _)| is_named(repository, name)).map(|(_, user, _)| *user)
+    // The scheme of a publisher's images is their own.
+    let is_of = |row: &&Caveat| {
+        row.variables.contains(&variable)
+            && row.names.iter().any(|name| is_named(repository, name))
+            && file_form(image, variable).is_some_and(|form| form.variable.ends_with("_FILE"))
+    };
+    CAVEATS.iter().find(is_of).filter(|row| !is_set(row.unless)).map(|row| row.loss)
 }
 
 /// An image's name without tag and digest, and its tag.
@@ -806,6 +1124,12 @@ mod tests {
             ("quay.io/keycloak/keycloak", "KC_DB_PASSWORD"),
             ("edoburu/pgbouncer", "DB_PASSWORD"),
             ("oliver006/redis_exporter", "REDIS_PASSWORD"),
+            // It makes the user with a password that it no longer has when the user comes (ClickHouse issue 85926).
+            ("clickhouse/clickhouse-server:25.7", "CLICKHOUSE_PASSWORD"),
+            // By secrets of certain names only, whatever variables say.
+            ("roundcube/roundcubemail", "ROUNDCUBEMAIL_DB_PASSWORD"),
+            // WEBPASSWORD_FILE is a name in /run/secrets there, no path.
+            ("pihole/pihole:2025.08", "FTLCONF_webserver_api_password"),
         ] {
             check(image, variable, None);
         }
@@ -820,6 +1144,10 @@ mod tests {
             ("neo4j", "NEO4J_AUTH", "5.24", "4.4.38"),
             ("nextcloud", "REDIS_HOST_PASSWORD", "29-apache", "28.0.1-fpm"),
             ("ghcr.io/plankanban/planka", "SECRET_KEY", "v2.0.0", "1.26"),
+            ("odoo", "PASSWORD", "12.0", "11.0"),
+            ("cloudflare/cloudflared", "TUNNEL_TOKEN", "2025.4.0", "2025.2.1"),
+            ("docker-mailserver", "RELAY_PASSWORD", "15.1.0", "15.0.2"),
+            ("osixia/openldap", "LDAP_ADMIN_PASSWORD", "1.5.0", "1.2.4"),
         ] {
             let reads = |tag: &str| file_form(&format!("{image}{tag}"), variable).is_some();
             assert!(reads(&format!(":{first}")) && !reads(&format!(":{before}")), "{image}");
@@ -839,15 +1167,38 @@ mod tests {
     }
 
     #[test]
-    fn who_drops_root_before_reading_is_known() {
-        assert_eq!(reader("docker.io/library/mongo:8@sha256:0"), Some("mongodb"));
-        assert_eq!(reader("redmine"), Some("redmine"));
-        assert_eq!((reader("postgres:17"), reader("mongo-express")), (None, None));
+    fn who_reads_as_another_user_than_root_is_known() {
+        let unset = |_: &str| None;
+        let is = |image: &str| reader(image, unset);
+        let of = |image: &str| is(image).unwrap_or_default();
+        assert_eq!(of("docker.io/library/mongo:8@sha256:0"), "mongodb");
+        assert_eq!((&*of("redmine"), &*of("wordpress:6-apache")), ("redmine", "www-data"));
+        assert_eq!((&*of("bitnami/wordpress"), is("lscr.io/linuxserver/nextcloud")), ("1001", None));
+        assert_eq!((is("postgres:17"), is("mongo-express"), is("elasticsearch:7.17.0")), (None, None, None));
+        assert_eq!((&*of("elasticsearch:8.1.0"), &*of("grafana/grafana")), ("elasticsearch", "472"));
+    }
+
+    #[test]
+    fn what_an_image_does_less_with_a_file_is_said_of_that_image_only() {
+        let loss = |image: &str, set: &str| caveat(image, "MYSQL_PASSWORD", |variable| variable == set);
+        assert!(loss("nextcloud:30-apache", "").is_some_and(|loss| loss.contains("asks for its database")));
+        assert_eq!(loss("nextcloud", "NEXTCLOUD_ADMIN_PASSWORD"), None);
+        assert_eq!((loss("linuxserver/nextcloud", ""), loss("mysql", "")), (None, None));
+    }
+
+    #[test]
+    fn who_is_told_as_whom_to_read_is_believed() {
+        let told = |variable: &str| (variable == "PUID").then(|| "1005".to_owned());
+        assert_eq!(reader("lldap/lldap:stable", told).as_deref(), Some("1000:1000"));
+        assert_eq!(reader("ghcr.io/pocket-id/pocket-id:v1", told).as_deref(), Some("1005:1000"));
+        assert_eq!(reader("authelia/authelia", told).as_deref(), Some("1005:0"));
+        assert_eq!(reader("authelia/authelia", |_| None), None);
     }
 
     #[test]
     fn every_fact_names_where_it_is_from() {
-        assert!(READERS.iter().all(|(_, _, source)| source.starts_with("https://")));
+        assert!(CAVEATS.iter().all(|row| row.source.starts_with("https://")));
+        assert!(READERS.iter().all(|row| row.source.starts_with("https://")));
         for image in IMAGES {
             assert!(image.source.starts_with("https://"), "{:?}", image.names);
             assert!(!image.names.is_empty() && !image.variables.is_empty(), "{:?}", image.names);

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anstream::{eprintln, print, println};
 use cosec_core::compose::Environment;
+use cosec_core::dockerfile::is_dockerfile;
 use cosec_core::files::{FILE_NAMES, join};
 use cosec_core::fix::{ChangedMode, FixOptions, FixPlan, kind_of, plan, reads, services};
 use cosec_core::lint::{LintOptions, Outcome, is_env_file};
@@ -33,11 +34,12 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
             )));
         }
     }
-    let named = if project.file.is_empty() { &args.paths } else { &project.file };
-    let mut files: Vec<PathBuf> = named.iter().map(|path| compose_file(path)).collect::<Result<_, _>>()?;
-    // `-f` names one project, as in Compose: a later file may set what an earlier one does.
+    let (named, is_project) = named(project, args)?;
+    let mut files: Vec<PathBuf> =
+        named.iter().map(|path| compose_file(path, args.undo)).collect::<Result<_, _>>()?;
+    // They are one project, as in Compose: a later file may set what an earlier one does.
     let mut chain: Vec<String> = Vec::new();
-    if project.file.len() > 1 {
+    if is_project && files.len() > 1 {
         chain.extend(files.iter().map(|file| shown_path(file)));
         files.truncate(1);
     }
@@ -95,9 +97,10 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
             let chosen = choice::choose(&plan, |one| {
                 Ok(changes(&planned(&|outcome, finding| one.has(outcome, finding))?))
             })?;
-            let refused = plan.refused;
+            let (refused, without_fix) = (plan.refused, plan.without_fix);
             plan = planned(&|outcome, finding| chosen.has(outcome, finding))?;
             plan.refused.extend(refused);
+            plan.without_fix = without_fix;
             if !write && !plan.fixes.is_empty() {
                 print!("\n{}", changes(&plan));
                 write = choice::confirmed()?;
@@ -118,6 +121,21 @@ pub(crate) fn run(project: &ProjectArgs, args: &FixArgs) -> Result<ExitCode, Fai
     Ok(ExitCode::SUCCESS)
 }
 
+/// What to fix, and whether that is one project: the files of `-f` or COMPOSE_FILE, or files and directories.
+fn named(project: &ProjectArgs, args: &FixArgs) -> Result<(Vec<PathBuf>, bool), Failure> {
+    match (project.file.is_empty(), args.paths.is_empty()) {
+        (false, true) => Ok((project.file.clone(), true)),
+        (true, false) => Ok((args.paths.clone(), false)),
+        (true, true) => {
+            let files = project::files_of_variable(project);
+            Ok(if files.is_empty() { (vec![PathBuf::from(".")], false) } else { (files, true) })
+        }
+        (false, false) => Err(Failure::Cannot(
+            "-f names one project, a PATH another; fix them one after the other".to_owned(),
+        )),
+    }
+}
+
 /// What was done, for the last lines.
 #[derive(Default)]
 struct Done {
@@ -125,6 +143,7 @@ struct Done {
     fixed: usize,
     left: usize,
     held_back: usize,
+    without_fix: usize,
 }
 
 impl Done {
@@ -132,12 +151,13 @@ impl Done {
         self.fixed += plan.fixes.len();
         self.left += plan.refused.len();
         self.held_back += plan.held_back;
+        self.without_fix += plan.without_fix;
     }
 }
 
 impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Done { written, fixed, left, held_back } = *self;
+        let Done { written, fixed, left, held_back, without_fix } = *self;
         let done = if written { "fixed" } else { "can be fixed" };
         let by_hand = if left == 1 { "has to be done by hand" } else { "have to be done by hand" };
         match (fixed, left) {
@@ -161,7 +181,11 @@ impl fmt::Display for Done {
                 "\n{held_back} more {findings} how the stack runs, as moving values into secrets does: --unsafe includes them"
             )?;
         }
-        Ok(())
+        match without_fix {
+            0 => Ok(()),
+            1 => f.write_str("\n1 finding is of a rule that has no fix: `cosec lint` shows it"),
+            _ => write!(f, "\n{without_fix} findings are of rules that have no fix: `cosec lint` shows them"),
+        }
     }
 }
 
@@ -206,30 +230,39 @@ fn wants_variables(finding: &Finding) -> bool {
     ["env-secret", "prefer-file-variant", "password-default", "url-password"].contains(&finding.rule)
 }
 
-/// A file, or the Compose file of a directory.
-fn compose_file(path: &Path) -> Result<PathBuf, Failure> {
+/// A file, or the Compose file of a directory; one that has gone can be taken back.
+fn compose_file(path: &Path, is_undo: bool) -> Result<PathBuf, Failure> {
     if path.as_os_str() == "-" {
         return Err(Failure::Cannot("standard input cannot be fixed; name a file".to_owned()));
     }
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
-    beside(path).ok_or_else(|| {
+    let gone = (is_undo && path.join(undo::KEPT).is_dir()).then(|| path.join(FILE_NAMES[0]));
+    beside(path).or(gone).ok_or_else(|| {
         Failure::Cannot(format!("there is no compose.yaml in {}; name the file", path.display()))
     })
 }
 
-/// The Compose file beside an env file that reads it.
+/// The Compose file that reads an env file beside it, or that builds with a Dockerfile in its directory or below.
 fn reader_of(file: &Path) -> Result<Option<PathBuf>, Failure> {
-    if !is_env_file(&shown_path(file)) {
-        return Ok(None);
+    let shown = shown_path(file);
+    let above = match (is_env_file(&shown), is_dockerfile(&shown)) {
+        (true, _) => 1,
+        (_, true) => DEEPEST_DOCKERFILE,
+        _ => return Ok(None),
+    };
+    for directory in file.ancestors().skip(1).take(above) {
+        let Some(compose) = beside(directory) else { continue };
+        if reads(&Disk::default(), &shown_path(&compose), &lint_options(&compose, &[])?, &shown) {
+            return Ok(Some(compose));
+        }
     }
-    let directory = file.parent().unwrap_or(Path::new(""));
-    let Some(compose) = beside(directory) else { return Ok(None) };
-    let is_read =
-        reads(&Disk::default(), &shown_path(&compose), &lint_options(&compose, &[])?, &shown_path(file));
-    Ok(is_read.then_some(compose))
+    Ok(None)
 }
+
+/// As many directories are looked into, from a Dockerfile's own upward, for the Compose file that builds with it.
+const DEEPEST_DOCKERFILE: usize = 8;
 
 /// The Compose file of a directory.
 fn beside(directory: &Path) -> Option<PathBuf> {

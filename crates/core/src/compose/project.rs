@@ -78,6 +78,8 @@ pub struct Build {
     pub context: Option<Text>,
     /// `dockerfile:`
     pub dockerfile: Option<Text>,
+    /// `target:`, the stage that is built; the last one without it.
+    pub target: Option<Text>,
     /// `args:`
     pub args: Vec<EnvVar>,
     /// `secrets:`
@@ -254,10 +256,12 @@ impl Reader<'_> {
                     args: vec![],
                     secrets: vec![],
                     inline: None,
+                    target: None,
                 }),
                 Data::Map(build) => Some(Build {
                     context: self.text(build, "context")?,
                     dockerfile: self.text(build, "dockerfile")?,
+                    target: self.text(build, "target")?,
                     args: self.variables(build, "args")?,
                     secrets: self.grants(build, "secrets")?,
                     inline: build.get("dockerfile_inline").and_then(|entry| entry.value.to_text()),

@@ -1,14 +1,17 @@
 //! A secret leaves `ARG` and `ENV` of a Dockerfile: the build is granted it, and the commands that name it mount it.
 
+use super::beside::is_yaml;
 use super::edit::{self, Edit};
 use super::secrets::{
     Granted, NewSecret, Source, free_name, grant, has_place, items_of, made_note, quoted, takes_grants,
 };
 use super::tree::{child, is_json, list_step, remove, scalar};
 use super::{Built, Changes, Fix, FixPlan, Project, moved, refuse};
-use crate::compose::{Loaded, Service, Way};
+use crate::compose::{Environment, LoadRequest, Loaded, Service, Way, load};
 use crate::dockerfile::{Assigned, Instruction, mount_option};
+use crate::files::{join, parent};
 use crate::rules::{Finding, FixKind, ReadDockerfile};
+use crate::source::Sources;
 use crate::yaml::{Document, Kind, NodeId};
 
 /// The rules whose findings are mended by this.
@@ -112,11 +115,38 @@ pub(super) fn dockerfile_of<'p>(project: &Project<'p>, finding: &Finding) -> Opt
     dockerfiles.find(|read| read.dockerfile.instructions.first().is_some_and(is_here))
 }
 
-/// The project, if it builds with a Dockerfile.
+/// The project, if it builds with a Dockerfile, and no other does.
 pub(super) fn building<'p>(project: &Project<'p>, read: &ReadDockerfile) -> Result<&'p Loaded, String> {
-    project.loaded().filter(|_| !read.services.is_empty()).ok_or_else(|| {
+    let loaded = project.loaded().filter(|_| !read.services.is_empty()).ok_or_else(|| {
         "no Compose file that builds with this Dockerfile was read; run `cosec fix` on that one".to_owned()
-    })
+    })?;
+    let other = project.built_beside().iter().find(|(_, dockerfile)| *dockerfile == join("", &read.path));
+    match other {
+        Some((path, _)) => Err(format!(
+            "{path} builds with this Dockerfile, too, and would have no secret for it; grant it there, and change the Dockerfile by hand"
+        )),
+        None => Ok(loaded),
+    }
+}
+
+/// The Dockerfiles that Compose files build with which are no part of the project, each with that file before it.
+pub(super) fn beside(project: &Project<'_>) -> Vec<(String, String)> {
+    let beside = project.beside().as_ref().ok().into_iter().flatten();
+    let others =
+        beside.chain(project.above()).filter(|one| is_yaml(&one.path) && has_word(&one.text, "build"));
+    let mut found = Vec::new();
+    for one in others {
+        let (files, environment) = (vec![one.path.clone()], Environment::default());
+        let request = LoadRequest::lenient(&files, parent(&one.path), &environment);
+        let loaded = load(project.files, &mut Sources::default(), &mut Vec::new(), &request);
+        let builds =
+            loaded.iter().flat_map(|loaded| &loaded.project.services).filter_map(|own| own.build.as_ref());
+        found.extend(builds.filter(|build| build.inline.is_none()).filter_map(|build| {
+            let dockerfile = build.dockerfile_path(build.local_context()?)?;
+            Some((one.path.clone(), join("", &dockerfile)))
+        }));
+    }
+    found
 }
 
 /// What a variable becomes, or why it stays.

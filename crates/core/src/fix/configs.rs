@@ -1,5 +1,6 @@
 //! A config that holds a secret becomes one, at the same path in the one service that has it.
 
+use super::beside;
 use super::secrets::{Granted, NewSecret, Source, free_name, has_place, made_note, takes_grants};
 use super::tree::{child, remove, scalar};
 use super::{Changes, Fix, FixPlan, Project, Reshaped, moved, refuse};
@@ -94,6 +95,9 @@ fn movable<'p>(
     name: &'p str,
 ) -> Result<Move<'p>, String> {
     has_place(project)?;
+    if let Some(reason) = beside::granting(project, name) {
+        return Err(reason);
+    }
     let own = loaded.root.get("configs").and_then(|configs| configs.get(name)).and_then(Value::as_map);
     let Some((key, entry)) = own.filter(|own| own.len() == 1).and_then(|own| own.iter().next()) else {
         return Err("its definition says more than what is in it; make it a secret by hand".to_owned());

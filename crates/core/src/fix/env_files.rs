@@ -5,7 +5,7 @@ use super::dollars::is_raw;
 use super::edit::Edit;
 use super::secrets::{Granted, NewSecret, Source, free_name, has_place, is_outside, made_note, takes_grants};
 use super::tree::child;
-use super::{Changes, Fix, FixPlan, Moved, Project, moved, refuse};
+use super::{Changes, Fix, FixPlan, Moved, Project, moved, readers, refuse, siblings};
 use crate::compose::dotenv::{self, Assigned};
 use crate::compose::template::Missing;
 use crate::compose::{Environment, Loaded, Service, Way};
@@ -22,6 +22,8 @@ struct Move<'p> {
     form: FileForm,
     value: String,
     readers: Vec<Reader<'p>>,
+    /// What else the user has to know.
+    notes: Vec<String>,
 }
 
 /// A service that reads the file, in the tree of its own.
@@ -70,6 +72,8 @@ pub(super) fn plan<'p>(
         let title = format!("move the value of {variable} to secrets/{name}, and set {}", one.form.variable);
         let mut fix = Fix::new(outcome, one.finding, FixKind::Unsafe, title);
         fix.notes = moved::rotation(project, &one.path, &name, is_weak);
+        fix.notes.extend(one.notes);
+        fix.notes.extend(one.readers.iter().filter_map(|reader| readers::note(project, reader.service)));
         fix.notes.extend(made_note(project, &name, &source));
         plan.fixes.push(fix);
         changes.secrets.push(NewSecret { name, source, document });
@@ -131,9 +135,9 @@ fn movable<'p>(project: &Project<'p>, finding: &'p Finding) -> Result<Move<'p>, 
     }
     has_place(project)?;
     let mut form: Option<FileForm> = None;
-    let mut readers = Vec::new();
+    let (mut readers, mut notes) = (Vec::new(), Vec::new());
     for service in services {
-        let own = moved::form_of(loaded, service, &name).ok();
+        let own = moved::form_of(project, loaded, service, &name).ok();
         let Some(own) = own.filter(|own| form.as_ref().is_none_or(|known| known == own)) else {
             return Err(format!(
                 "service {} reads the file, too, and is not known to read {name} from a secret's file",
@@ -163,17 +167,19 @@ fn movable<'p>(project: &Project<'p>, finding: &'p Finding) -> Result<Move<'p>, 
                 service.name
             ));
         }
+        notes.extend(siblings::agree(project, loaded, service, &name, &own)?);
         if let Some(key) = moved::container_uses(loaded, service, &name) {
             return Err(format!(
                 "`{key}` of service {} reads {name} in the container, where it is not set any more; let that read the file first",
                 service.name
             ));
         }
+        moved::not_mounted(project, service, &name)?;
         readers.push(reader(project, loaded, service)?);
         form = Some(own);
     }
     let form = form.ok_or_else(|| "no service reads it by `env_file:`".to_owned())?;
-    Ok(Move { finding, path: file.path().to_owned(), assigned, form, value, readers })
+    Ok(Move { finding, path: file.path().to_owned(), assigned, form, value, readers, notes })
 }
 
 /// Whether an env file sets a variable, or cannot be read.

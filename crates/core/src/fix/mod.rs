@@ -4,6 +4,7 @@
 //! A fix is refused, with the reason, rather than guessed: what an anchor, an alias or a merge key brings may
 //! be used elsewhere, and a value that is half a variable has no one place.
 
+mod bases;
 mod beside;
 mod builds;
 mod configs;
@@ -18,9 +19,11 @@ mod mounts;
 mod moved;
 mod newline;
 mod plain_key;
+mod readers;
 mod replaced;
 mod secrets;
 mod shadowed;
+mod siblings;
 mod tree;
 mod unused;
 mod verify;
@@ -34,6 +37,7 @@ use serde::Serialize;
 use beside::Beside;
 pub use edit::{Edit, apply};
 use shadowed::EnvText;
+use siblings::Sibling;
 
 use crate::compose::template::Missing;
 use crate::compose::{EnvVar, Environment, LoadError, Loaded, Project as Model, Service, add_env_files};
@@ -41,7 +45,7 @@ use crate::files::{FileSystem, ReadError, join};
 use crate::images::FileForm;
 use crate::lint::{LintOptions, Linted, Outcome, lint};
 use crate::report::{JsonPlace, masked_change};
-use crate::rules::{Finding, FixKind, Proposal, ProposedFile, by_id};
+use crate::rules::{Finding, FixKind, Proposal, ProposedFile, Severity, by_id};
 use crate::source::{SourceFile, Sources, Span};
 use crate::yaml::{Document, NodeId};
 
@@ -76,6 +80,8 @@ pub struct FixPlan {
     pub refused: Vec<Refusal>,
     /// How many findings have a fix that changes how the stack runs, where those were not asked for.
     pub held_back: usize,
+    /// How many errors and warnings are of rules that have no fix.
+    pub without_fix: usize,
     /// The variables that move.
     moved: Vec<Moved>,
     /// The variables of builds that become secrets.
@@ -252,11 +258,17 @@ struct Project<'a> {
     directory: &'a str,
     environment: &'a Environment,
     linted: &'a Linted,
+    /// Whether what fixes say beside their titles is wanted.
+    tells: bool,
     env_texts: OnceCell<Vec<EnvText>>,
     services: OnceCell<HashMap<&'a str, &'a Service>>,
     /// The variables of services, by the place where their value is written: `extends` brings one to several.
     variables: OnceCell<HashMap<Span, Vec<(&'a Service, &'a EnvVar)>>>,
     beside: OnceCell<Result<Vec<Beside>, &'static str>>,
+    above: OnceCell<Vec<Beside>>,
+    built_beside: OnceCell<Vec<(String, String)>>,
+    /// Compose files beside it that are no part of it.
+    siblings: OnceCell<Vec<Sibling>>,
     /// What files write and others win over, where there are several.
     replaced: OnceCell<Vec<replaced::Word<'a>>>,
     /// Whether there is a place for secrets' files, or why not.
@@ -272,17 +284,23 @@ impl<'a> Project<'a> {
         linted: &'a Linted,
     ) -> Self {
         let (env_texts, services, variables) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        let (beside, replaced, place) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        let (beside, above, siblings) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        let built_beside = OnceCell::new();
+        let (replaced, place) = (OnceCell::new(), OnceCell::new());
         Project {
             files,
             path,
             directory,
             environment,
             linted,
+            tells: true,
             env_texts,
             services,
             variables,
             beside,
+            above,
+            built_beside,
+            siblings,
             replaced,
             place,
         }
@@ -291,6 +309,21 @@ impl<'a> Project<'a> {
     /// What lies in the project directory beside the project, read once; or why that is not known.
     fn beside(&self) -> &Result<Vec<Beside>, &'static str> {
         self.beside.get_or_init(|| beside::read(self))
+    }
+
+    /// The YAML files in the directories above, read once.
+    fn above(&self) -> &[Beside] {
+        self.above.get_or_init(|| beside::above(self))
+    }
+
+    /// The Dockerfiles of Compose files that are no part of it, found once, each with that file before it.
+    fn built_beside(&self) -> &[(String, String)] {
+        self.built_beside.get_or_init(|| builds::beside(self))
+    }
+
+    /// The Compose files beside it that have a service of its, found once.
+    fn siblings(&self) -> &[Sibling] {
+        self.siblings.get_or_init(|| siblings::all(self))
     }
 
     /// The files of `env_file:`, read once.
@@ -396,18 +429,20 @@ pub fn plan(files: &dyn FileSystem, path: &str, options: &FixOptions<'_>) -> Res
     }
     let directory = options.lint.directory_of(path);
     let project = Project::new(files, path, directory, options.environment, &linted);
-    let (asked, held_back): (Vec<&Finding>, Vec<&Finding>) = outcome
+    let (with_fix, without): (Vec<&Finding>, Vec<&Finding>) = outcome
         .findings
         .iter()
         .filter(|finding| options.rules.is_empty() || options.rules.iter().any(|rule| rule == finding.rule))
         .filter(|finding| options.services.is_empty() || is_in(&project, finding, options.services))
-        .filter(|finding| is_wanted(finding, true))
         .filter(|finding| (options.accept)(outcome, finding))
-        .partition(|finding| is_wanted(finding, options.include_unsafe));
+        .partition(|finding| is_wanted(finding, true));
+    let (asked, held_back): (Vec<&Finding>, Vec<&Finding>) =
+        with_fix.into_iter().partition(|finding| is_wanted(finding, options.include_unsafe));
     let mut tries = usize::MAX;
     let good = together(&project, &asked, &options.lint, &mut tries);
     let mut plan = attempt(&project, &good);
     plan.held_back = held_back.len();
+    plan.without_fix = without.iter().filter(|finding| finding.severity > Severity::Info).count();
     for finding in asked.iter().filter(|finding| !good.iter().any(|good| std::ptr::eq(*good, **finding))) {
         let alone = attempt(&project, &[finding]);
         let reason = match verify::check(&project, &alone, &options.lint) {
@@ -480,7 +515,8 @@ fn proposals(
     if read_dotenv(files, &mut Sources::default(), directory, &mut environment).is_err() {
         return Vec::new();
     }
-    let project = Project::new(files, path, directory, &environment, linted);
+    let mut project = Project::new(files, path, directory, &environment, linted);
+    project.tells = false;
     let findings = &linted.outcome.findings;
     let asked: Vec<&Finding> = findings.iter().filter(|finding| is_wanted(finding, true)).collect();
     let mut tries = TRIES;

@@ -1,6 +1,6 @@
 //! A secret mount of a Dockerfile that is to be required.
 
-use super::builds::dockerfile_of;
+use super::builds::{building, dockerfile_of};
 use super::edit::Edit;
 use super::{Changes, Fix, FixPlan, Project, refuse};
 use crate::compose::Grant;
@@ -27,11 +27,16 @@ pub(super) fn plan(
     }
 }
 
-/// Which service's build is not granted the secret and would fail, a sentence.
+/// Why the mount may stay without its secret: a service's build is not granted it and would fail, or who builds with the
+/// Dockerfile is not known. A sentence.
 fn left_without(project: &Project<'_>, finding: &Finding) -> Option<String> {
     let read = dockerfile_of(project, finding)?;
+    let loaded = match building(project, read) {
+        Ok(loaded) => loaded,
+        Err(reason) => return Some(reason),
+    };
     let id = finding.path.strip_prefix("RUN ")?;
-    let services = read.services.iter().filter_map(|at| project.model()?.services.get(*at));
+    let services = read.services.iter().filter_map(|at| loaded.project.services.get(*at));
     let is_it = |grant: &Grant| {
         // The target is what the Dockerfile knows it by.
         grant.target.as_ref().unwrap_or(&grant.source).value.trim_start_matches('/') == id

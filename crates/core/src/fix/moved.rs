@@ -7,13 +7,14 @@ use super::builds::{has_word, names_variable};
 use super::edit::{self, Edit};
 use super::secrets::{Granted, NewSecret, Source, free_name, has_place, is_outside, made_note, takes_grants};
 use super::tree::{child, is_json, scalar};
-use super::{Changes, Fix, FixPlan, Moved, Project, refuse, replaced, shadowed};
+use super::{Changes, Fix, FixPlan, Moved, Project, readers, refuse, replaced, shadowed, siblings};
+use super::{bases, beside};
 use crate::compose::template::{self, Missing, Operator, Piece};
-use crate::compose::{BindingOrigin, Data, EnvFile, EnvVar, Loaded, SecretDef, Service, Value};
-use crate::files::{Answer, GitState, file_name, join};
+use crate::compose::{BindingOrigin, Data, EnvFile, EnvVar, Loaded, SecretDef, Service, Value, Way};
+use crate::files::{Answer, FileKind, GitState, file_name, join};
 use crate::images::{self, FileForm};
 use crate::lint::Outcome;
-use crate::rules::{Finding, FixKind, is_tried_first};
+use crate::rules::{Finding, FixKind, hindrance, is_tried_first};
 use crate::source::Span;
 use crate::yaml::{Document, Kind, Node, NodeId, Style};
 
@@ -47,6 +48,8 @@ pub(super) struct Move<'p> {
     place: Span,
     /// It has no finding of its own here: its service extends the one that has.
     is_along: bool,
+    /// What else the user has to know.
+    notes: Vec<String>,
 }
 
 fn span_of(document: &Document, entry: Entry) -> Span {
@@ -147,14 +150,21 @@ pub(super) fn plan<'p>(
         shadowed::take_out(project, line, changes);
     }
     let kept = forget_lines(project, loaded, &moves, changes);
+    let mut told: HashSet<&str> = HashSet::new();
     for (one, name) in moves.iter().zip(&names) {
         let mut fix = describe(project, outcome, one, name);
+        fix.notes.extend_from_slice(&one.notes);
         let others =
             one.shadowed.iter().filter(|line| one.line.as_ref().is_none_or(|own| own.path != line.path));
         fix.notes.extend(others.map(shadowed::note));
         fix.notes.extend(one.line.as_ref().and_then(|line| kept.get(line.variable.as_str())).cloned());
         fix.notes.extend(default_note(loaded, one));
         fix.notes.extend(made_note(project, name, &one.source));
+        // Of a service it is said once, however many of its variables move.
+        let has_file = !matches!(one.source, Source::Variable(_));
+        if has_file && !one.is_along && told.insert(&one.service.name) {
+            fix.notes.extend(readers::note(project, one.service));
+        }
         if !one.is_along {
             plan.fixes.push(fix);
         }
@@ -199,18 +209,40 @@ fn movable<'p>(
     (service, variable): (&'p Service, &'p EnvVar),
 ) -> Result<Move<'p>, String> {
     let name = &*variable.name.value;
-    let form = form_of(loaded, service, name)?;
+    let form = form_of(project, loaded, service, name)?;
     is_free(service, name, &form)?;
     has_place(project)?;
+    if form.variable != name
+        && let Some((first, last)) = replaced::set_twice(project, loaded, service, name)
+    {
+        return Err(format!(
+            "{first} sets {name}, and {last}, which wins; leave it in one of the two, then run `cosec fix` once more"
+        ));
+    }
+    let mut notes = siblings::agree(project, loaded, service, name, &form)?;
+    notes.extend(caveat(project, service, name));
     let shadowed = shadowed::lines(project, loaded, service, name, &form.variable)?;
     if let Some(key) = container_uses(loaded, service, name) {
         return Err(format!(
             "its `{key}` reads {name} in the container, where it is not set any more; let that read the file first"
         ));
     }
+    not_mounted(project, service, name)?;
     let written = find(project, loaded, variable)?;
     takes_grants(written.document, written.service)?;
+    if is_date(loaded, service, name) {
+        return Err(
+            "its value is a date to YAML, and Compose refuses that; put it into quotes first".to_owned()
+        );
+    }
     let (source, line) = source(project, variable)?;
+    if let Source::Variable(from) = &source
+        && hindrance(service, name).is_some()
+    {
+        return Err(format!(
+            "a secret that comes from {from} would not arrive, as Compose copies it into the container, which is read-only or hides it by a tmpfs; put the value into a file, or start the project with `cosec up`"
+        ));
+    }
     if let Source::File(value) = &source
         && value.trim_end_matches('\n').len() + 1 == value.len()
         && value.lines().count() == 1
@@ -233,6 +265,7 @@ fn movable<'p>(
         written,
         place: place_of(variable),
         is_along: false,
+        notes,
     })
 }
 
@@ -246,28 +279,47 @@ pub(super) fn is_free(service: &Service, name: &str, form: &FileForm) -> Result<
 }
 
 /// How a service's image takes from a file what it else takes from a variable.
-pub(super) fn form_of(loaded: &Loaded, service: &Service, name: &str) -> Result<FileForm, String> {
-    if service.build.is_some() {
-        return Err(format!(
-            "the image is built here, and whether it reads {name}_FILE is not known; if it does, set that and grant a secret by hand"
-        ));
-    }
-    let Some(image) = &service.image else {
-        return Err(format!(
-            "its service has no `image:` here, so whether that reads {name}_FILE is not known; fix the file that has it"
-        ));
-    };
+pub(super) fn form_of(
+    project: &Project<'_>,
+    loaded: &Loaded,
+    service: &Service,
+    name: &str,
+) -> Result<FileForm, String> {
     let own = loaded.root.get("services").and_then(|services| services.get(&service.name));
     if own.and_then(|own| own.get("entrypoint")).is_some_and(|entry| !matches!(entry.data, Data::Null)) {
         return Err(format!(
             "`entrypoint` takes the place of the image's, which is what reads {name} from a file; if yours does, grant a secret by hand"
         ));
     }
+    if service.build.is_some() {
+        return bases::form_of(project, service, name);
+    }
+    let Some(image) = &service.image else {
+        return Err(format!(
+            "its service has no `image:` here, so whether that reads {name}_FILE is not known; fix the file that has it"
+        ));
+    };
     images::file_form(&image.value, name).ok_or_else(|| {
         format!(
             "the image is not known to read {name} from a file, or not in this version; if it does, grant a secret and name its file by hand"
         )
     })
+}
+
+/// Whether a variable's value is written as YAML writes dates.
+fn is_date(loaded: &Loaded, service: &Service, name: &str) -> bool {
+    let own = loaded.root.get("services").and_then(|services| services.get(&service.name));
+    let value = own.and_then(|own| own.get("environment")?.get(name));
+    value.is_some_and(|value| matches!(value.data, Data::Time(_)))
+}
+
+/// What a service's image does less with a file.
+fn caveat(project: &Project<'_>, service: &Service, name: &str) -> Option<String> {
+    let is_set = |variable: &str| {
+        let names_it = |own: &str| own == variable || own.strip_prefix(variable) == Some("_FILE");
+        service.environment.iter().any(|own| names_it(&own.name.value))
+    };
+    images::caveat(&bases::image(project, service)?, name, is_set).map(str::to_owned)
 }
 
 /// What `extends` brings to several services of a file from one line moves from all of them, or from none.
@@ -355,6 +407,27 @@ pub(super) fn container_uses<'l>(loaded: &'l Loaded, service: &Service, name: &s
     others.find_map(|(key, entry)| reads(&entry.value, name).then_some(key.as_ref()))
 }
 
+/// Whether no file that a service mounts names a variable, which it may take from the environment in the container. What
+/// an entry point runs for itself has the variable from it.
+pub(super) fn not_mounted(project: &Project<'_>, service: &Service, name: &str) -> Result<(), String> {
+    for mount in &service.volumes {
+        let Some(source) = &mount.source else { continue };
+        let source = join("", &source.value);
+        let is_init = mount.target.as_ref().is_some_and(|target| target.value.contains("/docker-entrypoint"));
+        // Whoever keeps a program in a directory of data mounts that, too.
+        if is_init || project.files.kind(&source) != Answer::Known(FileKind::File) {
+            continue;
+        }
+        if let Ok(Some(path)) = beside::naming(project, &source, name) {
+            return Err(format!(
+                "{path}, which service {} mounts, names {name}, which is not set in the container any more; let it read the file first",
+                service.name
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// The variable that a value is, whatever its default.
 fn asks_for(variable: &EnvVar) -> Option<String> {
     let raw = &variable.value.as_ref()?.raw;
@@ -435,9 +508,16 @@ pub(super) fn find<'p>(
     let place = place_of(variable);
     let file = place.file;
     let named = loaded.ways.of(file);
-    if !matches!(named, Some(crate::compose::Way::Named(_))) {
-        let path = project.sources().file(file).path();
-        return Err(format!("it is written in {path}, which is included or extended; fix that file"));
+    let path = || project.sources().file(file).path();
+    match named {
+        Some(Way::Named(_)) => {}
+        Some(Way::Extended(_)) => {
+            return Err(format!(
+                "it comes by `extends` from {}, and what a secret needs at a file's top does not come along; move it by hand, and define the secret here",
+                path()
+            ));
+        }
+        _ => return Err(format!("it is written in {}, which is included; fix that file", path())),
     }
     let inside = |outer: Span, inner: Span| outer.contains(inner);
     for document in project.documents().iter().filter(|document| document.file() == file) {
@@ -762,6 +842,14 @@ fn describe(project: &Project<'_>, outcome: &Outcome, one: &Move<'_>, name: &str
         }
     };
     let mut fix = Fix::new(outcome, one.finding, FixKind::Unsafe, title);
+    if let Source::Variable(variable) = &one.source
+        && project.environment.get(variable).is_none()
+        && !is_demanded(one)
+    {
+        fix.notes.push(format!(
+            "{variable} is not set here: Compose passed on nothing then, and starts nothing without it once it is a secret"
+        ));
+    }
     if let Source::File(value) = &one.source {
         let file = match &one.line {
             Some(line) => line.path.clone(),
@@ -770,6 +858,18 @@ fn describe(project: &Project<'_>, outcome: &Outcome, one: &Move<'_>, name: &str
         fix.notes = rotation(project, &file, name, is_tried_first(value, one.variable));
     }
     fix
+}
+
+/// Whether Compose starts nothing without the variable as it is: `${X:?}`.
+fn is_demanded(one: &Move<'_>) -> bool {
+    let variable = one.service.environment.iter().find(|own| *own.name.value == *one.variable);
+    let value = variable.and_then(|own| own.value.as_ref());
+    value.and_then(|value| template::parse(&value.raw).ok()).is_some_and(|pieces| {
+        let demands = |fallback: &Option<template::Fallback>| {
+            fallback.as_ref().is_some_and(|it| it.operator == Operator::Required)
+        };
+        pieces.iter().any(|piece| matches!(piece, Piece::Variable { fallback, .. } if demands(fallback)))
+    })
 }
 
 /// What to say where a default moves: the variable has no effect any more, and others that ask for it no longer change

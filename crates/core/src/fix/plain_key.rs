@@ -1,8 +1,8 @@
 //! A variable that holds the path of a secret's file gets the name by which its image reads files.
 
 use super::edit::Edit;
-use super::moved::{container_uses, find, form_of, is_free, key_edit, subject};
-use super::{Changes, Fix, FixPlan, Moved, Project, refuse, shadowed};
+use super::moved::{container_uses, find, form_of, is_free, key_edit, not_mounted, subject};
+use super::{Changes, Fix, FixPlan, Moved, Project, refuse, shadowed, siblings};
 use crate::compose::Loaded;
 use crate::rules::{Finding, FixKind};
 
@@ -16,7 +16,7 @@ pub(super) fn plan(
     let Some(loaded) = project.loaded() else { return };
     for finding in findings.iter().filter(|finding| finding.rule == "path-in-plain-key") {
         match renamed(project, loaded, finding) {
-            Ok((moved, path, edit)) => {
+            Ok((moved, path, edit, notes)) => {
                 changes.edits.entry(path).or_default().push(edit);
                 let title = format!("set {} in the place of {}", moved.form.variable, moved.variable);
                 let mut fix = Fix::new(outcome, finding, FixKind::Unsafe, title);
@@ -24,6 +24,7 @@ pub(super) fn plan(
                     "so far the path itself was the value of {}; what was set up with that keeps it until it is changed there",
                     moved.variable
                 ));
+                fix.notes.extend(notes);
                 plan.fixes.push(fix);
                 plan.moved.push(moved);
             }
@@ -32,15 +33,15 @@ pub(super) fn plan(
     }
 }
 
-/// What moves, and the edit of which file does it.
+/// What moves, the edit of which file does it, and what else to say.
 fn renamed(
     project: &Project<'_>,
     loaded: &Loaded,
     finding: &Finding,
-) -> Result<(Moved, String, Edit), String> {
+) -> Result<(Moved, String, Edit, Vec<String>), String> {
     let (service, variable) = subject(project, finding)?;
     let name = &*variable.name.value;
-    let form = form_of(loaded, service, name)?;
+    let form = form_of(project, loaded, service, name)?;
     is_free(service, name, &form)?;
     if !form.mark.is_empty() {
         return Err(format!("the image wants {} before the path; write that", form.mark));
@@ -63,6 +64,8 @@ fn renamed(
     if let Some(key) = container_uses(loaded, service, name) {
         return Err(format!("its `{key}` reads {name} in the container, where it is not set any more"));
     }
+    not_mounted(project, service, name)?;
+    let notes = siblings::agree(project, loaded, service, name, &form)?;
     let written = find(project, loaded, variable)?;
     let (path, edit) = key_edit(project, &written, variable, &form.variable)?;
     let moved = Moved {
@@ -72,5 +75,5 @@ fn renamed(
         form,
         secret: secret.to_owned(),
     };
-    Ok((moved, path, edit))
+    Ok((moved, path, edit, notes))
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use super::Project;
 use super::builds::has_word;
-use crate::compose::{Data, Loaded, Value, Way};
+use super::tree::{child, scalar};
+use crate::compose::{Data, Loaded, Service, Value, Way};
 use crate::source::{FileId, Span};
 use crate::yaml::{Document, Kind, NodeId};
 
@@ -24,6 +25,42 @@ pub(super) fn is_first(loaded: &Loaded, file: FileId) -> bool {
 pub(super) fn user<'p>(project: &'p Project<'_>, loaded: &Loaded, name: &str) -> Option<&'p str> {
     let words = project.replaced.get_or_init(|| words(project, loaded));
     words.iter().find(|word| has_word(word.text, name)).map(|word| word.path)
+}
+
+/// The first and the last of the project's files that set a variable of a service, where several do.
+pub(super) fn set_twice<'p>(
+    project: &Project<'p>,
+    loaded: &Loaded,
+    service: &Service,
+    name: &str,
+) -> Option<(&'p str, &'p str)> {
+    let sets = |document: &&'p Document| {
+        let Some((_, services)) = child(document, document.root(), "services") else { return false };
+        let environment =
+            child(document, services, &service.name).and_then(|(_, own)| child(document, own, "environment"));
+        let Some((_, environment)) = environment else { return false };
+        let is_it =
+            |id: &NodeId| scalar(document, *id).is_some_and(|(text, _)| text.split('=').next() == Some(name));
+        match &document.node(environment).kind {
+            Kind::Mapping { entries, .. } => entries.iter().any(|(key, _)| is_it(key)),
+            Kind::Sequence { items, .. } => items.iter().any(is_it),
+            _ => false,
+        }
+    };
+    let number = |document: &Document| match loaded.ways.of(document.file()) {
+        Some(Way::Named(number)) => Some(number),
+        _ => None,
+    };
+    let mut setting: Vec<(usize, &str)> = project
+        .documents()
+        .iter()
+        .filter(sets)
+        .filter_map(|document| Some((number(document)?, project.sources().file(document.file()).path())))
+        .collect();
+    setting.sort_unstable();
+    setting.dedup();
+    let (first, last) = (setting.first()?, setting.last()?);
+    (first.0 != last.0).then_some((first.1, last.1))
 }
 
 fn words<'p>(project: &Project<'p>, loaded: &Loaded) -> Vec<Word<'p>> {

@@ -2,11 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::beside::Beside;
 use super::edit::{self, Edit};
-use super::tree::{below, child, is_json, is_quoted_mapping, list_step, remove, scalar, step};
-use super::{Changes, Content, NewFile, Project, ignored};
-use crate::files::{Answer, FileFacts, FileKind, GitState, ReadError, file_name, inside, join};
+use super::tree::{apart, below, child, is_json, is_quoted_mapping, list_step, remove, scalar, step};
+use super::{Changes, Content, NewFile, Project, ignored, siblings};
+use crate::files::{Answer, FileFacts, FileKind, GitState, ReadError, file_name, inside, join, parent};
 use crate::source::FileId;
 use crate::yaml::{Document, Kind, NodeId, Style};
 
@@ -82,7 +81,7 @@ impl<'p> Changes<'p> {
         granted: Granted,
     ) {
         let is_it =
-            |known: &&mut Grants<'_>| known.mapping == mapping && known.document.file() == document.file();
+            |known: &&mut Grants<'_>| known.mapping == mapping && std::ptr::eq(known.document, document);
         let known = match self.grants.iter_mut().find(is_it) {
             Some(known) => known,
             None => {
@@ -120,6 +119,7 @@ pub(super) fn free_name(
             Answer::NotChecked(_) => project.files.read(&path).is_ok(),
         } || project.files.git(&path) == Answer::Known(GitState::Tracked);
         !taken.contains(name)
+            && !siblings::name(project, name)
             && project.model().is_none_or(|model| model.secret(name).is_none())
             && (!is_there || is_made(project, name, source))
     };
@@ -182,16 +182,28 @@ pub(super) fn is_outside(project: &Project<'_>, path: &str) -> bool {
 }
 
 /// A Compose file that takes services from this one: it would not get the secret's definition with them.
-fn extended_by<'p>(project: &'p Project<'_>) -> Option<&'p str> {
-    let own = file_name(project.path);
+fn extended_by(project: &Project<'_>) -> Option<String> {
     let beside = project.beside().as_ref().ok()?;
-    let takes = |one: &&Beside| {
-        one.text.match_indices("extends").any(|(at, _)| {
-            let rest: Vec<&str> = one.text[at..].lines().take(4).collect();
-            rest.iter().any(|line| line.contains("file") && line.contains(own))
+    let mut others = beside.iter().chain(project.above());
+    others.find(|one| extends(&one.text, &one.path, project.path)).map(|one| one.path.clone())
+}
+
+/// Whether the text of a Compose file at a path extends a service of another one.
+fn extends(text: &str, path: &str, own: &str) -> bool {
+    let own = join("", own);
+    let names_own = |line: &str| {
+        line.split("file").skip(1).any(|rest| {
+            let rest = rest.trim_start_matches(['"', '\'']).trim_start();
+            let Some(value) = rest.strip_prefix(':') else { return false };
+            let value = value.split([',', '}', '#']).next().unwrap_or_default();
+            let value = value.trim().trim_matches(['"', '\'']);
+            let target = join(parent(path), value);
+            // Seen from above, a path may lead back into where the user stands, by a name that is not known here.
+            let may_lead_back = target.starts_with("..") && value.contains('/') && !own.starts_with("..");
+            target == own || (may_lead_back && file_name(&target) == file_name(&own))
         })
     };
-    beside.iter().find(takes).map(|one| one.path.as_str())
+    text.match_indices("extends").any(|(at, _)| text[at..].lines().take(4).any(names_own))
 }
 
 /// Whether a link leads to a path of the project directory, which itself may lie behind some.
@@ -260,7 +272,8 @@ pub(super) fn grant(
         let end = document.node(*value).span.end.max(document.node(*key).span.end) as usize;
         let is_quoted = is_quoted_mapping(document, mapping);
         let (key, items) = (quoted("secrets", is_quoted), items_of(granted, is_quoted));
-        return Some(Edit::insert(end, format!(", {key}: [{items}]")));
+        let apart = apart(document, text, entries);
+        return Some(Edit::insert(end, format!("{apart}{key}: [{items}]")));
     }
     let (key, value) = behind;
     let column = edit::column(text, document.node(key).span.start as usize);
@@ -294,13 +307,13 @@ pub(super) fn define(project: &Project<'_>, changes: &mut Changes<'_>) {
     let mut documents: Vec<&Document> = Vec::new();
     for document in changes.secrets.iter().map(|new| new.document).chain(changes.unused.iter().map(|it| it.0))
     {
-        if !documents.iter().any(|known| known.file() == document.file()) {
+        if !documents.iter().any(|known| std::ptr::eq(*known, document)) {
             documents.push(document);
         }
     }
     for document in documents {
         let file = project.sources().file(document.file());
-        let is_here = |other: &Document| other.file() == document.file();
+        let is_here = |other: &Document| std::ptr::eq(other, document);
         let new: Vec<&NewSecret<'_>> = changes.secrets.iter().filter(|new| is_here(new.document)).collect();
         let gone: Vec<NodeId> =
             changes.unused.iter().filter(|(other, _)| is_here(other)).map(|(_, key)| *key).collect();
@@ -380,7 +393,10 @@ fn definition(document: &Document, text: &str, secrets: &[&NewSecret<'_>]) -> Ed
         match &node.kind {
             Kind::Mapping { entries: own, flow: true } => {
                 return match end_of(own) {
-                    Some(end) => Edit::insert(end, format!(", {}", flow(is_quoted_mapping(document, value)))),
+                    Some(end) => {
+                        let apart = apart(document, text, own);
+                        Edit::insert(end, format!("{apart}{}", flow(is_quoted_mapping(document, value))))
+                    }
                     None => Edit::insert(node.span.start as usize + 1, flow(is_json)),
                 };
             }
@@ -397,7 +413,8 @@ fn definition(document: &Document, text: &str, secrets: &[&NewSecret<'_>]) -> Ed
     }
     let end = end_of(entries).unwrap_or(root.span.end as usize);
     if *root_flow {
-        return Edit::insert(end, format!(", {}: {{{}}}", quoted("secrets", is_json), flow(is_json)));
+        let (apart, key) = (apart(document, text, entries), quoted("secrets", is_json));
+        return Edit::insert(end, format!("{apart}{key}: {{{}}}", flow(is_json)));
     }
     let mut lines = vec![String::new(), format!("{}secrets:", " ".repeat(first))];
     lines.extend(block(first + step));

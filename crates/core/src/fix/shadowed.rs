@@ -55,6 +55,11 @@ impl EnvText {
         paths(service).any(|path| path == self.path)
     }
 
+    /// Whether it is one of these paths.
+    pub(super) fn is_any_of(&self, paths: &[String]) -> bool {
+        paths.contains(&self.path)
+    }
+
     fn sets<'t>(&'t self, name: &'t str) -> impl Iterator<Item = &'t Assigned> {
         self.assigned.iter().filter(move |assigned| *assigned.name.value == *name)
     }

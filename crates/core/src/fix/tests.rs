@@ -44,7 +44,10 @@ fn becomes(path: &str, before: &str, rule: &str) -> String {
 /// Nothing is changed, for this reason.
 fn is_refused(given: &[(&str, &str)], path: &str, rule: &str, why: &str) {
     let (files, refused) = fixed(given, path, &[rule]);
-    assert!(files.is_empty() && refused.iter().any(|reason| reason.contains(why)), "{why}: {refused:?}");
+    assert!(
+        files.is_empty() && refused.iter().any(|reason| reason.contains(why)),
+        "{given:?}: {why}: {refused:?}"
+    );
 }
 
 #[test]
@@ -109,7 +112,8 @@ fn a_mounted_secret_is_required_however_the_mount_is_written() {
     let rule = "docker-mount-unrequired";
     let before = "FROM a\nRUN --mount=type=secret,id=x --mount=\"type=secret,id=y\" \\\n  --mount=type=secret,id=x,env=Z echo # x\n";
     let after = "FROM a\nRUN --mount=type=secret,id=x,required=true --mount=\"type=secret,id=y,required=true\" \\\n  --mount=type=secret,id=x,env=Z,required=true echo # x\n";
-    assert_eq!(becomes("Dockerfile", before, rule), after);
+    // Whether a build without it is meant, only the project can tell.
+    is_refused(&[("Dockerfile", before)], "Dockerfile", rule, "no Compose file that builds with this");
     let (files, _) = fixed(
         &[
             (
@@ -272,12 +276,6 @@ fn moves_of_one_service_share_its_grants_wherever_the_values_come_from() {
         (files["secrets/mysql_root_password"].as_str(), files["secrets/mysql_password"].as_str()),
         ("x1y2z", "q9zt41")
     );
-}
-
-#[test]
-fn a_fix_that_would_bring_another_finding_is_refused_with_that() {
-    let compose = "services:\n  db:\n    image: postgres\n    read_only: true\n    environment:\n      POSTGRES_PASSWORD: ${OUTSIDE}\n";
-    is_refused(&[("compose.yaml", compose)], "compose.yaml", "prefer-file-variant", "env-secret-hazard");
 }
 
 #[test]
@@ -963,4 +961,300 @@ fn a_key_of_several_lines_moves_with_all_of_its_bytes() {
     assert!(files["compose.yaml"].contains(after), "{}", files["compose.yaml"]);
     let commented = text.replace("KEY: |", "KEY: | # why");
     is_refused(&[("compose.yaml", &commented)], "compose.yaml", "private-key", "a comment at its mark");
+}
+
+/// The notes of all fixes of a Compose file.
+fn notes(given: &[(&str, &str)]) -> String {
+    let mut files = MemoryFiles::default();
+    for (path, text) in given {
+        files.insert(*path, *text);
+    }
+    let mut environment = Environment::default();
+    read_dotenv(&files, &mut Sources::default(), "", &mut environment).unwrap();
+    let options = FixOptions {
+        lint: LintOptions::default(),
+        environment: &environment,
+        include_unsafe: true,
+        rules: &[],
+        services: &[],
+        accept: &|_, _| true,
+    };
+    let plan = super::plan(&files, "compose.yaml", &options).unwrap();
+    assert!(!plan.fixes.is_empty(), "{given:?}");
+    plan.fixes.iter().flat_map(|fix| fix.notes.clone()).collect::<Vec<_>>().join("; ")
+}
+
+const BASE: &str = "services:\n  db:\n    image: postgres\n    environment:\n      POSTGRES_PASSWORD: q9Zt-41x\n  web: {image: x}\n";
+
+/// Two files that set one variable are no project once it has moved: images refuse both.
+#[test]
+fn a_file_that_is_read_over_the_project_keeps_working() {
+    let rule = "inline-password";
+    let env = ("db.env", "POSTGRES_PASSWORD=a\n");
+    let over = |service: &str| format!("services:\n  db:\n    {service}\n");
+    for (service, why) in [
+        ("environment: {POSTGRES_PASSWORD: \"${PW}\"}", "sets POSTGRES_PASSWORD of service db, too"),
+        ("environment: [POSTGRES_PASSWORD]", "sets POSTGRES_PASSWORD of service db, too"),
+        ("env_file: db.env", "read an env file that sets POSTGRES_PASSWORD"),
+    ] {
+        let over = over(service);
+        is_refused(&[("compose.yaml", BASE), ("compose.prod.yaml", &over), env], "compose.yaml", rule, why);
+        // Which file it is for is not known of one that lies elsewhere, or has an image of its own.
+        let said = notes(&[("compose.yaml", BASE), ("deploy/prod.yml", &over), env]);
+        assert!(said.starts_with("deploy/prod.yml ") && said.contains(why), "{said}");
+        let whole = over.replace("  db:\n", "  db:\n    image: postgres:16\n");
+        let said = notes(&[("compose.yaml", BASE), ("compose.prod.yaml", &whole), env]);
+        assert!(said.starts_with("compose.prod.yaml ") && said.contains(why), "{said}");
+        assert_eq!(notes(&[("compose.yaml", BASE), ("examples/compose.yaml", &whole), env]), "");
+    }
+    for (service, why) in [
+        ("entrypoint: [postgres]", "is not known to read"),
+        ("image: bitnami/postgresql", "is not known to read"),
+        ("healthcheck: {test: echo $$POSTGRES_PASSWORD}", "read POSTGRES_PASSWORD in the container"),
+    ] {
+        let said = notes(&[("compose.yaml", BASE), ("compose.prod.yaml", &over(service))]);
+        assert!(said.contains(why), "{service}: {said}");
+    }
+    for kept in
+        ["ports: [\"1:1\"]", "environment: {POSTGRES_PASSWORD: !reset null}", "environment: {PGDATA: /x}"]
+    {
+        assert_eq!(notes(&[("compose.yaml", BASE), ("compose.prod.yaml", &over(kept))]), "", "{kept}");
+    }
+}
+
+#[test]
+fn a_variable_that_two_files_of_a_project_set_is_said_to_be_in_both() {
+    let base = "services: {db: {image: postgres, environment: {POSTGRES_PASSWORD: q9Zt-41x}}}\n";
+    let over = "services: {db: {environment: [POSTGRES_PASSWORD=q9Zt-41y]}}\n";
+    let given = [("compose.yaml", base), ("compose.override.yaml", over)];
+    let why = "compose.yaml sets POSTGRES_PASSWORD, and compose.override.yaml, which wins";
+    is_refused(&given, "compose.yaml", "inline-password", why);
+}
+
+/// A file that its service cannot read stops that service: who starts it has to know.
+#[test]
+fn who_cannot_read_the_new_file_under_plain_compose_is_told() {
+    let file = |image: &str, user: &str| {
+        format!(
+            "services:\n  a:\n    image: {image}\n{user}    environment:\n      GF_SECURITY_ADMIN_PASSWORD: q9Zt-41x\n      WORDPRESS_DB_PASSWORD: q9Zt-41y\n      LLDAP_JWT_SECRET: q9Zt-41z\n      UID: 1234\n      POSTGRES_PASSWORD: q9Zt-41x\n"
+        )
+    };
+    let told = |text: &str| {
+        let all = notes(&[("compose.yaml", text)]);
+        all.split("; service ").filter(|note| note.contains("closed to all")).collect::<Vec<_>>().join("; ")
+    };
+    for (image, user, who) in [
+        ("grafana/grafana", "", "as user 472,"),
+        ("wordpress:6", "", "as user www-data,"),
+        ("lldap/lldap", "", "as user 1234,"),
+        ("postgres", "    user: '999:999'\n", "as user 999,"),
+        ("postgres", "    user: app\n", "as user app,"),
+    ] {
+        let said = told(&file(image, user));
+        assert_eq!(said.matches(who).count(), 1, "{image} {user}: {said}");
+    }
+    for (image, user) in
+        [("postgres", ""), ("postgres", "    user: root\n"), ("grafana/grafana", "    user: '0'\n")]
+    {
+        assert_eq!(told(&file(image, user)), "", "{image} {user}");
+    }
+}
+
+/// An image that is built here on a known one starts as that does, and reads files as that does.
+#[test]
+fn an_image_built_on_a_known_one_moves_its_secrets_unless_the_build_may_read_them() {
+    let compose = |build: &str| {
+        format!("services:\n  db:\n    build: {build}\n    environment:\n      POSTGRES_PASSWORD: q9Zt-41x\n")
+    };
+    let rule = "inline-password";
+    let plain =
+        "ARG V=16\nFROM postgres:${V}-alpine\nCOPY init/*.sh /docker-entrypoint-initdb.d/\nRUN apk add x\n";
+    let stages = "FROM golang AS tools\nENTRYPOINT [x]\nFROM docker.io/library/postgres:17 AS base\nCOPY --from=tools /t /t\nFROM base\nUSER postgres\n";
+    let target = "FROM postgres AS db\nRUN x\nFROM node\n";
+    for (build, dockerfile) in [
+        ("./db", plain),
+        ("{context: db, args: {V: 15}}", plain),
+        ("db", stages),
+        ("{context: db, target: db}", target),
+    ] {
+        let text = compose(build);
+        let given = [
+            ("compose.yaml", text.as_str()),
+            ("db/Dockerfile", dockerfile),
+            ("db/init/a.sh", "psql -c 'create table a'\n"),
+            ("db/README.md", "set POSTGRES_PASSWORD\n"),
+        ];
+        let (files, refused) = fixed(&given, "compose.yaml", &[rule]);
+        assert_eq!(refused, [""; 0], "{dockerfile}");
+        assert!(files["compose.yaml"].contains("POSTGRES_PASSWORD_FILE: /run/secrets/postgres_password"));
+        assert_eq!(files["secrets/postgres_password"], "q9Zt-41x");
+    }
+    let text = compose("db");
+    for (dockerfile, why) in [
+        ("FROM node\n", "built here, and whether"),
+        ("FROM postgres:17 AS db\nRUN x\nFROM scratch\n", "built here, and whether"),
+        ("FROM ${BASE}\n", "built here, and whether"),
+        ("FROM postgres\nENTRYPOINT [\"/x\"]\n", "changes how it starts"),
+        (
+            "FROM postgres\nCOPY my-entrypoint.sh /usr/local/bin/docker-entrypoint.sh\n",
+            "changes how it starts",
+        ),
+        ("FROM postgres\nENV POSTGRES_PASSWORD=a\n", "ENV of the Dockerfile uses"),
+        ("FROM postgres\nHEALTHCHECK CMD psql $POSTGRES_PASSWORD\n", "HEALTHCHECK of the Dockerfile uses"),
+        ("FROM postgres\nCOPY . /x\n", "db/init/a.py, which goes into the image"),
+        ("FROM postgres\nCOPY init/a.py /x\n", "db/init/a.py, which goes into the image"),
+    ] {
+        let given = [
+            ("compose.yaml", text.as_str()),
+            ("db/Dockerfile", dockerfile),
+            ("db/init/a.py", "os.environ['POSTGRES_PASSWORD']\n"),
+        ];
+        is_refused(&given, "compose.yaml", rule, why);
+    }
+}
+
+#[test]
+fn a_variable_that_nobody_sets_is_said_to_be_wanted_from_then_on() {
+    let file = |value: &str| {
+        format!("services:\n  db:\n    image: postgres\n    environment:\n      POSTGRES_PASSWORD: {value}\n")
+    };
+    let wanted = "POSTGRES_PASSWORD_FROM is not set here";
+    assert!(notes(&[("compose.yaml", &file("${POSTGRES_PASSWORD_FROM}"))]).contains(wanted));
+    assert!(!notes(&[("compose.yaml", &file("${POSTGRES_PASSWORD_FROM:?set it}"))]).contains(wanted));
+    let set = (".env", "POSTGRES_PASSWORD_FROM=q9Zt-41x\n");
+    assert!(!notes(&[("compose.yaml", &file("${POSTGRES_PASSWORD_FROM}")), set]).contains(wanted));
+}
+
+#[test]
+fn a_date_is_not_moved_as_what_go_prints_of_it() {
+    let file = "services: {db: {image: postgres, environment: {POSTGRES_PASSWORD: 2020-01-31}}}\n";
+    is_refused(&[("compose.yaml", file)], "compose.yaml", "inline-password", "a date to YAML");
+    let quoted = file.replace("2020-01-31", "'2020-01-31'");
+    let (files, _) = fixed(&[("compose.yaml", &quoted)], "compose.yaml", &["inline-password"]);
+    assert_eq!(files["secrets/postgres_password"], "2020-01-31");
+}
+
+#[test]
+fn secrets_of_two_documents_of_a_file_move_at_once() {
+    let one = |name: &str, value: &str| {
+        format!(
+            "services:\n  {name}:\n    image: postgres\n    environment:\n      POSTGRES_PASSWORD: {value}\n"
+        )
+    };
+    let file = format!("{}---\n{}", one("a", "q9Zt-41x"), one("b", "q9Zt-41y"));
+    let (files, refused) = fixed(&[("compose.yaml", &file)], "compose.yaml", &["inline-password"]);
+    assert_eq!(refused, [""; 0]);
+    let second = files["compose.yaml"].split("---").nth(1).unwrap();
+    assert!(second.contains("  b_postgres_password:\n    file: ./secrets/b_postgres_password\n"), "{second}");
+}
+
+#[test]
+fn what_a_mounted_file_reads_stays_and_what_the_entry_point_runs_need_not() {
+    let compose = |target: &str| {
+        format!(
+            "services:\n  wp:\n    image: wordpress\n    volumes: ['./own.php:{target}:ro', 'data:/data']\n    environment: {{WORDPRESS_DB_PASSWORD: q9Zt-41x}}\nvolumes: {{data: }}\n"
+        )
+    };
+    let file = compose("/var/www/html/wp-config.php");
+    let reads = ("own.php", "<?php getenv('WORDPRESS_DB_PASSWORD');\n");
+    let rule = "inline-password";
+    is_refused(&[("compose.yaml", &file), reads], "compose.yaml", rule, "own.php, which service wp mounts");
+    let init = compose("/docker-entrypoint-initdb.d/x.sh");
+    for (file, own) in [(&file, ("own.php", "<?php\n")), (&init, reads)] {
+        let (files, refused) = fixed(&[("compose.yaml", file), own], "compose.yaml", &[rule]);
+        assert!(refused.is_empty() && files.contains_key("secrets/wordpress_db_password"), "{refused:?}");
+    }
+}
+
+/// A file whose services another one extends would lose what its secrets need at its top.
+#[test]
+fn services_that_are_extended_from_a_directory_above_or_beside_stay() {
+    let base = "services: {db: {image: postgres, environment: {POSTGRES_PASSWORD: q9Zt-41x}}}\n";
+    let rule = "inline-password";
+    let extends =
+        |file: &str| format!("services:\n  db:\n    extends:\n      file: {file} # why\n      service: db\n");
+    let above = extends("'common/base.yaml'");
+    let given = [("common/base.yaml", base), ("compose.yaml", above.as_str())];
+    is_refused(&given, "common/base.yaml", rule, "compose.yaml extends services of this file");
+    is_refused(&given, "compose.yaml", rule, "it comes by `extends` from common/base.yaml");
+    let flow = "services: {db: {extends: {file: ../base.yaml, service: db}}}\n";
+    is_refused(
+        &[("base.yaml", base), ("app/x.yaml", flow)],
+        "base.yaml",
+        rule,
+        "app/x.yaml extends services",
+    );
+    let other = extends("other/base.yaml");
+    let given = [("common/base.yaml", base), ("compose.yaml", other.as_str())];
+    let (files, refused) = fixed(&given, "common/base.yaml", &[rule]);
+    assert!(refused.is_empty() && files.contains_key("common/secrets/postgres_password"), "{refused:?}");
+}
+
+#[test]
+fn a_secret_or_a_config_that_another_file_may_grant_stays() {
+    let base = "services: {db: {image: x}}\nsecrets: {pw: {file: ./pw}}\n";
+    let over = "services: {db: {secrets: [pw]}}\n";
+    let rule = "secret-unused";
+    let why = |path: &str| format!("{path} names it, and may grant it");
+    is_refused(&[("compose.yaml", base), ("prod.yaml", over)], "compose.yaml", rule, &why("prod.yaml"));
+    let above = "include: [db/compose.yaml]\nservices: {web: {image: x, secrets: [pw]}}\n";
+    let given = [("db/compose.yaml", base), ("compose.yaml", above)];
+    is_refused(&given, "db/compose.yaml", rule, &why("compose.yaml"));
+    let other = [("db/compose.yaml", base), ("compose.yaml", "services: {web: {image: x, secrets: [pw]}}\n")];
+    let (files, _) = fixed(&other, "db/compose.yaml", &[rule]);
+    assert!(!files["db/compose.yaml"].contains("secrets"));
+    let config = "services: {a: {image: x, configs: [c]}}\nconfigs: {c: {content: password=q9Zt-41x}}\n";
+    let over = "services: {b: {image: x, configs: [c]}}\n";
+    let given = [("compose.yaml", config), ("prod.yaml", over)];
+    is_refused(&given, "compose.yaml", "secret-in-config", &why("prod.yaml"));
+}
+
+#[test]
+fn a_dockerfile_that_another_compose_file_builds_with_keeps_building_there() {
+    let compose = "services: {a: {build: {context: app, secrets: [npm]}}}\nsecrets: {npm: {file: npm}}\n";
+    let dockerfile =
+        "FROM node\nARG TOKEN=q9Zt-41x\nRUN --mount=type=secret,id=npm npm config set t $TOKEN\n";
+    let given = |other: &'static str| {
+        [("compose.yaml", compose), ("app/Dockerfile", dockerfile), ("compose.dev.yaml", other)]
+    };
+    let other = "services: {b: {build: ./app}}\n";
+    for rule in ["docker-arg-secret", "docker-mount-unrequired"] {
+        is_refused(&given(other), "compose.yaml", rule, "compose.dev.yaml builds with this Dockerfile, too");
+        let (files, refused) = fixed(&given("services: {b: {build: ./other}}\n"), "compose.yaml", &[rule]);
+        assert!(
+            refused.is_empty() && files["app/Dockerfile"].contains("required=true"),
+            "{rule}: {refused:?}"
+        );
+    }
+}
+
+#[test]
+fn a_secret_takes_no_name_that_a_file_read_together_with_the_project_has() {
+    let own = "services: {db: {image: postgres, environment: {POSTGRES_PASSWORD: q9Zt-41x}}}\n";
+    let over = "services: {db: {ports: ['1:1']}}\nsecrets: {postgres_password: {file: ./other}}\n";
+    let above = "include: [db/compose.yaml]\nsecrets: {postgres_password: {file: ./other}}\n";
+    for (path, given) in [
+        ("compose.yaml", [("compose.yaml", own), ("compose.prod.yaml", over)]),
+        ("db/compose.yaml", [("db/compose.yaml", own), ("compose.yaml", above)]),
+    ] {
+        let (files, _) = fixed(&given, path, &["inline-password"]);
+        assert!(files[path].contains("  db_postgres_password:\n"), "{}", files[path]);
+    }
+}
+
+#[test]
+fn json_on_lines_of_its_own_stays_on_lines_of_its_own() {
+    let before = "{\r\n\t\"services\": {\r\n\t\t\"db\": {\r\n\t\t\t\"image\": \"postgres\",\r\n\t\t\t\"environment\": {\"POSTGRES_PASSWORD\": \"q9Zt-41x\"}\r\n\t\t}\r\n\t}\r\n}\r\n";
+    let after = "{\r\n\t\"services\": {\r\n\t\t\"db\": {\r\n\t\t\t\"image\": \"postgres\",\r\n\t\t\t\"environment\": {\"POSTGRES_PASSWORD_FILE\": \"/run/secrets/postgres_password\"},\r\n\t\t\t\"secrets\": [\"postgres_password\"]\r\n\t\t}\r\n\t},\r\n\t\"secrets\": {\"postgres_password\": {\"file\": \"./secrets/postgres_password\"}}\r\n}\r\n";
+    assert_eq!(becomes("compose.yaml", before, "inline-password"), after);
+}
+
+#[test]
+fn a_variable_stays_where_a_secret_made_of_it_would_not_arrive() {
+    for more in ["read_only: true", "tmpfs: [/run]"] {
+        let file = format!(
+            "services:\n  db:\n    image: postgres\n    {more}\n    environment: [POSTGRES_PASSWORD]\n"
+        );
+        is_refused(&[("compose.yaml", &file)], "compose.yaml", "prefer-file-variant", "would not arrive");
+    }
 }

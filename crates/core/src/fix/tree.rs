@@ -27,6 +27,17 @@ pub(super) fn is_quoted_mapping(document: &Document, mapping: NodeId) -> bool {
     entries.first().is_some_and(|(key, _)| matches!(scalar(document, *key), Some((_, Style::Double))))
 }
 
+/// What stands between the entries of a mapping in braces before one that is added: a line break where the first has a
+/// line of its own.
+pub(super) fn apart(document: &Document, text: &str, entries: &[(NodeId, NodeId)]) -> String {
+    let start = entries.first().map_or(0, |(key, _)| document.node(*key).span.start as usize);
+    let indent = &text[edit::line_start(text, start)..start];
+    if indent.is_empty() || !indent.trim().is_empty() {
+        return ", ".to_owned();
+    }
+    format!(",{}{indent}", edit::newline(text))
+}
+
 /// Lines below the one in which `end` lies, and below the comments there that belong to what is above.
 pub(super) fn below(text: &str, end: usize, column: usize, lines: &[String], newline: &str) -> Edit {
     let mut at = edit::line_end(text, end);

@@ -1,5 +1,6 @@
 //! A secret that nobody is granted goes.
 
+use super::beside;
 use super::tree::{child, remove, scalar};
 use super::{Changes, Fix, FixPlan, Project, refuse};
 use crate::compose::Way;
@@ -41,6 +42,9 @@ fn definition<'p>(
     if !is_named {
         let path = project.sources().file(file).path();
         return Err(format!("it is written in {path}, which is included; fix that file"));
+    }
+    if let Some(reason) = beside::granting(project, name) {
+        return Err(reason);
     }
     let documents = || project.documents().iter().filter(|document| document.file() == file);
     let defined_again = project.documents().iter().filter(|document| {

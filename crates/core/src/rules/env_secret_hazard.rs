@@ -1,5 +1,6 @@
 use super::rule::rule;
 use super::{Context, Finding, Findings};
+use crate::compose::{Service, Text};
 use crate::files::join;
 use crate::lint::Target;
 
@@ -43,6 +44,27 @@ rule! {
     ENV_SECRET_HAZARD = "env-secret-hazard", "a secret from the environment cannot reach its service", Warning, Regular, needs Text, Project check
 }
 
+/// What keeps a secret that comes from a variable, which Compose copies into the container, from arriving there.
+pub(crate) enum Hindrance<'p> {
+    /// Nothing can be copied into it.
+    ReadOnly,
+    /// A file system is put over the copy.
+    Hidden(&'p Text),
+}
+
+/// What keeps such a secret from arriving at a target of a service.
+pub(crate) fn hindrance<'p>(service: &'p Service, target: &str) -> Option<Hindrance<'p>> {
+    if service.read_only {
+        return Some(Hindrance::ReadOnly);
+    }
+    let target = join("/run/secrets", target);
+    let hides = |directory: &&Text| {
+        let directory = join("/", directory.value.split(':').next().unwrap_or_default());
+        target.strip_prefix(&directory).is_some_and(|rest| rest.starts_with('/'))
+    };
+    service.tmpfs.iter().find(hides).map(Hindrance::Hidden)
+}
+
 fn check(context: &Context<'_>, findings: &mut Findings) {
     if context.target == Target::Swarm {
         return;
@@ -55,20 +77,15 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
                 continue;
             };
             let target = grant.target.as_ref().map_or(&**name, |target| &*target.value);
-            let target = join("/run/secrets", target);
-            let hidden = service.tmpfs.iter().find(|directory| {
-                let directory = join("/", directory.value.split(':').next().unwrap_or_default());
-                target.strip_prefix(&directory).is_some_and(|rest| rest.starts_with('/'))
-            });
-            let (message, related) = match hidden {
-                _ if service.read_only => (
+            let (message, related) = match hindrance(service, target) {
+                Some(Hindrance::ReadOnly) => (
                     format!(
                         "Compose cannot copy the secret `{name}`, which comes from a variable, into the read-only service `{}`: `up` fails",
                         service.name
                     ),
                     None,
                 ),
-                Some(tmpfs) => (
+                Some(Hindrance::Hidden(tmpfs)) => (
                     format!(
                         "the secret `{name}`, which comes from a variable, is hidden by a tmpfs of the service `{}`: it finds no file",
                         service.name

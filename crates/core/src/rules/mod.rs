@@ -105,6 +105,7 @@ pub static ALL: &[&Rule] = &[
 ];
 
 pub(crate) use docker_copy_secret::sources as copied_files;
+pub(crate) use env_secret_hazard::hindrance;
 pub(crate) use ignore_unused::IGNORE_UNUSED;
 pub(crate) use secret_file_in_context::dockerignore_of;
 pub(crate) use secret_file_mode::{can_read, is_open};
