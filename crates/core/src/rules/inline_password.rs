@@ -78,7 +78,7 @@ fn driver_options(context: &Context<'_>, findings: &mut Findings) {
                     check_lines(context, &value, &format!("{path}.{option}"), findings);
                     continue;
                 }
-                let name = Text { value: option.clone(), raw: option.clone(), span: entry.key_span };
+                let name = Text::plain(option.clone(), entry.key_span);
                 check_variable(context, &EnvVar { name, value: Some(value) }, &path, findings);
             }
         }
