@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::literal::{Literal, literal};
-use super::name::{is_header_name, is_secret_name};
+use super::name::{is_header_name, is_secret_name, is_user_info_name};
 use crate::compose::template::{self, Operator, Piece};
 
 /// A secret written out inside a text before interpolation.
@@ -49,6 +49,18 @@ pub fn assignments(raw: &str, shell: bool) -> Vec<Assignment> {
         );
     }
     found
+}
+
+/// The password in the value of a variable that is named for a user and a password: `user:HERE`, `user/HERE`.
+pub fn pair_password(name: &str, raw: &str) -> Option<Range<usize>> {
+    if !is_user_info_name(name) {
+        return None;
+    }
+    let shadow = without_variables(raw, false);
+    let (user, password) = shadow.split_once([':', '/'])?;
+    let is_plain = |text: &str| !text.is_empty() && !text.contains(char::is_whitespace);
+    let is_pair = is_plain(user) && is_plain(password) && !password.starts_with('/');
+    (is_pair && is_written_out(password, false)).then(|| user.len() + 1..raw.len())
 }
 
 /// Where in a text the values stand that are used instead of its variables: `${NAME:-here}`, those inside of others
@@ -167,6 +179,16 @@ mod tests {
         assert_eq!(found("Authorization=Basic hunter2,x=y"), ["hunter2"]);
         assert_eq!(found("${DB:-Server=db;Password=hunter2}"), ["hunter2"]);
         assert_eq!(found("PlainLoginModule required username=a user_bob=\"hunter2\";"), ["hunter2"]);
+        let pair = |name, raw: &'static str| pair_password(name, raw).map(|range| &raw[range]);
+        assert_eq!(pair("SR_BASIC_AUTH_USER_INFO", "admin:hunter2"), Some("hunter2"));
+        for (name, raw) in [
+            ("AUTH_USER_INFO", "${U}:${P}"),
+            ("AUTH_USER_INFO", "https://x/userinfo"),
+            ("AUTH_USER_INFO", "sub"),
+            ("USER_INFO_URL", "a:b"),
+        ] {
+            assert_eq!(pair(name, raw), None, "{raw}");
+        }
         for raw in [
             "password=${PW}",
             "password: ",

@@ -185,12 +185,13 @@ impl Line<'_> {
             return Some(Assignment { name, value: word.start + "pass:".len()..word.end });
         }
         let short = written.strip_prefix('-')?;
+        // Whatever the password looks like: `-psome-password` is no flag of that name.
+        if is_sql_client(self.program) && written.len() > 2 && written.starts_with("-p") {
+            return Some(Assignment { name: word.start..word.start + 2, value: word.start + 2..word.end });
+        }
         // `keytool -storepass x`, `tool -token x`
         if short.len() > 3 && !short.contains('=') && is_secret_flag(short) {
             return given(next()?);
-        }
-        if is_sql_client(self.program) && written.len() > 2 && written.starts_with("-p") {
-            return Some(Assignment { name: word.start..word.start + 2, value: word.start + 2..word.end });
         }
         for (program, flag) in PASSWORD_FLAGS.iter().filter(|(program, _)| is_called(self.program, program)) {
             if written == *flag && !program.starts_with("7z") {
@@ -337,6 +338,7 @@ mod tests {
         assert_eq!(found("redis-server --requirepass=hunter2"), ["hunter2"]);
         assert_eq!(found("app --auth-token hunter2 --token 5"), ["hunter2", "5"]);
         assert_eq!(found("mysqladmin ping -uroot -phunter2"), ["hunter2"]);
+        assert_eq!(found("mysql -h mariadb -uroot -pmy-password"), ["my-password"]);
         assert_eq!(found("redis-cli -a hunter2 ping"), ["hunter2"]);
         assert_eq!(found("curl -u admin:hunter2 http://x"), ["hunter2"]);
         assert_eq!(found("curl -H 'Authorization: Bearer hunter2' http://x"), ["hunter2"]);

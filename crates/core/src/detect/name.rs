@@ -53,7 +53,11 @@ pub fn is_secret_name(name: &str) -> bool {
     match (before.last(), *last) {
         // One of the eight of WordPress.
         (Some(&"in"), "key") => words.contains(&"logged"),
-        (Some(before), "key" | "keys") => KEY_OF.contains(before),
+        (Some(kind), "key" | "keys") if KEY_OF.contains(kind) => true,
+        // `ENCRYPTION_PRIMARY_KEY`
+        (Some(which), "key" | "keys") if WHICH_KEY.contains(which) => {
+            before.len() > 1 && OF_CIPHERS.contains(&before[before.len() - 2])
+        }
         (Some(&"connection"), "string")
         | (Some(&"seed"), "phrase")
         | (Some(&("access" | "auth" | "pass")), "code") => true,
@@ -89,6 +93,14 @@ pub(super) fn ends_as_secret(name: &str) -> bool {
     })
 }
 
+/// Whether a secret is handed out by somebody else (`STRIPE_API_KEY`, `SMTP_PASSWORD`), so that a made-up one is none.
+pub fn is_handed_out(name: &str) -> bool {
+    let spaced = spaced(name);
+    let by_others =
+        ["api", "apikey", "bot", "client", "email", "licence", "license", "mail", "oauth", "smtp", "webhook"];
+    words(&spaced).iter().any(|word| by_others.contains(word))
+}
+
 /// Whether a value says what the name of an authentication asks for: `SMTP_AUTH=login`, `--auth-token simple`.
 pub(super) fn is_method(name: &str, value: &str) -> bool {
     let spaced = spaced(name);
@@ -103,12 +115,17 @@ const METHODS: &[&str] =
 
 /// Whether a variable's value is likely to hold a secret among other things: a DSN, a JAAS line, `user:password`.
 pub fn is_compound_name(name: &str) -> bool {
-    if !["jaas", "dsn", "info"].iter().any(|word| contains_ignoring_case(name, word)) {
-        return false;
+    if !["jaas", "dsn"].iter().any(|word| contains_ignoring_case(name, word)) {
+        return is_user_info_name(name);
     }
     let spaced = spaced(name);
     let words = words(&spaced);
     words.contains(&"jaas") || words.contains(&"dsn") || words.ends_with(&["user", "info"])
+}
+
+/// Whether a variable's value is a user and a password: `BASIC_AUTH_USER_INFO=user:password`.
+pub(super) fn is_user_info_name(name: &str) -> bool {
+    contains_ignoring_case(name, "info") && words(&spaced(name)).ends_with(&["user", "info"])
 }
 
 /// Whether a name is that of HTTP's header for credentials: `AUTHORIZATION`, `Proxy-Authorization`.
@@ -308,6 +325,25 @@ const KEY_OF: &[&str] = &[
     "vault",
     "webhook",
     "write",
+];
+
+/// Which of several keys it is; what it is for stands before that.
+const WHICH_KEY: &[&str] =
+    &["primary", "secondary", "deterministic", "current", "previous", "old", "new", "next", "default"];
+
+/// What a key with such a word behind it must be for.
+const OF_CIPHERS: &[&str] = &[
+    "encryption",
+    "encrypt",
+    "decryption",
+    "enc",
+    "crypto",
+    "cipher",
+    "signing",
+    "jwt",
+    "fernet",
+    "aes",
+    "hmac",
 ];
 
 /// What makes tokens a quantity.
@@ -568,6 +604,8 @@ mod tests {
             "PASSWORD_PEPPER",
             "WALLET_SEED_PHRASE",
             "DB_PASSWORT",
+            "APP_ENCRYPTION_PRIMARY_KEY",
+            "ENCRYPTION_DETERMINISTIC_KEY",
         ] {
             assert!(is_secret_name(name), "{name}");
         }
@@ -609,6 +647,8 @@ mod tests {
             "RSA_PUBLIC_KEY",
             "AES_KEY_LENGTH",
             "PEPPERONI",
+            "ORDERS_PRIMARY_KEY",
+            "ENCRYPTION_PUBLIC_KEY",
             "",
         ] {
             assert!(!is_secret_name(name), "{name}");
