@@ -284,6 +284,14 @@ fn a_secrets_file_behind_a_variable_is_looked_at_or_said_not_to_be() {
     assert!(ran.stdout.contains("git does not ignore the file of the secret `b`"), "{}", ran.stdout);
     project.write(".gitignore", "/.env\n");
     project.cosec(&["lint"]).fails(2, &["`ELSEWHERE` says"]);
+    project.write("compose.yaml", compose.replace("${ELSEWHERE}", "${PWD}/sec"));
+    let ran = project.cosec(&["lint"]);
+    assert!(
+        ran.code == 1 && ran.stdout.contains("the file of the secret `b`"),
+        "{}{}",
+        ran.stdout,
+        ran.stderr
+    );
 }
 
 #[test]
@@ -372,6 +380,21 @@ fn a_line_that_cannot_be_read_is_not_shown() {
             );
         }
     }
+}
+
+#[test]
+fn the_env_file_of_an_included_project_is_looked_at() {
+    let project = Project::new();
+    project.write("compose.yaml", "include: [{path: inc/compose.yaml, env_file: inc/vars}]\nservices: {}\n");
+    project.write("inc/compose.yaml", "services: {a: {image: \"x:${TAG}\"}}\n");
+    project.write("inc/vars", "TAG=1\nDB_PASSWORD=Xk29sLq\n");
+    let ran = project.cosec(&["lint", "compose.yaml"]);
+    assert!(ran.code == 1 && ran.stdout.contains("inc/vars:2"), "{}{}", ran.stdout, ran.stderr);
+    // One that is not there hides nothing of the project.
+    std::fs::remove_file(project.path("inc/vars")).unwrap();
+    project.write("inc/compose.yaml", "services: {a: {image: x, environment: [DB_PASSWORD=Xk29sLq]}}\n");
+    let ran = project.cosec(&["lint", "compose.yaml"]).fails(2, &["there is no file inc/vars"]);
+    assert!(ran.stdout.contains("inc/compose.yaml:1"), "{}", ran.stdout);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::compose::{Environment, LoadError, LoadRequest, Loaded, Project, dotenv, load};
+use crate::compose::{Environment, LoadError, LoadRequest, Loaded, Project, Way, dotenv, load};
 use crate::dockerfile::{self, is_dockerfile};
 use crate::files::{
     Answer, FILE_NAMES, FileKind, FileSystem, GitState, OVERRIDE_NAMES, ReadError, file_name, join, parent,
@@ -333,7 +333,9 @@ fn check(
         findings.append(dockerfile_findings(files, read, options, &outcome.sources));
     }
     outcome.take(findings);
-    for path in env_files(files, project) {
+    let included = outcome.sources.iter().filter(|(file, _)| loaded.ways.of(*file) == Some(Way::EnvFile));
+    let included: Vec<String> = included.map(|(_, file)| file.path().to_owned()).collect();
+    for path in env_files(files, project, included) {
         if let Err(error) = check_env_file(files, &path, options, outcome) {
             outcome.not_checked.push(NotChecked { rule: "env-file-secret", reason: error.to_string() });
         }
@@ -427,12 +429,15 @@ fn read_dockerfiles(files: &dyn FileSystem, project: &Project, outcome: &mut Out
     read
 }
 
-/// The files of variables that the project reads: `.env` and those of `env_file:`, unless git ignores them.
-fn env_files(files: &dyn FileSystem, project: &Project) -> Vec<String> {
+/// The files of variables that the project reads: `.env`, those of `include:` and those of `env_file:`, unless git
+/// ignores them.
+fn env_files(files: &dyn FileSystem, project: &Project, included: Vec<String>) -> Vec<String> {
     let mut paths = vec![join(&project.directory, ".env")];
-    for entry in project.services.iter().flat_map(|service| &service.env_files) {
-        let path = join("", &entry.path.value);
-        if entry.path.undecided.is_none() && !paths.contains(&path) {
+    let entries = project.services.iter().flat_map(|service| &service.env_files);
+    let known = entries.filter(|entry| entry.path.undecided.is_none()).map(|entry| &*entry.path.value);
+    for path in included.iter().map(String::as_str).chain(known) {
+        let path = join("", path);
+        if !paths.contains(&path) {
             paths.push(path);
         }
     }

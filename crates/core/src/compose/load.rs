@@ -905,12 +905,18 @@ impl Loader<'_> {
         };
         let read_from = from(&own);
         let mut environment = location.environment.clone();
-        let env_files = match item.get("env_file").map(texts).filter(|files| !files.is_empty()) {
-            Some(env_files) => {
-                env_files.iter().map(|file| self.env_file(&from(file))).collect::<Result<Vec<_>, _>>()?
+        let mut env_files = Vec::new();
+        match item.get("env_file").map(texts).filter(|files| !files.is_empty()) {
+            Some(named) => {
+                for file in named {
+                    match self.env_file(&from(&file)) {
+                        Ok(file) => env_files.push(file),
+                        Err(error) => self.allow(error)?,
+                    }
+                }
             }
-            None => self.env_file(&join(&read_from, ".env")).into_iter().collect(),
-        };
+            None => env_files.extend(self.env_file(&join(&read_from, ".env"))),
+        }
         add_env_files(self.sources, &env_files, &mut environment, self.interpolation.missing())?;
         let way = Way::Included(item.span);
         let parsed = files.iter().map(|path| self.parse(path, way)).collect::<Result<Vec<_>, _>>()?;
@@ -953,13 +959,14 @@ impl Loader<'_> {
 }
 
 /// What the project's own .env says to everybody who has the project: where it lies in a repository, git has to know
-/// it. No secret is a part of a path.
+/// it. No secret is a part of a path. Who stands in the project's directory has it in PWD.
 fn variables_of_paths(files: &dyn FileSystem, directory: &str) -> Environment {
+    let here = [("PWD".to_owned(), ".".to_owned())];
     let path = join(directory, ".env");
-    let Ok(text) = files.read(&path) else { return Environment::default() };
-    if files.git(&path) == Answer::Known(GitState::Ignored) {
-        return Environment::default();
-    }
+    let text = match files.read(&path) {
+        Ok(text) if files.git(&path) != Answer::Known(GitState::Ignored) => text,
+        _ => return Environment::from_process(here),
+    };
     let (mut sources, mut set) = (Sources::default(), Environment::default());
     let file = sources.add(path, text);
     // What stands before a line that cannot be read is set all the same.
@@ -967,7 +974,8 @@ fn variables_of_paths(files: &dyn FileSystem, directory: &str) -> Environment {
     let read = dotenv::parse(file, sources.file(file).text(), &outer, &mut set, template::Missing::Allow);
     drop(read);
     let variables = set.iter().filter(|(name, _)| !is_secret_name(name));
-    Environment::from_process(variables.map(|(name, binding)| (name.to_owned(), binding.value.to_string())))
+    let own = variables.map(|(name, binding)| (name.to_owned(), binding.value.to_string()));
+    Environment::from_process(own.chain(here))
 }
 
 /// More links than a system follows.

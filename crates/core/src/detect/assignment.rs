@@ -96,7 +96,9 @@ pub(super) fn assigned(raw: &str, shadow: &str, wanted: impl Fn(&str) -> bool) -
             continue;
         }
         let Some(name) = name_before(shadow, at) else { continue };
-        let Some(value) = value_after(shadow, at + 1) else { continue };
+        let Some(value) = value_after(shadow, at + 1).filter(|value| !is_next(shadow, at, value)) else {
+            continue;
+        };
         let value = credentials(shadow, &raw[name.clone()], &value).unwrap_or(value);
         let written = &shadow[value.clone()];
         if is_named(shadow, &raw[name.clone()]) && !LOG_LEVELS.contains(&written) && wanted(written) {
@@ -105,6 +107,15 @@ pub(super) fn assigned(raw: &str, shadow: &str, wanted: impl Fn(&str) -> bool) -
         }
     }
     found
+}
+
+/// Whether what follows an `=` that nothing is assigned by is the next flag or the next assignment: `-Dpassword= -Dx=y`.
+fn is_next(text: &str, equals: usize, value: &Range<usize>) -> bool {
+    let is_blank = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_whitespace);
+    let bytes = text.as_bytes();
+    let is_apart = is_blank(bytes.get(equals + 1)) && !is_blank(bytes[..equals].last());
+    let word = text[value.start..].split(char::is_whitespace).next().unwrap_or_default();
+    bytes[equals] == b'=' && is_apart && (word.starts_with('-') || word.contains('='))
 }
 
 /// Whether what is assigned to a name in a text is a secret: also the header of HTTP, and in a JAAS configuration the
@@ -197,6 +208,8 @@ mod tests {
             "a==b",
             "http://x",
             "password: |\n",
+            "-Des.password= -Dkb.url=http://kibana:5601",
+            "password= user=bob",
             "io.example.auth=INFO,org.example.token=WARN",
             "user_name=bob",
             "Authorization: Bearer ${TOKEN}",

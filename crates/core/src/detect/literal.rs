@@ -44,7 +44,7 @@ pub fn asks_for_change(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
     let others = ["changed", "changelog", "changes", "changing", "replaced", "replacement", "replaces"];
     lower.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| {
-        (word.starts_with("change") || word.starts_with("replace"))
+        ["change", "replace", "fixme"].iter().any(|ask| word.starts_with(ask))
             && !others.iter().any(|other| word.starts_with(other))
     })
 }
@@ -75,6 +75,7 @@ fn is_nothing(value: &str) -> bool {
             | "off"
             | "none"
             | "null"
+            | "~"
             | "nil"
             | "0"
             | "1"

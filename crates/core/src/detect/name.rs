@@ -55,8 +55,9 @@ pub fn is_secret_name(name: &str) -> bool {
         (Some(&"in"), "key") => words.contains(&"logged"),
         (Some(kind), "key" | "keys") if KEY_OF.contains(kind) => true,
         // `ENCRYPTION_PRIMARY_KEY`
-        (Some(which), "key" | "keys") if WHICH_KEY.contains(which) => {
-            before.len() > 1 && OF_CIPHERS.contains(&before[before.len() - 2])
+        (Some(_), "key" | "keys") => {
+            before.iter().any(|word| OF_CIPHERS.contains(word))
+                && !before.iter().any(|word| OF_NO_SECRET.contains(word))
         }
         (Some(&"connection"), "string")
         | (Some(&"seed"), "phrase")
@@ -110,8 +111,10 @@ pub(super) fn is_method(name: &str, value: &str) -> bool {
 }
 
 /// How something authenticates.
-const METHODS: &[&str] =
-    &["login", "simple", "digest", "cram-md5", "ntlm", "oauth2", "xoauth2", "ldap", "oidc", "saml"];
+const METHODS: &[&str] = &[
+    "login", "simple", "digest", "cram-md5", "ntlm", "oauth", "oauth2", "xoauth2", "ldap", "oidc", "saml",
+    "htpasswd", "kerberos", "md5", "trust",
+];
 
 /// Whether a variable's value is likely to hold a secret among other things: a DSN, a JAAS line, `user:password`.
 pub fn is_compound_name(name: &str) -> bool {
@@ -305,6 +308,7 @@ const KEY_OF: &[&str] = &[
     "admin",
     "auth",
     "cookie",
+    "cron",
     "encryption",
     "encrypt",
     "enc",
@@ -327,24 +331,12 @@ const KEY_OF: &[&str] = &[
     "write",
 ];
 
-/// Which of several keys it is; what it is for stands before that.
-const WHICH_KEY: &[&str] =
-    &["primary", "secondary", "deterministic", "current", "previous", "old", "new", "next", "default"];
+/// What makes a key a secret one wherever it stands before.
+const OF_CIPHERS: &[&str] =
+    &["encryption", "encrypt", "decryption", "crypto", "cipher", "signing", "jwt", "fernet", "aes", "hmac"];
 
-/// What a key with such a word behind it must be for.
-const OF_CIPHERS: &[&str] = &[
-    "encryption",
-    "encrypt",
-    "decryption",
-    "enc",
-    "crypto",
-    "cipher",
-    "signing",
-    "jwt",
-    "fernet",
-    "aes",
-    "hmac",
-];
+/// Unless it is one of these: known to everybody, or the name of one that is kept elsewhere.
+const OF_NO_SECRET: &[&str] = &["public", "publishable", "verification", "kms", "cache", "header"];
 
 /// What makes tokens a quantity.
 const COUNTED: &[&str] = &[
@@ -528,6 +520,7 @@ const HARMLESS_LAST: &[&str] = &[
     "leeway",
     "tolerance",
     "verification",
+    "authentication",
     "endpoints",
     "server",
     "servers",
@@ -606,6 +599,8 @@ mod tests {
             "DB_PASSWORT",
             "APP_ENCRYPTION_PRIMARY_KEY",
             "ENCRYPTION_DETERMINISTIC_KEY",
+            "ENCRYPTION_FIELD_KEY",
+            "APP_CRON_KEY",
         ] {
             assert!(is_secret_name(name), "{name}");
         }
@@ -649,6 +644,8 @@ mod tests {
             "PEPPERONI",
             "ORDERS_PRIMARY_KEY",
             "ENCRYPTION_PUBLIC_KEY",
+            "ENCRYPTION_KMS_KEY",
+            "PASSWORD_AUTHENTICATION",
             "",
         ] {
             assert!(!is_secret_name(name), "{name}");

@@ -132,7 +132,6 @@ fn is_fill_in(name: &str, raw: &str) -> bool {
             "insert",
             "todo",
             "tbd",
-            "fixme",
             "placeholder",
             "example",
             "dummy",
