@@ -18,7 +18,7 @@ use super::{
     canonical, check, dotenv, interpolate, merge, misplaced, normalize, resolve, schema, template, unicity,
 };
 use crate::detect::{is_secret_name, without_credentials};
-use crate::files::{Answer, FileSystem, GitState, ReadError, file_name, join, parent};
+use crate::files::{Answer, FileKind, FileSystem, GitState, ReadError, file_name, join, parent};
 use crate::source::{FileId, Sources, Span};
 use crate::yaml::{Document, YamlError};
 
@@ -963,9 +963,11 @@ impl Loader<'_> {
 fn variables_of_paths(files: &dyn FileSystem, directory: &str) -> Environment {
     let here = [("PWD".to_owned(), ".".to_owned())];
     let path = join(directory, ".env");
-    let text = match files.read(&path) {
-        Ok(text) if files.git(&path) != Answer::Known(GitState::Ignored) => text,
-        _ => return Environment::from_process(here),
+    let is_there = files.kind(&path) == Answer::Known(FileKind::File);
+    // What is somebody's own is not even read.
+    let is_known = is_there && files.git(&path) != Answer::Known(GitState::Ignored);
+    let Some(text) = is_known.then(|| files.read(&path).ok()).flatten() else {
+        return Environment::from_process(here);
     };
     let (mut sources, mut set) = (Sources::default(), Environment::default());
     let file = sources.add(path, text);
@@ -1097,7 +1099,7 @@ fn import(
 mod tests {
     use super::*;
     use crate::compose::Mark;
-    use crate::files::{FileKind, MemoryFiles};
+    use crate::files::MemoryFiles;
 
     /// Files in memory of which some are links.
     struct Linked {
