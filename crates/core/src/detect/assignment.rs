@@ -57,10 +57,13 @@ pub fn pair_password(name: &str, raw: &str) -> Option<Range<usize>> {
         return None;
     }
     let shadow = without_variables(raw, false);
-    let (user, password) = shadow.split_once([':', '/'])?;
+    let (user, rest) = shadow.split_once([':', '/'])?;
+    // More about the user, and more users, may follow. A hash is no password.
+    let password = rest.split([':', ',', ';', '|']).next().unwrap_or_default();
     let is_plain = |text: &str| !text.is_empty() && !text.contains(char::is_whitespace);
-    let is_pair = is_plain(user) && is_plain(password) && !password.starts_with('/');
-    (is_pair && is_written_out(password, false)).then(|| user.len() + 1..raw.len())
+    let is_pair = is_plain(user) && is_plain(password) && !password.starts_with(['/', '$', '{']);
+    let start = user.len() + 1;
+    (is_pair && is_written_out(password, false)).then(|| start..start + password.len())
 }
 
 /// Where in a text the values stand that are used instead of its variables: `${NAME:-here}`, those inside of others
@@ -92,7 +95,8 @@ pub(super) fn assigned(raw: &str, shadow: &str, wanted: impl Fn(&str) -> bool) -
         from = at + 1;
         // `://`, `==`, `::` assign nothing; a colon does so only before a blank or a quote.
         let next = bytes.get(at + 1).copied().unwrap_or(b'\n');
-        if bytes[at] == b':' && !matches!(next, b' ' | b'\t' | b'"' | b'\'') || next == b'=' {
+        let assigns = matches!(next, b' ' | b'\t' | b'"' | b'\'') || is_header(shadow, at);
+        if bytes[at] == b':' && !assigns || next == b'=' {
             continue;
         }
         let Some(name) = name_before(shadow, at) else { continue };
@@ -107,6 +111,15 @@ pub(super) fn assigned(raw: &str, shadow: &str, wanted: impl Fn(&str) -> bool) -
         }
     }
     found
+}
+
+/// Whether a colon ends the name of HTTP's header for credentials: `Authorization:Bearer x` needs no blank.
+fn is_header(text: &str, colon: usize) -> bool {
+    let starts = |scheme: &str| {
+        text.get(colon + 1..colon + 1 + scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    ["basic ", "bearer ", "token "].iter().any(|scheme| starts(scheme))
+        && name_before(text, colon).is_some_and(|name| is_header_name(&text[name]))
 }
 
 /// Whether what follows an `=` that nothing is assigned by is the next flag or the next assignment: `-Dpassword= -Dx=y`.
@@ -192,11 +205,14 @@ mod tests {
         assert_eq!(found("PlainLoginModule required username=a user_bob=\"hunter2\";"), ["hunter2"]);
         let pair = |name, raw: &'static str| pair_password(name, raw).map(|range| &raw[range]);
         assert_eq!(pair("SR_BASIC_AUTH_USER_INFO", "admin:hunter2"), Some("hunter2"));
+        assert_eq!(pair("SFTP_USERS", "bob:hunter2:1001,ann:x"), Some("hunter2"));
         for (name, raw) in [
             ("AUTH_USER_INFO", "${U}:${P}"),
             ("AUTH_USER_INFO", "https://x/userinfo"),
             ("AUTH_USER_INFO", "sub"),
             ("USER_INFO_URL", "a:b"),
+            ("BASIC_AUTH_USERS", "admin:$$2y$$10$$abc"),
+            ("LDAP_USERS", "cn:bob"),
         ] {
             assert_eq!(pair(name, raw), None, "{raw}");
         }

@@ -80,6 +80,7 @@ fn is_nothing(value: &str) -> bool {
             | "0"
             | "1"
             | "disabled"
+            | "trial"
             | "invalid"
             | "unset"
             | "undefined"

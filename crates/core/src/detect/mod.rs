@@ -12,7 +12,7 @@ mod token;
 mod url;
 
 pub use assignment::{Assignment, assignments, pair_password};
-pub use command::{in_command, variables_in_command};
+pub use command::{in_arguments, in_command, variables_in_command};
 pub use filled::{SecretDefault, secret_defaults};
 pub use literal::{Literal, asks_for_change, literal, looks_random};
 pub use name::{is_compound_name, is_handed_out, is_harmless_name, is_key_name, is_secret_name};

@@ -19,6 +19,9 @@ pub fn is_secret_name(name: &str) -> bool {
     while words.len() > 1 && words.last().is_some_and(|last| MANNER.contains(last)) {
         words.pop();
     }
+    if COOKIES.iter().any(|cookie| words.ends_with(cookie)) {
+        return true;
+    }
     let Some((last, before)) = words.split_last() else { return false };
     if HARMLESS_LAST.contains(last) || words.first().is_some_and(|first| HARMLESS_FIRST.contains(first)) {
         return false;
@@ -70,9 +73,13 @@ pub fn is_secret_name(name: &str) -> bool {
 /// apart.
 fn mentions_secret(name: &str) -> bool {
     static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-        let words =
-            [SECRET_ANYWHERE, SECRET_ENDINGS, SECRET_LAST, &["key", "pass", "connection", "code", "phrase"]]
-                .concat();
+        let words = [
+            SECRET_ANYWHERE,
+            SECRET_ENDINGS,
+            SECRET_LAST,
+            &["key", "pass", "connection", "code", "phrase", "cookie"],
+        ]
+        .concat();
         AhoCorasick::builder().ascii_case_insensitive(true).build(words).ok()
     });
     // Outside of ASCII a letter may have its lower case in it.
@@ -112,8 +119,24 @@ pub(super) fn is_method(name: &str, value: &str) -> bool {
 
 /// How something authenticates.
 const METHODS: &[&str] = &[
-    "login", "simple", "digest", "cram-md5", "ntlm", "oauth", "oauth2", "xoauth2", "ldap", "oidc", "saml",
-    "htpasswd", "kerberos", "md5", "trust",
+    "login",
+    "simple",
+    "digest",
+    "cram-md5",
+    "ntlm",
+    "oauth",
+    "oauth2",
+    "xoauth2",
+    "ldap",
+    "oidc",
+    "saml",
+    "htpasswd",
+    "kerberos",
+    "md5",
+    "trust",
+    "mysql_native_password",
+    "caching_sha2_password",
+    "sha256_password",
 ];
 
 /// Whether a variable's value is likely to hold a secret among other things: a DSN, a JAAS line, `user:password`.
@@ -126,9 +149,16 @@ pub fn is_compound_name(name: &str) -> bool {
     words.contains(&"jaas") || words.contains(&"dsn") || words.ends_with(&["user", "info"])
 }
 
-/// Whether a variable's value is a user and a password: `BASIC_AUTH_USER_INFO=user:password`.
+/// Whether a variable's value is a user and a password: `BASIC_AUTH_USER_INFO=user:password`, `SFTP_USERS=user:password:1001`.
 pub(super) fn is_user_info_name(name: &str) -> bool {
-    contains_ignoring_case(name, "info") && words(&spaced(name)).ends_with(&["user", "info"])
+    if !["info", "users"].iter().any(|word| contains_ignoring_case(name, word)) {
+        return false;
+    }
+    let spaced = spaced(name);
+    let words = words(&spaced);
+    words.ends_with(&["user", "info"])
+        || (words.ends_with(&["users"])
+            && words.iter().any(|word| matches!(*word, "ftp" | "sftp" | "auth" | "basicauth")))
 }
 
 /// Whether a name is that of HTTP's header for credentials: `AUTHORIZATION`, `Proxy-Authorization`.
@@ -200,6 +230,9 @@ fn words(spaced: &str) -> Vec<&str> {
 
 /// Names whose words say otherwise: the token itself is called an id.
 const KNOWN: &[&str] = &["VAULT_DEV_ROOT_TOKEN_ID"];
+
+/// What clusters of Erlang's machines know each other by.
+const COOKIES: &[&[&str]] = &[&["erlang", "cookie"], &["release", "cookie"]];
 
 /// Last words that say how a secret is written, or which of several it is.
 const MANNER: &[&str] = &[
@@ -319,6 +352,7 @@ const KEY_OF: &[&str] = &[
     "master",
     "private",
     "root",
+    "salt",
     "secret",
     "service",
     "session",
@@ -551,6 +585,20 @@ const HARMLESS_LAST: &[&str] = &[
     "cache",
     "warning",
     "stdin",
+    "cookie",
+    "period",
+    "page",
+    "link",
+    "frequency",
+    "threshold",
+    "redirect",
+    "callback",
+    "converter",
+    "serializer",
+    "deserializer",
+    "generator",
+    "resolver",
+    "prompt",
 ];
 
 /// A first word that makes the name a switch.
@@ -601,6 +649,7 @@ mod tests {
             "ENCRYPTION_DETERMINISTIC_KEY",
             "ENCRYPTION_FIELD_KEY",
             "APP_CRON_KEY",
+            "RABBITMQ_ERLANG_COOKIE",
         ] {
             assert!(is_secret_name(name), "{name}");
         }
@@ -645,6 +694,10 @@ mod tests {
             "ORDERS_PRIMARY_KEY",
             "ENCRYPTION_PUBLIC_KEY",
             "ENCRYPTION_KMS_KEY",
+            "CSRF_TOKEN_COOKIE",
+            "SESSION_COOKIE",
+            "SECRET_ROTATION_PERIOD",
+            "RESET_PASSWORD_PAGE",
             "PASSWORD_AUTHENTICATION",
             "",
         ] {

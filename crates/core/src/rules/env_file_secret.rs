@@ -3,8 +3,8 @@ use super::rule::rule;
 use super::{Confidence, EnvFileContext, Finding, Findings, Severity};
 use crate::compose::template::{self, Piece};
 use crate::detect::{
-    Literal, asks_for_change, assignments, is_compound_name, is_handed_out, is_secret, is_secret_name,
-    literal, looks_random, pair_password, tokens, url_passwords,
+    Literal, asks_for_change, assignments, in_arguments, is_compound_name, is_handed_out, is_secret,
+    is_secret_name, literal, looks_random, pair_password, tokens, url_passwords,
 };
 use crate::files::file_name;
 
@@ -50,6 +50,7 @@ fn check(context: &EnvFileContext<'_>, findings: &mut Findings) {
             .into_iter()
             .chain(assignments(&value.raw, false).into_iter().map(|assignment| assignment.value))
             .chain(pair_password(name, &value.raw))
+            .chain(in_arguments(&value.raw).into_iter().map(|assignment| assignment.value))
             .chain(tokens(&value.raw).into_iter().map(|token| token.range));
         let inner = inner.filter(|range| !(is_template && is_fill_in(name, &value.raw[range.clone()])));
         let mut found = |span, label: &str| {
