@@ -4,6 +4,8 @@
 
 mod rig;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use rig::{Project, canary};
 
 fn lint(text: &str, arguments: &[&str]) -> rig::Ran {
@@ -549,7 +551,7 @@ fn no_labelled_secret_of_real_files_comes_out() {
         println!("not run: there is no corpus beside this checkout");
         return;
     };
-    let mut lines: std::collections::BTreeMap<&str, std::collections::BTreeSet<usize>> = Default::default();
+    let mut lines: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
     for row in labels.lines().skip(1) {
         let fields: Vec<&str> = row.split('\t').collect();
         if fields[6] == "L" {

@@ -335,7 +335,7 @@ fn check(
     outcome.take(findings);
     let included = outcome.sources.iter().filter(|(file, _)| loaded.ways.of(*file) == Some(Way::EnvFile));
     let included: Vec<String> = included.map(|(_, file)| file.path().to_owned()).collect();
-    for path in env_files(files, project, included) {
+    for path in env_files(files, project, &included) {
         if let Err(error) = check_env_file(files, &path, options, outcome) {
             outcome.not_checked.push(NotChecked { rule: "env-file-secret", reason: error.to_string() });
         }
@@ -431,7 +431,7 @@ fn read_dockerfiles(files: &dyn FileSystem, project: &Project, outcome: &mut Out
 
 /// The files of variables that the project reads: `.env`, those of `include:` and those of `env_file:`, unless git
 /// ignores them.
-fn env_files(files: &dyn FileSystem, project: &Project, included: Vec<String>) -> Vec<String> {
+fn env_files(files: &dyn FileSystem, project: &Project, included: &[String]) -> Vec<String> {
     let mut paths = vec![join(&project.directory, ".env")];
     let entries = project.services.iter().flat_map(|service| &service.env_files);
     let known = entries.filter(|entry| entry.path.undecided.is_none()).map(|entry| &*entry.path.value);

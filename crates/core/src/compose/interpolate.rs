@@ -133,10 +133,9 @@ fn names_file(path: &[&str]) -> bool {
     match path {
         ["services", _, rest @ ..] => matches!(
             rest,
-            ["env_file"]
+            ["env_file" | "build"]
                 | ["env_file", "[]"]
                 | ["env_file", "[]", "path"]
-                | ["build"]
                 | ["build", "context" | "dockerfile"]
                 | ["extends", "file"]
         ),

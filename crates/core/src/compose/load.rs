@@ -448,9 +448,10 @@ impl Loader<'_> {
         }
         let first = self.documents.len();
         let text = self.sources.file(file).text();
-        let (read, error) = match self.is_exact() {
-            true => (crate::yaml::parse(file, text)?, None),
-            false => crate::yaml::parse_around(file, text),
+        let (read, error) = if self.is_exact() {
+            (crate::yaml::parse(file, text)?, None)
+        } else {
+            crate::yaml::parse_around(file, text)
         };
         self.documents.extend(read);
         error.map_or(Ok(()), |error| self.refuse(error.into()))?;
