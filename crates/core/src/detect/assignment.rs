@@ -105,7 +105,8 @@ pub(super) fn assigned(raw: &str, shadow: &str, wanted: impl Fn(&str) -> bool) -
         };
         let value = credentials(shadow, &raw[name.clone()], &value).unwrap_or(value);
         let written = &shadow[value.clone()];
-        if is_named(shadow, &raw[name.clone()]) && !LOG_LEVELS.contains(&written) && wanted(written) {
+        let called = &raw[name.clone()];
+        if is_named(shadow, called) && !is_level(called, written) && wanted(written) {
             from = value.end;
             found.push(Assignment { name, value });
         }
@@ -146,8 +147,14 @@ fn credentials(text: &str, name: &str, scheme: &Range<usize>) -> Option<Range<us
     (is_scheme && is_header_name(name)).then(|| value_after(text, scheme.end)).flatten()
 }
 
-/// `io.example.auth=INFO`: what is assigned is how much is logged.
-const LOG_LEVELS: &[&str] = &["TRACE", "DEBUG", "INFO", "WARN", "WARNING", "ERROR", "FATAL", "OFF"];
+/// Whether what is assigned is how much is logged: `io.example.auth=INFO`, `app_auth=debug`.
+fn is_level(name: &str, value: &str) -> bool {
+    const LEVELS: [&str; 8] = ["trace", "debug", "info", "warn", "warning", "error", "fatal", "off"];
+    let is_level = LEVELS.iter().any(|level| level.eq_ignore_ascii_case(value));
+    // `PASSWORD=debug` is a bad password.
+    let is_upper = value.bytes().all(|byte| byte.is_ascii_uppercase());
+    is_level && (is_upper || !name.to_ascii_lowercase().contains("pass"))
+}
 
 /// A value that is all there, and a secret.
 pub(super) fn is_written_out(value: &str, shell: bool) -> bool {
@@ -228,6 +235,7 @@ mod tests {
             "password= user=bob",
             "io.example.auth=INFO,org.example.token=WARN",
             "user_name=bob",
+            "app_auth=debug,tower_http=info",
             "Authorization: Bearer ${TOKEN}",
         ] {
             assert_eq!(found(raw), Vec::<String>::new(), "{raw}");

@@ -128,6 +128,8 @@ fn is_placeholder(value: &str) -> bool {
         || wrapped("${{", "}}")
         || wrapped("ENC[", "]")
         || value.starts_with("op://")
+        // Who uses it brings it along.
+        || value == "user_provided"
         // Names of what holds the secret: AWS, Vault, Symfony.
         || value.starts_with("arn:aws")
         || value.starts_with("vault:secret/")
