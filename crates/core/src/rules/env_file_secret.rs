@@ -54,12 +54,25 @@ fn check(context: &EnvFileContext<'_>, findings: &mut Findings) {
             .chain(tokens(&value.raw).into_iter().map(|token| token.range));
         let inner = inner.filter(|range| !(is_template && is_fill_in(name, &value.raw[range.clone()])));
         let mut found = |span, label: &str| {
-            let message =
-                format!("the value of {name} is written in a file of variables; keep the file out of git");
+            let (message, help) = if is_template {
+                (
+                    format!(
+                        "the value of {name} works as it stands: who copies this file has what everybody knows"
+                    ),
+                    "leave the value empty here, so that nothing starts without one",
+                )
+            } else {
+                (
+                    format!(
+                        "the value of {name} is written in a file of variables; keep the file out of git"
+                    ),
+                    "leave the value empty in what is committed; better, use a secret's file",
+                )
+            };
             findings.push(
                 Finding::new(&ENV_FILE_SECRET, span, name.to_string(), message)
                     .label(label)
-                    .help("leave the value empty in what is committed; better, use a secret's file")
+                    .help(help)
                     .show(assigned.name.span),
             );
         };
