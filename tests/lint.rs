@@ -335,6 +335,12 @@ fn what_compose_refuses_hides_no_password() {
         assert!(ran.stdout.contains("value of DB_PASSWORD is written"), "{mistake}\n{}", ran.stdout);
         assert!(!ran.stdout.contains(&value) && !ran.stderr.contains(&value), "{mistake}\n{}", ran.stderr);
     }
+    // More mistakes than are passed over one by one hide what follows them, nothing before.
+    let many = "  a:\n    environment:\n      X: y\n      - z\n"
+        .repeat(300)
+        .replace("  a:", "  a:\n    image: x\n  b:");
+    let ran = lint(&format!("services:\n{rest}{many}"), &[]).fails(2, &["not valid YAML"]);
+    assert!(ran.stdout.contains("value of DB_PASSWORD is written"), "{}", ran.stdout);
     // Two services of one name, and a file that includes itself.
     let project = Project::new();
     project.write("compose.yaml", format!("include: [b.yaml, compose.yaml]\nservices:\n{rest}"));

@@ -177,30 +177,38 @@ pub fn parse(file: FileId, text: &str) -> Result<Vec<Document>, YamlError> {
 }
 
 /// Parses what can be read of a file, and tells what is wrong with it first. Lines at which the parser stops are passed
-/// over; where that does not help, all that follows is.
+/// over; where those are too many, all that follows is.
 pub fn parse_around(file: FileId, text: &str) -> (Vec<Document>, Option<YamlError>) {
-    let first = Read::of(file, text);
-    let Some(stop) = first.stopped else { return (first.documents, None) };
+    let Read { mut documents, stopped } = Read::of(file, text);
+    let Some(Stop { error: first, mut reached }) = stopped else { return (documents, None) };
     let (mut around, mut passed_over) = (Around { file, left: text.to_owned() }, Vec::new());
-    let (mut at, mut reached) = (stop.error.span.start as usize, stop.reached);
-    let is_readable = stop.error.kind != YamlErrorKind::TooLarge;
-    for _ in 0..MOST_PASSED_OVER {
-        let Some(step) = around.step(at, reached).filter(|_| is_readable) else { break };
+    let mut at = first.span.start as usize;
+    for _ in 0..most_passed_over(text, &first) {
+        // One tree at a time: they take many times their text.
+        documents.clear();
+        let Some(step) = around.step(at, reached) else {
+            documents = Read::of(file, &around.left).documents;
+            break;
+        };
         passed_over.push(value_of_line(file, text, &step.line));
-        match step.read.stopped {
-            None => return (without(step.read.documents, passed_over), Some(stop.error)),
-            Some(next) => (at, reached) = (next.error.span.start as usize, next.reached),
-        }
+        documents = step.read.documents;
+        let Some(next) = step.read.stopped else { return (without(documents, passed_over), Some(first)) };
+        (at, reached) = (next.error.span.start as usize, next.reached);
     }
-    let rest = lines_from(text, stop.reached).map(|line| value_of_line(file, text, &line)).collect();
-    (without(first.documents, rest), Some(stop.error))
+    passed_over.extend(lines_from(text, reached).map(|line| value_of_line(file, text, &line)));
+    (without(documents, passed_over), Some(first))
 }
 
-/// More lines than this are not passed over one by one.
-const MOST_PASSED_OVER: usize = 8;
-
-/// Each line is looked for by reading the file anew, so that a large one gets fewer tries.
-const LARGEST_TRIED: usize = 1 << 20;
+/// How many lines are passed over one by one. For each the file is read anew, so that a large one gets fewer tries.
+fn most_passed_over(text: &str, error: &YamlError) -> usize {
+    const MOST_READ: usize = 16 << 20;
+    const LARGEST: usize = 1 << 20;
+    match &error.kind {
+        YamlErrorKind::TooLarge => 0,
+        _ if text.len() > LARGEST => 0,
+        _ => (MOST_READ / (text.len() + 1)).clamp(8, 100),
+    }
+}
 
 /// A text of which lines are blotted out, with blanks so that all places stay.
 struct Around {
@@ -218,9 +226,6 @@ impl Around {
     /// Passes over the line that lets the parser get furthest: the one at which it stopped, the one where it was when
     /// it last understood something, or the one before. Where the next one begins with a tab, it is to blame.
     fn step(&mut self, at: usize, reached: usize) -> Option<Step> {
-        if self.left.len() > LARGEST_TRIED {
-            return None;
-        }
         let stopped_at = self.line_with_text(at)?;
         let next = (stopped_at.end < self.left.len()).then(|| line_at(&self.left, stopped_at.end + 1));
         let is_tabbed = |line: &Range<usize>| {
