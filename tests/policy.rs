@@ -155,6 +155,17 @@ const SEEDS: &[Seed] = &[
     ),
     Seed("dotenv-not-ignored", &[(".env", "DB_PASSWORD=Xk29sLq\n")], &[(".env", "DB_USER=Xk29sLq\n")]),
     Seed(
+        "file-missing",
+        &[("compose.yaml", "services: {a: {image: x, env_file: ./gone.env}, b: {build: ./gone}}\n")],
+        &[
+            (
+                "compose.yaml",
+                "services: {a: {image: x, env_file: [./a.env, {path: ./gone.env, required: false}]}, b: {build: https://example.com/x.git}}\n",
+            ),
+            ("a.env", "A=b\n"),
+        ],
+    ),
+    Seed(
         "secret-undefined",
         &[("compose.yaml", "services: {a: {image: x, secrets: [t]}}\n")],
         &[("compose.yaml", "services: {a: {image: x, secrets: [s]}}\n…")],
@@ -467,6 +478,18 @@ const FORMS: &[(&str, &str)] = &[
     ("inline-password", r#"environment: {AUTHORIZATION: "Bearer Xk29sLq"}"#),
     ("inline-password", "environment: {AES_KEY: Xk29sLq}"),
     ("inline-password", "provider: {type: x, options: {password: Xk29sLq}}"),
+    ("inline-password", r#"environment: {JWT_SECRET: "Xk29sLq\nXk29sLq\n"}"#),
+    ("inline-password", "environment: {RABBITMQ_ERLANG_COOKIE: Xk29sLq}"),
+    ("url-password", r#"environment: {SFTP_USERS: "u:Xk29sLq:1001"}"#),
+    ("secret-in-command", r#"environment: {REDIS_ARGS: "--requirepass Xk29sLq --port 1"}"#),
+    ("secret-in-command", r#"environment: ["MONGO_INITDB_ARGS=--username a --password Xk29sLq"]"#),
+    ("secret-in-command", r#"command: ["curl", "-H", "Authorization:Bearer Xk29sLq", "http://x"]"#),
+    ("inline-password", r#"environment: {"Jwt:Key": Xk29sLq}"#),
+    ("inline-password", "environment: [\"Jwt:Key=Xk29sLq\"]"),
+    ("inline-password", "environment: {APP_ENCRYPTION_PRIMARY_KEY: Xk29sLq}"),
+    ("url-password", r#"environment: {DB: "u:Xk29sLq@(db:3306)/x"}"#),
+    ("url-password", r#"environment: {REGISTRY_BASIC_AUTH_USER_INFO: "u:Xk29sLq"}"#),
+    ("secret-in-command", r#"command: "mysql -uroot -pXk29sLq-password""#),
 ];
 
 #[test]

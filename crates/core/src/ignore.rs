@@ -1,11 +1,14 @@
 //! `# cosec: ignore[rule] reason`, on the line of a finding or alone on the line above it.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
+use crate::compose::dotenv;
 use crate::files::join;
 use crate::lint::{LintOptions, Outcome};
 use crate::rules::{self, Finding, IGNORE_UNUSED};
 use crate::source::{FileId, Span};
+use crate::yaml::{Document, Kind, Node, Style};
 
 /// A comment that ignores.
 struct Ignore {
@@ -41,7 +44,7 @@ const MARK: &str = "cosec:ignore";
 /// Takes ignored findings out, and notes which comments ignore something.
 pub(crate) fn apply(outcome: &mut Outcome, options: &LintOptions) {
     let mut ignores: Vec<Ignore> =
-        outcome.sources.iter().flat_map(|(id, file)| read(id, file.text())).collect();
+        outcome.sources.iter().flat_map(|(id, file)| read(id, file.text(), outcome)).collect();
     if ignores.is_empty() {
         return;
     }
@@ -112,15 +115,25 @@ pub fn unused(outcomes: &[&Outcome]) -> Vec<(usize, Finding)> {
     found
 }
 
-fn read(file: FileId, text: &str) -> Vec<Ignore> {
+fn read(file: FileId, text: &str, outcome: &Outcome) -> Vec<Ignore> {
     let mut ignores = Vec::new();
-    if !text.contains("cosec:") {
+    if !text.contains("cosec") {
         return ignores;
     }
+    let values = values_with_marks(file, text, outcome);
+    let is_dockerfile = outcome.dockerfiles.contains(&file);
     let mut start = 0;
     for (number, line) in (1..).zip(text.split_inclusive('\n')) {
         let content = line.trim_end();
-        if let Some((at, named)) = mark(content) {
+        let is_comment = |at: usize| {
+            let before = &content[..at];
+            let is_quoted = is_dockerfile && before.matches('"').count() % 2 == 1;
+            let place = start + at;
+            (before.is_empty() || before.ends_with([' ', '\t']))
+                && !is_quoted
+                && !values.iter().any(|value| value.contains(&place))
+        };
+        if let Some((at, named)) = mark(content, is_comment) {
             let (rules, reason) =
                 content[named..].strip_prefix('[').and_then(|rest| rest.split_once(']')).unwrap_or_default();
             let end = if rules.is_empty() { named } else { named + rules.len() + 2 };
@@ -142,10 +155,24 @@ fn read(file: FileId, text: &str) -> Vec<Ignore> {
     ignores
 }
 
+/// The values of a file in which a `#` starts no comment: those in quotes, and all of an env file. In a block of lines,
+/// which is most often a script or a configuration, there is no other place for a comment.
+fn values_with_marks(file: FileId, text: &str, outcome: &Outcome) -> Vec<Range<usize>> {
+    let range = |span: Span| span.start as usize..span.end as usize;
+    let mut trees = outcome.documents.iter().filter(|document| document.file() == file).peekable();
+    if trees.peek().is_none() && !outcome.dockerfiles.contains(&file) {
+        let assigned = dotenv::scan(file, text).into_iter();
+        return assigned.filter_map(|assigned| Some(range(assigned.value?.span))).collect();
+    }
+    let is_quoted =
+        |node: &&Node| matches!(node.kind, Kind::Scalar { style: Style::Single | Style::Double, .. });
+    trees.flat_map(Document::nodes).filter(is_quoted).map(|node| range(node.span)).collect()
+}
+
 /// Where a comment for cosec starts in a line, and where its list of rules does: `# cosec: ignore[`, with blanks or
 /// without.
-fn mark(line: &str) -> Option<(usize, usize)> {
-    line.match_indices('#').find_map(|(at, _)| {
+fn mark(line: &str, is_comment: impl Fn(usize) -> bool) -> Option<(usize, usize)> {
+    let marked = |at: usize| {
         let mut wanted = MARK.bytes();
         let mut next = wanted.next();
         for (offset, byte) in line.bytes().enumerate().skip(at + 1) {
@@ -157,7 +184,9 @@ fn mark(line: &str) -> Option<(usize, usize)> {
             }
         }
         next.is_none().then_some((at, line.len()))
-    })
+    };
+    let marks = line.match_indices('#').filter_map(|(at, _)| marked(at));
+    marks.into_iter().find(|(at, _)| is_comment(*at))
 }
 
 /// What is wrong with a comment that ignores nothing.
@@ -206,6 +235,30 @@ mod tests {
             assert_eq!(messages(comment), Vec::<String>::new(), "{comment}");
         }
         assert_eq!(messages("# cosec is great, ignore the rest").len(), 1);
+    }
+
+    #[test]
+    fn a_password_that_says_ignore_is_not_ignored() {
+        let found = |value: &str| {
+            let compose =
+                format!("services:\n  a:\n    image: x\n    environment:\n      DB_PASSWORD: {value}\n");
+            [("compose.yaml", compose), (".env", format!("DB_PASSWORD={value}\n"))].map(|(path, text)| {
+                let mut files = MemoryFiles::default();
+                files.insert(path, text);
+                lint_file(&files, path, &LintOptions::default()).findings.len()
+            })
+        };
+        let mark = "# cosec: ignore[inline-password, env-file-secret, weak-password]";
+        for value in [
+            format!("\"Xk29 {mark}\""),
+            format!("'Xk29 {mark}'"),
+            "Xk29#cosec:ignore[inline-password]".into(),
+        ] {
+            assert_eq!(found(&value), [1, 1], "{value}");
+        }
+        for value in [format!("\"Xk29\" {mark}"), format!("\"Xk29 {mark}\" {mark}")] {
+            assert_eq!(found(&value), [0, 0], "{value}");
+        }
     }
 
     #[test]

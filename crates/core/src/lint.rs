@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::compose::{Environment, LoadError, LoadRequest, Loaded, Project, dotenv, load};
+use crate::compose::{Environment, LoadError, LoadRequest, Loaded, Project, Way, dotenv, load};
 use crate::dockerfile::{self, is_dockerfile};
 use crate::files::{
     Answer, FILE_NAMES, FileKind, FileSystem, GitState, OVERRIDE_NAMES, ReadError, file_name, join, parent,
@@ -309,6 +309,7 @@ fn check(
     let unread = loaded.left_out.iter().map(|reason| NotChecked { rule: "*", reason: reason.clone() });
     outcome.not_checked.extend(unread);
     let project = &loaded.project;
+    outcome.not_checked.extend(undecided_paths(project));
     let dockerfiles = read_dockerfiles(files, project, outcome);
     let context = Context {
         sources: &outcome.sources,
@@ -332,7 +333,9 @@ fn check(
         findings.append(dockerfile_findings(files, read, options, &outcome.sources));
     }
     outcome.take(findings);
-    for path in env_files(files, project) {
+    let included = outcome.sources.iter().filter(|(file, _)| loaded.ways.of(*file) == Some(Way::EnvFile));
+    let included: Vec<String> = included.map(|(_, file)| file.path().to_owned()).collect();
+    for path in env_files(files, project, &included) {
         if let Err(error) = check_env_file(files, &path, options, outcome) {
             outcome.not_checked.push(NotChecked { rule: "env-file-secret", reason: error.to_string() });
         }
@@ -343,8 +346,45 @@ fn check(
     refused.map_or(Ok(()), Err)
 }
 
-/// The Dockerfiles of `build:`, each once. A remote context is not looked at, nor what is not there: `docker build`
-/// says so itself.
+/// The files and directories that no rule looks at, because a variable without a value says where they are.
+fn undecided_paths(project: &Project) -> Vec<NotChecked> {
+    let secrets = project
+        .secrets
+        .iter()
+        .filter_map(|secret| Some(("the file of the secret", &secret.name, secret.file.as_ref()?)));
+    let of_services = project.services.iter().flat_map(|service| {
+        let name = &service.name;
+        let env_files =
+            service.env_files.iter().map(move |entry| ("an env file of service", name, &entry.path));
+        let built = service.build.iter().flat_map(move |build| {
+            let context = build.context.iter().map(move |path| ("the build context of service", name, path));
+            context.chain(build.dockerfile.iter().map(move |path| ("the Dockerfile of service", name, path)))
+        });
+        env_files.chain(built)
+    });
+    let mut found: Vec<(&str, String, usize)> = Vec::new();
+    for (what, name, path) in secrets.chain(of_services) {
+        let Some(variable) = path.undecided.as_deref() else { continue };
+        match found.iter_mut().find(|(known, ..)| *known == variable) {
+            Some((.., others)) => *others += 1,
+            None => found.push((variable, format!("{what} `{name}`"), 0)),
+        }
+    }
+    let reason = |(variable, what, others): (&str, String, usize)| {
+        let others = match others {
+            0 => "is".to_owned(),
+            1 => "and 1 more are".to_owned(),
+            others => format!("and {others} more are"),
+        };
+        format!(
+            "{what} {others} where `{variable}` says, which has no value here; give it a default, \
+             `${{{variable}:-…}}`, or set it in the project's .env"
+        )
+    };
+    found.into_iter().map(|found| NotChecked { rule: "*", reason: reason(found) }).collect()
+}
+
+/// The Dockerfiles of `build:`, each once. A remote context is not looked at.
 fn read_dockerfiles(files: &dyn FileSystem, project: &Project, outcome: &mut Outcome) -> Vec<ReadDockerfile> {
     let mut read: Vec<ReadDockerfile> = Vec::new();
     for (at, service) in project.services.iter().enumerate() {
@@ -389,12 +429,15 @@ fn read_dockerfiles(files: &dyn FileSystem, project: &Project, outcome: &mut Out
     read
 }
 
-/// The files of variables that the project reads: `.env` and those of `env_file:`, unless git ignores them.
-fn env_files(files: &dyn FileSystem, project: &Project) -> Vec<String> {
+/// The files of variables that the project reads: `.env`, those of `include:` and those of `env_file:`, unless git
+/// ignores them.
+fn env_files(files: &dyn FileSystem, project: &Project, included: &[String]) -> Vec<String> {
     let mut paths = vec![join(&project.directory, ".env")];
-    for entry in project.services.iter().flat_map(|service| &service.env_files) {
-        let path = join("", &entry.path.value);
-        if !entry.path.raw.contains('$') && !paths.contains(&path) {
+    let entries = project.services.iter().flat_map(|service| &service.env_files);
+    let known = entries.filter(|entry| entry.path.undecided.is_none()).map(|entry| &*entry.path.value);
+    for path in included.iter().map(String::as_str).chain(known) {
+        let path = join("", path);
+        if !paths.contains(&path) {
             paths.push(path);
         }
     }

@@ -180,12 +180,14 @@ impl Sources {
         if !written.starts_with(['"', '\'']) && text.contains('\n') {
             return match (line_align(written, text, range.start), line_align(written, text, range.end)) {
                 (Some(start), Some(end)) if start <= end => scalar.slice(start, end),
-                _ => scalar,
+                _ => {
+                    align_words(written, text, range).map_or(scalar, |(start, end)| scalar.slice(start, end))
+                }
             };
         }
         match (align(written, text, range.start), align(written, text, range.end)) {
             (Some(start), Some(end)) if start <= end => scalar.slice(start, end),
-            _ => scalar,
+            _ => align_words(written, text, range).map_or(scalar, |(start, end)| scalar.slice(start, end)),
         }
     }
 
@@ -254,6 +256,38 @@ fn align(written: &str, text: &str, offset: usize) -> Option<usize> {
         at != offset
     });
     found
+}
+
+/// From where to where a range of the text is written, where lines are folded in ways that the others do not follow: only
+/// what is no blank has to agree, and any blanks stand for any others. `None` where escapes hide it.
+fn align_words(written: &str, text: &str, range: std::ops::Range<usize>) -> Option<(usize, usize)> {
+    let quote = written.chars().next().filter(|first| matches!(first, '"' | '\''));
+    let mut source = written.char_indices().skip(usize::from(quote.is_some()));
+    let mut place: Option<(usize, usize)> = None;
+    for (at, expected) in text.char_indices().filter(|(_, character)| !character.is_whitespace()) {
+        if at >= range.end {
+            break;
+        }
+        let (start, end) = loop {
+            let (start, found) = source.next()?;
+            let (last, character) = match (quote, found) {
+                (Some('"'), '\\') | (Some('\''), '\'') => source.next()?,
+                _ => (start, found),
+            };
+            // `\n`, and a line that goes on.
+            if character.is_whitespace() || (last > start && matches!(character, 'n' | 'r' | 't')) {
+                continue;
+            }
+            if character != expected || (last > start && !matches!(character, '"' | '\'' | '\\' | '/')) {
+                return None;
+            }
+            break (start, last + character.len_utf8());
+        };
+        if at >= range.start {
+            place = Some((place.map_or(start, |(first, _)| first), end));
+        }
+    }
+    place
 }
 
 /// Tells for each character of the text, and for its end, at which offset it is written, until it is told to stop or
@@ -336,6 +370,13 @@ mod tests {
             ("one\n    two=canary\n", "one\ntwo=canary\n", "canary\n"),
             ("one:\n\n      two: 3\n      two=canary", "one:\n\n  two: 3\n  two=canary", "canary"),
             ("\\ \"x", "something else", "\\ \"x"),
+            // `>` with a line that is indented further, and a line that goes on.
+            (
+                "sh -c 'a\n        b\n      two=canary\n      '",
+                "sh -c 'a\n  b\ntwo=canary '",
+                "canary\n      '",
+            ),
+            ("\"a \\\n   \\\"b\\\" \\\n  two=\\\"canary\\\"\"", "a \"b\" two=\"canary\"", "\\\"canary\\\""),
         ];
         for (written, text, expected) in cases {
             let mut sources = Sources::default();

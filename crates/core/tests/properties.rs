@@ -7,7 +7,7 @@ mod model;
 use std::collections::BTreeMap;
 
 use cosec_core::compose::template::{self, Missing};
-use cosec_core::compose::{Binding, BindingOrigin, Data, Environment, Keys, Value as Read, decode};
+use cosec_core::compose::{Binding, BindingOrigin, Data, Environment, Value as Read, decode};
 use cosec_core::files::MemoryFiles;
 use cosec_core::source::Sources;
 use cosec_core::yaml;
@@ -123,7 +123,7 @@ proptest! {
         let mut sources = Sources::default();
         let file = sources.add("x.yaml", text.clone());
         let documents = yaml::parse(file, sources.file(file).text()).unwrap();
-        let back = read(&decode(&documents[0], Keys::Text).unwrap());
+        let back = read(&decode(&documents[0]).unwrap());
         prop_assert_eq!(back, value, "{}", text);
     }
 

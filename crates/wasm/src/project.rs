@@ -207,12 +207,16 @@ fn planned(
 }
 
 /// Loads the project of a Compose file with its override file and `.env`. Variables of the environment are not
-/// known here and count as unset.
+/// known here and count as unset. What Compose would refuse is an error, as nothing of it would start.
 fn read(files: &MemoryFiles, path: &str, sources: &mut Sources) -> Result<Loaded, LoadError> {
     let directory = parent(path);
     let mut environment = Environment::default();
     read_dotenv(files, sources, directory, &mut environment)?;
     let files_of_it = project_files(files, path, &environment);
     let request = LoadRequest::lenient(&files_of_it, directory, &environment);
-    load(files, sources, &mut Vec::new(), &request)
+    let loaded = load(files, sources, &mut Vec::new(), &request)?;
+    match loaded.refused {
+        Some(refused) => Err(refused),
+        None => Ok(loaded),
+    }
 }

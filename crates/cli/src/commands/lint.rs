@@ -356,9 +356,12 @@ fn write_text(outcomes: &[Outcome]) -> std::io::Result<()> {
 /// Why a file could not be read, or what of it could not be checked.
 fn write_not_checked(notes: &mut impl Write, outcome: &Outcome) -> std::io::Result<()> {
     if let Some(failure) = &outcome.error {
-        return writeln!(notes, "{}\n", report::render_error(outcome, failure, colour()));
+        writeln!(notes, "{}\n", report::render_error(outcome, failure, colour()))?;
     }
-    outcome.not_checked.iter().try_for_each(|entry| writeln!(notes, "{}: {entry}", outcome.path))
+    let is_told =
+        |entry: &NotChecked| outcome.error.as_ref().is_some_and(|failure| failure.message == entry.reason);
+    let mut others = outcome.not_checked.iter().filter(|entry| !is_told(entry));
+    others.try_for_each(|entry| writeln!(notes, "{}: {entry}", outcome.path))
 }
 
 fn write_out(text: &str) -> std::io::Result<()> {

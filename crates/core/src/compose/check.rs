@@ -6,17 +6,24 @@ use std::net::IpAddr;
 use super::canonical::{default, members};
 use super::load::LoadError;
 use super::value::{Data, Value};
+use crate::source::Span;
+
+/// Builds from the project directory what says nothing else: the one default that a linter needs, too.
+pub(super) fn set_build_contexts(model: &mut Value) {
+    for (_, entry) in members(model, "services") {
+        let Some(build) = entry.value.get_mut("build") else { continue };
+        // It is written nowhere.
+        let span = Span { end: build.span.start, ..build.span };
+        if let Some(build) = build.as_map_mut() {
+            default(build, "context", || Value::text(".", span), span);
+        }
+    }
+}
 
 /// Sets what Compose sets where nothing is said.
 pub(super) fn set_defaults(model: &mut Value) {
     for (_, entry) in members(model, "services") {
         let service = &mut entry.value;
-        if let Some(build) = service.get_mut("build") {
-            let span = build.span;
-            if let Some(build) = build.as_map_mut() {
-                default(build, "context", || Value::text(".", span), span);
-            }
-        }
         for port in service.get_mut("ports").and_then(Value::as_seq_mut).into_iter().flatten() {
             let span = port.span;
             if let Some(port) = port.as_map_mut() {

@@ -43,21 +43,17 @@ pub enum DecodeErrorKind {
     TooDeep,
 }
 
-/// What keys may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keys {
-    /// Text only, as for Compose.
-    Text,
-    /// Any scalar, taken by its text.
-    Scalars,
+/// Expands a document into a value tree.
+pub fn decode(document: &Document) -> Result<Value, DecodeError> {
+    Decoder::new(document, false).value(document.root(), 0)
 }
 
-/// Expands a document into a value tree.
-pub fn decode(document: &Document, keys: Keys) -> Result<Value, DecodeError> {
-    let names = HashMap::default();
-    let mut decoder =
-        Decoder { document, keys, names, decoded: 0, from_aliases: 0, inside_alias: 0, inside_override: 0 };
-    decoder.value(document.root(), 0)
+/// The same for a linter, and what is wrong with the document first. Any scalar is a key, taken by its text; of what
+/// stands twice the first counts, with what only the second has; what is no key is left out.
+pub(super) fn decode_around(document: &Document) -> Result<(Value, Option<DecodeError>), DecodeError> {
+    let mut decoder = Decoder::new(document, true);
+    let value = decoder.value(document.root(), 0)?;
+    Ok((value, decoder.problem))
 }
 
 /// Deeper than any text the parser accepts (255), since aliases may nest what they stand for.
@@ -65,7 +61,6 @@ const DEEPEST: usize = 1000;
 
 struct Decoder<'a> {
     document: &'a Document,
-    keys: Keys,
     /// The keys so far: a thousand services have the same ones.
     names: HashMap<&'a str, Arc<str>, foldhash::fast::RandomState>,
     decoded: u64,
@@ -73,9 +68,35 @@ struct Decoder<'a> {
     inside_alias: u32,
     /// In what `!override` marks, other marks are unknown tags, which make text of a scalar.
     inside_override: u32,
+    /// Whether reading goes on where it can.
+    goes_on: bool,
+    /// Why Compose would not read it.
+    problem: Option<DecodeError>,
 }
 
 impl<'a> Decoder<'a> {
+    fn new(document: &'a Document, goes_on: bool) -> Self {
+        Decoder {
+            document,
+            names: HashMap::default(),
+            decoded: 0,
+            from_aliases: 0,
+            inside_alias: 0,
+            inside_override: 0,
+            goes_on,
+            problem: None,
+        }
+    }
+
+    /// An error, unless reading goes on: then the first is kept.
+    fn allow(&mut self, problem: DecodeError) -> Result<(), DecodeError> {
+        if !self.goes_on {
+            return Err(problem);
+        }
+        self.problem.get_or_insert(problem);
+        Ok(())
+    }
+
     fn value(&mut self, id: NodeId, depth: usize) -> Result<Value, DecodeError> {
         let document = self.document;
         let node = document.node(id);
@@ -142,26 +163,33 @@ impl<'a> Decoder<'a> {
             let key = self.resolve(*key_id);
             let key_span = self.document.node(*key_id).span;
             let Kind::Scalar { value: text, style } = &key.kind else {
-                return Err(error(DecodeErrorKind::KeyNotText, key_span));
+                self.allow(error(DecodeErrorKind::KeyNotText, key_span))?;
+                continue;
             };
             let name: Arc<str> = match scalar::resolve(text, *style, key.tag.as_deref()) {
                 Scalar::Merge => {
-                    if let Some((_, earlier)) = merge {
-                        return Err(duplicate("<<".into(), key_span, earlier));
+                    if let Some((id, earlier)) = merge {
+                        self.allow(duplicate("<<".into(), key_span, earlier))?;
+                        self.merge(&mut map, id, earlier, depth)?;
                     }
                     merge = Some((*value_id, key_span));
                     continue;
                 }
                 Scalar::Text => self.name(text),
-                _ if self.keys == Keys::Text => return Err(error(DecodeErrorKind::KeyNotText, key_span)),
+                _ if !self.goes_on => return Err(error(DecodeErrorKind::KeyNotText, key_span)),
                 _ => self.name(text),
             };
             let value = self.value(*value_id, depth + 1)?;
-            if let Some(earlier) = map.get(&name) {
-                let earlier: &MapEntry = earlier;
-                return Err(duplicate(name.clone(), key_span, earlier.key_span));
+            let Some(earlier) = map.get_mut(&name) else {
+                map.insert(name, MapEntry { key_span, value });
+                continue;
+            };
+            self.allow(duplicate(name, key_span, earlier.key_span))?;
+            if let (Data::Map(earlier), Data::Map(more)) = (&mut earlier.value.data, value.data) {
+                for (name, entry) in more {
+                    earlier.entry(name).or_insert(entry);
+                }
             }
-            map.insert(name, MapEntry { key_span, value });
         }
         if let Some((id, span)) = merge {
             self.merge(&mut map, id, span, depth)?;
@@ -171,17 +199,18 @@ impl<'a> Decoder<'a> {
 
     /// Keys of the mapping itself win over merged ones; of several merged mappings, the first wins.
     fn merge(&mut self, map: &mut Map, id: NodeId, span: Span, depth: usize) -> Result<(), DecodeError> {
-        let merged = match self.value(id, depth + 1)?.data {
-            Data::Map(merged) => vec![merged],
-            Data::Seq(items) => items
-                .into_iter()
-                .map(|item| match item.data {
-                    Data::Map(merged) => Ok(merged),
-                    _ => Err(error(DecodeErrorKind::MergeOfNoMapping, span)),
-                })
-                .collect::<Result<_, _>>()?,
-            _ => return Err(error(DecodeErrorKind::MergeOfNoMapping, span)),
+        let value = self.value(id, depth + 1)?;
+        let items = match value.data {
+            Data::Seq(items) => items,
+            _ => vec![value],
         };
+        let mut merged = Vec::with_capacity(items.len());
+        for item in items {
+            match item.data {
+                Data::Map(map) => merged.push(map),
+                _ => self.allow(error(DecodeErrorKind::MergeOfNoMapping, span))?,
+            }
+        }
         for (name, entry) in merged.into_iter().flatten() {
             match map.entry(name) {
                 Entry::Vacant(place) => drop(place.insert(entry)),
@@ -297,7 +326,7 @@ mod tests {
     fn decoded(text: &str) -> Result<Value, DecodeError> {
         let mut sources = Sources::default();
         let id = sources.add("t", text);
-        decode(&crate::yaml::parse(id, text).unwrap()[0], Keys::Text)
+        decode(&crate::yaml::parse(id, text).unwrap()[0])
     }
 
     #[test]

@@ -146,8 +146,7 @@ fn scan_line(file: FileId, text: &str, start: usize, end: usize) -> Option<(Assi
     let name_length = trimmed.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')));
     let name_end = name_start + name_length.unwrap_or(trimmed.len());
     let piece = |from: usize, to: usize| {
-        let value: Arc<str> = text[from..to].into();
-        Text { raw: value.clone(), value, span: Span { file, start: from as u32, end: to as u32 } }
+        Text::plain(&text[from..to], Span { file, start: from as u32, end: to as u32 })
     };
     if name_end == name_start {
         return None;

@@ -5,20 +5,22 @@ use std::cell::RefCell;
 
 use indexmap::IndexMap;
 
-use super::environment::Environment;
+use super::environment::{Binding, Environment, Lookup};
 use super::load::{Interpolation, LoadError};
 use super::template::{self, Missing, Piece, TemplateError};
 use super::value::{Data, Template, Value};
 use crate::source::Span;
 
-/// Replaces the variables of a document. Adds to `unset` those that have no value and no default.
+/// Replaces the variables of a document; those of paths that a linter looks at have what `paths` says, too. Adds to
+/// `unset` those that have no value and no default.
 pub(super) fn interpolate(
     document: &mut Value,
     environment: &Environment,
+    paths: &Environment,
     interpolation: Interpolation,
     unset: &mut Unset,
 ) -> Result<(), LoadError> {
-    let interpolator = Interpolator { environment, interpolation, unset: RefCell::new(unset) };
+    let interpolator = Interpolator { environment, paths, interpolation, unset: RefCell::new(unset) };
     each_text(document, &mut Vec::new(), &|value, path| interpolator.text(value, path))
 }
 
@@ -59,6 +61,7 @@ pub(super) fn each_text<'v>(
 
 struct Interpolator<'e> {
     environment: &'e Environment,
+    paths: &'e Environment,
     interpolation: Interpolation,
     unset: RefCell<&'e mut Unset>,
 }
@@ -81,7 +84,9 @@ impl Interpolator<'_> {
         let Data::Str(text) = &value.data else { return Ok(()) };
         let mut text = text.clone();
         if text.contains('$') {
-            match template::evaluate(&text, self.environment, self.interpolation.missing()) {
+            let of_path = OfPath { paths: self.paths, environment: self.environment };
+            let environment: &dyn Lookup = if names_file(path) { &of_path } else { self.environment };
+            match template::evaluate(&text, environment, self.interpolation.missing()) {
                 Ok((result, parts)) => {
                     if self.interpolation == Interpolation::Strict {
                         self.note_unset(&text, &template::parse(&text).unwrap_or_default(), value.span);
@@ -104,6 +109,38 @@ impl Interpolator<'_> {
             })?;
         }
         Ok(())
+    }
+}
+
+/// The variables of a path.
+struct OfPath<'e> {
+    paths: &'e Environment,
+    environment: &'e Environment,
+}
+
+impl Lookup for OfPath<'_> {
+    fn look_up(&self, name: &str) -> Option<&Binding> {
+        self.paths.get(name).or_else(|| self.environment.get(name))
+    }
+
+    fn is_lazy(&self) -> bool {
+        self.environment.is_lazy()
+    }
+}
+
+/// Whether what stands at a path of the document names a file or a directory that is read.
+fn names_file(path: &[&str]) -> bool {
+    match path {
+        ["services", _, rest @ ..] => matches!(
+            rest,
+            ["env_file" | "build"]
+                | ["env_file", "[]"]
+                | ["env_file", "[]", "path"]
+                | ["build", "context" | "dockerfile"]
+                | ["extends", "file"]
+        ),
+        ["secrets", _, "file"] | ["include", ..] => true,
+        _ => false,
     }
 }
 

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::changed::Layered;
-use super::decode::{DecodeError, Keys, decode};
+use super::decode::{DecodeError, decode, decode_around};
 use super::environment::{Binding, BindingOrigin, Environment};
 use super::merge::Removed;
 use super::project::{Project, default_name};
@@ -17,8 +17,8 @@ use super::value::{Data, Map, MapEntry, Mark, Value};
 use super::{
     canonical, check, dotenv, interpolate, merge, misplaced, normalize, resolve, schema, template, unicity,
 };
-use crate::detect::without_credentials;
-use crate::files::{FileSystem, ReadError, file_name, join, parent};
+use crate::detect::{is_secret_name, without_credentials};
+use crate::files::{Answer, FileKind, FileSystem, GitState, ReadError, file_name, join, parent};
 use crate::source::{FileId, Sources, Span};
 use crate::yaml::{Document, YamlError};
 
@@ -250,6 +250,10 @@ pub fn load(
         ports: Cell::new(0),
         real_directory: real(files, &join(request.working_directory, request.directory)),
         working_directory: request.working_directory,
+        paths: match request.interpolation {
+            Interpolation::Lenient => variables_of_paths(files, request.directory),
+            Interpolation::Strict | Interpolation::None => Environment::default(),
+        },
     };
     let mut named = Vec::new();
     for (index, path) in request.files.iter().enumerate() {
@@ -268,19 +272,31 @@ pub fn load(
         resolve_against: request.directory,
         environment: &environment,
     };
-    let root = loader.model(&named, &location, &[])?;
+    let root = match (loader.model(&named, &location, &[]), loader.refused.take()) {
+        (Ok(root), refused) => {
+            loader.refused = refused;
+            root
+        }
+        // What was wrong first is what to mend first.
+        (Err(error), refused) => return Err(refused.unwrap_or(error)),
+    };
     // Of a project's files one may be empty, not all.
     if loader.is_empty || loader.is_exact() && root.as_map().is_some_and(|top| top.is_empty()) {
-        return Err(LoadError::new(EMPTY, root.span));
+        return Err(loader.refused.unwrap_or_else(|| LoadError::new(EMPTY, root.span)));
     }
-    let Loader { ways, removed, left_out, unset, refused, sources, .. } = loader;
+    let Loader { ways, removed, mut left_out, unset, mut refused, sources, .. } = loader;
     let unset = unset.into_iter().collect();
     let profiles = with_profiles_of(&root, request);
     let resolved = match request.interpolation {
         Interpolation::Lenient => None,
         _ => Some(Resolved::new(files, sources, &root, &name, &environment, &profiles, request)?),
     };
-    let project = Project::read(sources, &root, request, name, &profiles)?;
+    let (project, misshapen) = Project::read(sources, &root, request, name, &profiles)?;
+    let mut misshapen = misshapen.into_iter();
+    if refused.is_none() {
+        refused = misshapen.next();
+    }
+    left_out.extend(misshapen.map(|error| error.message));
     Ok(Loaded { root, project, resolved, ways, removed, left_out, unset, refused })
 }
 
@@ -356,6 +372,8 @@ struct Loader<'a> {
     /// Where the project is on disk, links followed.
     real_directory: String,
     working_directory: &'a str,
+    /// What a linter knows of the variables of paths.
+    paths: Environment,
 }
 
 /// A file that has been read.
@@ -429,7 +447,14 @@ impl Loader<'_> {
             return Err(LoadError::new(message, start));
         }
         let first = self.documents.len();
-        self.documents.extend(crate::yaml::parse(file, self.sources.file(file).text())?);
+        let text = self.sources.file(file).text();
+        let (read, error) = if self.is_exact() {
+            (crate::yaml::parse(file, text)?, None)
+        } else {
+            crate::yaml::parse_around(file, text)
+        };
+        self.documents.extend(read);
+        error.map_or(Ok(()), |error| self.refuse(error.into()))?;
         let documents = first..self.documents.len();
         let values = self.decode(documents.clone())?;
         self.is_empty &= values.is_empty();
@@ -446,15 +471,18 @@ impl Loader<'_> {
     }
 
     /// The values of documents, not yet interpolated.
-    fn decode(&self, documents: Range<usize>) -> Result<Vec<Value>, LoadError> {
+    fn decode(&mut self, documents: Range<usize>) -> Result<Vec<Value>, LoadError> {
         let several = documents.len() > 1;
-        let keys = match self.interpolation {
-            Interpolation::Lenient => Keys::Scalars,
-            Interpolation::Strict | Interpolation::None => Keys::Text,
-        };
         let mut values = Vec::new();
-        for document in &self.documents[documents] {
-            let value = decode(document, keys)?;
+        for at in documents {
+            let document = &self.documents[at];
+            let value = if self.is_exact() {
+                decode(document)?
+            } else {
+                let (value, problem) = decode_around(document)?;
+                problem.map_or(Ok(()), |problem| self.refuse(problem.into()))?;
+                value
+            };
             // `---` without anything after it, which Compose refuses.
             if !self.is_exact() && value.is_null() && several {
                 continue;
@@ -464,7 +492,12 @@ impl Loader<'_> {
                     "a Compose file is a mapping with `services:` at its top, this is {}",
                     value.type_name()
                 );
-                return Err(LoadError::new(message, value.span));
+                let error = LoadError::new(message, value.span);
+                if !several {
+                    return Err(error);
+                }
+                self.refuse(error)?;
+                continue;
             }
             values.push(value);
         }
@@ -479,7 +512,13 @@ impl Loader<'_> {
         };
         if self.interpolation != Interpolation::None {
             for document in &mut documents {
-                interpolate::interpolate(document, environment, self.interpolation, &mut self.unset)?;
+                interpolate::interpolate(
+                    document,
+                    environment,
+                    &self.paths,
+                    self.interpolation,
+                    &mut self.unset,
+                )?;
             }
         }
         Ok(documents)
@@ -494,7 +533,17 @@ impl Loader<'_> {
     fn over(&mut self, base: Option<Layered>, document: Value, validate: bool) -> Result<Layered, LoadError> {
         let mut layered = base.unwrap_or_else(|| Layered::new(document.span));
         let changed = layered.changed_by(&document);
-        layered.value = merge::merge(self.sources, layered.value, document, &mut self.removed)?;
+        // What does not go together is left out; the clone shares all that the merge leaves as it is.
+        let before = (!self.is_exact()).then(|| layered.value.clone());
+        layered.value = match (merge::merge(self.sources, layered.value, document, &mut self.removed), before)
+        {
+            (Ok(merged), _) => merged,
+            (Err(error), None) => return Err(error),
+            (Err(error), Some(before)) => {
+                self.refuse(error)?;
+                before
+            }
+        };
         layered.with(&changed, |part| {
             unicity::enforce(part, self.interpolation)?;
             if !self.is_exact() {
@@ -568,7 +617,7 @@ impl Loader<'_> {
                 if !self.is_exact()
                     && let Some(refused) = misplaced::put_right(&mut document)
                 {
-                    self.refused.get_or_insert(refused);
+                    self.refuse(refused)?;
                 }
                 self.extend_services(&mut document, &file.path, location)?;
                 self.include(&mut document, location, &including)?;
@@ -578,6 +627,7 @@ impl Loader<'_> {
         let nothing = || LoadError::unreadable("compose.yaml", &ReadError::Missing);
         let start = files.first().map(|file| file.start).ok_or_else(nothing)?;
         let mut model = model.map_or_else(|| merge::empty(start), |model| model.value);
+        check::set_build_contexts(&mut model);
         if self.is_exact() {
             check::set_defaults(&mut model);
             check::check(&model)?;
@@ -599,7 +649,7 @@ impl Loader<'_> {
         let Some(services) = services.as_map() else {
             // A file before may have had services: the merged whole would not tell.
             let marked = services.mark != Mark::None;
-            return if marked { Ok(()) } else { self.allow(LoadError::new(NO_MAPPING, services.span)) };
+            return if marked { Ok(()) } else { self.refuse(LoadError::new(NO_MAPPING, services.span)) };
         };
         let extending: Vec<Arc<str>> = services
             .iter()
@@ -652,7 +702,8 @@ impl Loader<'_> {
             _ => (text(Some(extends)), None),
         };
         let Some(base_name) = base_name else {
-            return Err(LoadError::new("`extends:` needs the name of a `service:`", extends.span));
+            self.refuse(LoadError::new("`extends:` needs the name of a `service:`", extends.span))?;
+            return Ok(Some(without_extends(entry.value.clone())));
         };
         let missing = |file: &str| {
             LoadError::new(
@@ -687,15 +738,15 @@ impl Loader<'_> {
         if way.contains(&step) {
             let circle: Vec<&str> =
                 way.iter().map(|(_, name)| name.as_ref()).chain([name.as_ref()]).collect();
-            return Err(LoadError::new(
-                format!("services extend each other in a circle: {}", circle.join(" → ")),
-                extends.span,
-            ));
+            let message = format!("services extend each other in a circle: {}", circle.join(" → "));
+            self.refuse(LoadError::new(message, extends.span))?;
+            return Ok(Some(without_extends(entry.value.clone())));
         }
         if way.len() >= DEEPEST {
             let message =
                 format!("services extend each other more than {DEEPEST} deep; write some of them out");
-            return Err(LoadError::new(message, extends.span));
+            self.refuse(LoadError::new(message, extends.span))?;
+            return Ok(Some(without_extends(entry.value.clone())));
         }
         way.push(step);
         let base = self.extended(
@@ -791,7 +842,7 @@ impl Loader<'_> {
         let items = match &include.data {
             Data::Seq(items) => items.as_slice(),
             Data::Null => return Ok(()),
-            _ => return Err(LoadError::new("`include:` must be a list of files", include.span)),
+            _ => return self.refuse(LoadError::new("`include:` must be a list of files", include.span)),
         };
         for item in items {
             let included = match self.included(item, location, including) {
@@ -800,9 +851,12 @@ impl Loader<'_> {
                     self.allow(error.or_at(item.span))?;
                     continue;
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    self.refuse(error)?;
+                    continue;
+                }
             };
-            import(document, included)?;
+            import(document, included, &mut |conflict| self.refuse(conflict))?;
         }
         Ok(())
     }
@@ -852,12 +906,18 @@ impl Loader<'_> {
         };
         let read_from = from(&own);
         let mut environment = location.environment.clone();
-        let env_files = match item.get("env_file").map(texts).filter(|files| !files.is_empty()) {
-            Some(env_files) => {
-                env_files.iter().map(|file| self.env_file(&from(file))).collect::<Result<Vec<_>, _>>()?
+        let mut env_files = Vec::new();
+        match item.get("env_file").map(texts).filter(|files| !files.is_empty()) {
+            Some(named) => {
+                for file in named {
+                    match self.env_file(&from(&file)) {
+                        Ok(file) => env_files.push(file),
+                        Err(error) => self.allow(error)?,
+                    }
+                }
             }
-            None => self.env_file(&join(&read_from, ".env")).into_iter().collect(),
-        };
+            None => env_files.extend(self.env_file(&join(&read_from, ".env"))),
+        }
         add_env_files(self.sources, &env_files, &mut environment, self.interpolation.missing())?;
         let way = Way::Included(item.span);
         let parsed = files.iter().map(|path| self.parse(path, way)).collect::<Result<Vec<_>, _>>()?;
@@ -875,6 +935,20 @@ impl Loader<'_> {
         Ok(self.add(path, text, Way::EnvFile))
     }
 
+    /// An error, unless loading is lenient: then the project is what is left without it, and why Compose would not have
+    /// it is kept.
+    fn refuse(&mut self, error: LoadError) -> Result<(), LoadError> {
+        if self.is_exact() {
+            return Err(error);
+        }
+        if self.refused.is_none() {
+            self.refused = Some(error);
+        } else if !self.left_out.contains(&error.message) {
+            self.left_out.push(error.message);
+        }
+        Ok(())
+    }
+
     /// An error, unless loading is lenient: then a note.
     fn allow(&mut self, error: LoadError) -> Result<(), LoadError> {
         if self.is_exact() {
@@ -883,6 +957,28 @@ impl Loader<'_> {
         self.left_out.push(error.message);
         Ok(())
     }
+}
+
+/// What the project's own .env says to everybody who has the project: where it lies in a repository, git has to know
+/// it. No secret is a part of a path. Who stands in the project's directory has it in PWD.
+fn variables_of_paths(files: &dyn FileSystem, directory: &str) -> Environment {
+    let here = [("PWD".to_owned(), ".".to_owned())];
+    let path = join(directory, ".env");
+    let is_there = files.kind(&path) == Answer::Known(FileKind::File);
+    // What is somebody's own is not even read.
+    let is_known = is_there && files.git(&path) != Answer::Known(GitState::Ignored);
+    let Some(text) = is_known.then(|| files.read(&path).ok()).flatten() else {
+        return Environment::from_process(here);
+    };
+    let (mut sources, mut set) = (Sources::default(), Environment::default());
+    let file = sources.add(path, text);
+    // What stands before a line that cannot be read is set all the same.
+    let outer = Environment::default();
+    let read = dotenv::parse(file, sources.file(file).text(), &outer, &mut set, template::Missing::Allow);
+    drop(read);
+    let variables = set.iter().filter(|(name, _)| !is_secret_name(name));
+    let own = variables.map(|(name, binding)| (name.to_owned(), binding.value.to_string()));
+    Environment::from_process(own.chain(here))
 }
 
 /// More links than a system follows.
@@ -960,8 +1056,12 @@ fn texts(value: &Value) -> Vec<String> {
     }
 }
 
-/// Adds what an included project has. The same thing said twice is fine, two things of one name are not.
-fn import(document: &mut Value, included: Value) -> Result<(), LoadError> {
+/// Adds what an included project has. The same thing said twice is fine, two things of one name are told to `refuse`.
+fn import(
+    document: &mut Value,
+    included: Value,
+    refuse: &mut dyn FnMut(LoadError) -> Result<(), LoadError>,
+) -> Result<(), LoadError> {
     let (Data::Map(top), Data::Map(mut included)) = (&mut document.data, included.data) else {
         return Ok(());
     };
@@ -983,9 +1083,8 @@ fn import(document: &mut Value, included: Value) -> Result<(), LoadError> {
                     let message = format!(
                         "{section}.{name} conflicts with the imported one of the same name; rename one"
                     );
-                    return Err(
-                        LoadError::new(message, earlier.key_span).also(entry.key_span, "imported from here")
-                    );
+                    let conflict = LoadError::new(message, earlier.key_span);
+                    refuse(conflict.also(entry.key_span, "imported from here"))?;
                 }
                 Some(_) => {}
                 None => {
@@ -1001,7 +1100,7 @@ fn import(document: &mut Value, included: Value) -> Result<(), LoadError> {
 mod tests {
     use super::*;
     use crate::compose::Mark;
-    use crate::files::{Answer, FileKind, GitState, MemoryFiles};
+    use crate::files::MemoryFiles;
 
     /// Files in memory of which some are links.
     struct Linked {

@@ -75,7 +75,7 @@ mod value;
 mod variables;
 mod volume;
 
-pub use decode::{DecodeError, DecodeErrorKind, Keys, decode};
+pub use decode::{DecodeError, DecodeErrorKind, decode};
 pub use environment::{Binding, BindingOrigin, Environment, Lookup};
 pub use load::{Interpolation, LoadError, LoadRequest, Loaded, Way, Ways, add_env_files, load};
 pub use merge::Removed;

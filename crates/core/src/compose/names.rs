@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use crate::detect;
+use crate::yaml::scalar::{self, Scalar};
 use crate::yaml::{Document, Kind, Node, NodeId};
 
 /// The scalars in a name's place: keys and list items of `environment:` and `args:` (`NAME` or `NAME=value`), keys of
@@ -47,7 +49,7 @@ fn collect<'a>(document: &'a Document, id: NodeId, seen: &mut HashSet<NodeId>, f
             for (key, value) in entries {
                 if is(document, *key, "<<") {
                     collect_merged(document, *value, seen, found);
-                } else {
+                } else if !(is_of_parts(document, *key) && has_value(document, *value)) {
                     collect(document, *key, seen, found);
                 }
             }
@@ -68,6 +70,21 @@ fn collect_merged<'a>(
             }
         }
         _ => collect(document, id, seen, found),
+    }
+}
+
+/// `Jwt:Key`, which is a name as a whole if a value stands beside it.
+fn is_of_parts(document: &Document, key: NodeId) -> bool {
+    matches!(&document.node(key).kind, Kind::Scalar { value, .. } if detect::is_of_parts(value))
+}
+
+fn has_value(document: &Document, id: NodeId) -> bool {
+    match &document.node(id).kind {
+        Kind::Scalar { value, style } => {
+            let tag = document.node(id).tag.as_deref();
+            !value.is_empty() && scalar::resolve(value, *style, tag) != Scalar::Null
+        }
+        _ => true,
     }
 }
 

@@ -1,8 +1,10 @@
 //! What rules and plan read of a project, in both spellings of each thing that Compose has.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::load::{Interpolation, LoadError, LoadRequest};
+use super::resolve::is_remote_context;
 use super::value::{Data, Map, Text, Value};
 use crate::files;
 use crate::source::{Sources, Span};
@@ -152,19 +154,18 @@ pub struct SecretDef {
 }
 
 impl Build {
-    /// The context's directory; `None` where it is a URL, an image or what a variable says.
+    /// The context's directory; `None` where it is a URL, an image or what a variable says that has no default.
     pub fn local_context(&self) -> Option<&str> {
         let context = self.context.as_ref()?;
-        let remote =
-            context.raw.contains("://") || context.raw.starts_with("git@") || context.raw.contains('$');
-        (!remote).then_some(&*context.value)
+        let is_remote = is_remote_context(&context.raw) || is_remote_context(&context.value);
+        (!is_remote && context.undecided.is_none()).then_some(&*context.value)
     }
 
-    /// The Dockerfile, from where the user stands.
+    /// The Dockerfile, from where the user stands; `None` where it is what a variable says that has no default.
     pub fn dockerfile_path(&self, context: &str) -> Option<String> {
         match &self.dockerfile {
             None => Some(files::join(context, "Dockerfile")),
-            Some(name) if name.raw.contains('$') => None,
+            Some(name) if name.undecided.is_some() => None,
             Some(name) => Some(files::join(context, &name.value)),
         }
     }
@@ -181,14 +182,16 @@ impl Project {
         self.secrets.iter().find(|secret| &*secret.name == name)
     }
 
+    /// The project, and for a linter what of it has a shape that Compose refuses, and is left out.
     pub(super) fn read(
         sources: &Sources,
         root: &Value,
         request: &LoadRequest<'_>,
         name: String,
         profiles: &[String],
-    ) -> Result<Self, LoadError> {
-        let reader = Reader { sources };
+    ) -> Result<(Self, Vec<LoadError>), LoadError> {
+        let goes_on = request.interpolation == Interpolation::Lenient;
+        let reader = Reader { sources, goes_on, misshapen: RefCell::default() };
         let Data::Map(top) = &root.data else {
             let message = format!(
                 "a Compose file is a mapping with `services:` at its top, this is {}",
@@ -207,12 +210,12 @@ impl Project {
         for (name, span, value) in reader.entries(top, "services")? {
             if let Some(map) = reader.map(value, || format!("services.{name}"))?
                 // A linter looks at all.
-                && (request.interpolation == Interpolation::Lenient || is_enabled(map, profiles))
+                && (goes_on || is_enabled(map, profiles))
             {
                 project.services.push(reader.service(name.clone(), span, map)?);
             }
         }
-        Ok(project)
+        Ok((project, reader.misshapen.into_inner()))
     }
 }
 
@@ -238,13 +241,31 @@ pub(super) fn is_enabled(service: &Map, enabled: &[String]) -> bool {
     profiles.is_empty() || profiles.iter().filter_map(Value::as_str).any(is_asked_for)
 }
 
+/// More values of a wrong shape than this are not told one by one.
+const MOST_TOLD: usize = 20;
+
 struct Reader<'a> {
     sources: &'a Sources,
+    /// Whether what has the wrong shape is left out, and told once, instead of an error.
+    goes_on: bool,
+    misshapen: RefCell<Vec<LoadError>>,
 }
 
 type Entry<'v> = (&'v Arc<str>, Span, &'v Value);
 
 impl Reader<'_> {
+    fn refuse<T: Default>(&self, error: LoadError) -> Result<T, LoadError> {
+        if !self.goes_on {
+            return Err(error);
+        }
+        let mut misshapen = self.misshapen.borrow_mut();
+        // An alias brings the same value to many services.
+        if misshapen.len() < MOST_TOLD && !misshapen.iter().any(|known| known.span == error.span) {
+            misshapen.push(error);
+        }
+        Ok(T::default())
+    }
+
     fn service(&self, name: Arc<str>, name_span: Span, map: &Map) -> Result<Service, LoadError> {
         let build = match map.get("build").map(|entry| &entry.value) {
             None => None,
@@ -266,7 +287,7 @@ impl Reader<'_> {
                     secrets: self.grants(build, "secrets")?,
                     inline: build.get("dockerfile_inline").and_then(|entry| entry.value.to_text()),
                 }),
-                _ => return Err(wrong("build", "a path or a mapping", value)),
+                _ => self.refuse(wrong("build", "a path or a mapping", value))?,
             },
         };
         Ok(Service {
@@ -293,7 +314,8 @@ impl Reader<'_> {
         let mut labels = Vec::new();
         let mut add = |map: Option<&Map>, key: &str, path: &'static str| {
             // A rule's material, not the project's: what has the wrong shape is validation's to report.
-            let found = map.and_then(|map| self.variables(map, key).ok()).unwrap_or_default();
+            let found = map.and_then(|map| self.variables_without(map, key, |_| Ok(())).ok());
+            let found = found.unwrap_or_default();
             labels.extend(found.into_iter().map(|label| (path, label)));
         };
         let under = |key: &str| map.get(key).and_then(|entry| entry.value.as_map());
@@ -309,7 +331,8 @@ impl Reader<'_> {
     fn options(&self, map: &Map) -> Vec<(String, EnvVar)> {
         let mut options = Vec::new();
         let mut add = |map: Option<&Map>, key: &str, path: String| {
-            let found = map.and_then(|map| self.variables(map, key).ok()).unwrap_or_default();
+            let found = map.and_then(|map| self.variables_without(map, key, |_| Ok(())).ok());
+            let found = found.unwrap_or_default();
             options.extend(found.into_iter().map(|option| (path.clone(), option)));
         };
         for owner in ["logging", "provider"] {
@@ -355,9 +378,11 @@ impl Reader<'_> {
         for item in self.items(map, key)? {
             match &item.data {
                 Data::Map(grant) => {
-                    let source = self.text(grant, "source")?.ok_or_else(|| {
-                        LoadError::new(format!("an entry of `{key}:` has no `source:`"), item.span)
-                    })?;
+                    let Some(source) = self.text(grant, "source")? else {
+                        let message = format!("an entry of `{key}:` has no `source:`");
+                        self.refuse::<()>(LoadError::new(message, item.span))?;
+                        continue;
+                    };
                     grants.push(Grant {
                         source,
                         target: self.text(grant, "target")?,
@@ -369,7 +394,8 @@ impl Reader<'_> {
                 }
                 _ => {
                     let Some(source) = item.to_text() else {
-                        return Err(wrong(key, "a list of names or of mappings with `source:`", item));
+                        self.refuse::<()>(wrong(key, "a list of names or of mappings with `source:`", item))?;
+                        continue;
                     };
                     grants.push(Grant {
                         source,
@@ -396,7 +422,7 @@ impl Reader<'_> {
         };
         match bits {
             Some(bits) => Ok(Some((bits, value.span))),
-            None => Err(LoadError::new("`mode:` must be octal permissions such as 0400", value.span)),
+            None => self.refuse(LoadError::new("`mode:` must be octal permissions such as 0400", value.span)),
         }
     }
 
@@ -407,52 +433,63 @@ impl Reader<'_> {
             Data::Seq(items) => items.as_slice(),
             _ => std::slice::from_ref(value),
         };
-        items
-            .iter()
-            .map(|item| match &item.data {
-                Data::Map(entry) => {
-                    let path = self
-                        .text(entry, "path")?
-                        .ok_or_else(|| LoadError::new("an entry of `env_file:` has no `path:`", item.span))?;
-                    let required = !matches!(
-                        entry.get("required").map(|entry| &entry.value.data),
-                        Some(Data::Bool(false))
-                    );
-                    let raw = entry.get("format").and_then(|entry| entry.value.as_str()) == Some("raw");
-                    Ok(EnvFile { path, required, raw })
+        let mut files = Vec::with_capacity(items.len());
+        for item in items {
+            let Data::Map(entry) = &item.data else {
+                match item.to_text() {
+                    Some(path) => files.push(EnvFile { path, required: true, raw: false }),
+                    None => self.refuse(wrong("env_file", "a path or a list of paths", item))?,
                 }
-                _ => match item.to_text() {
-                    Some(path) => Ok(EnvFile { path, required: true, raw: false }),
-                    None => Err(wrong("env_file", "a path or a list of paths", item)),
-                },
-            })
-            .collect()
+                continue;
+            };
+            let Some(path) = self.text(entry, "path")? else {
+                self.refuse::<()>(LoadError::new("an entry of `env_file:` has no `path:`", item.span))?;
+                continue;
+            };
+            let required =
+                !matches!(entry.get("required").map(|entry| &entry.value.data), Some(Data::Bool(false)));
+            let raw = entry.get("format").and_then(|entry| entry.value.as_str()) == Some("raw");
+            files.push(EnvFile { path, required, raw });
+        }
+        Ok(files)
     }
 
     fn variables(&self, map: &Map, key: &str) -> Result<Vec<EnvVar>, LoadError> {
+        self.variables_without(map, key, |error| self.refuse(error))
+    }
+
+    /// What of a mapping or a list is a name with a single value or without one. The rest is told to `refuse`.
+    fn variables_without(
+        &self,
+        map: &Map,
+        key: &str,
+        refuse: impl Fn(LoadError) -> Result<(), LoadError>,
+    ) -> Result<Vec<EnvVar>, LoadError> {
         let Some(value) = map.get(key).map(|entry| &entry.value) else { return Ok(vec![]) };
+        let mut found = Vec::new();
         match &value.data {
-            Data::Null => Ok(vec![]),
-            Data::Map(variables) => variables
-                .iter()
-                .map(|(name, entry)| {
+            Data::Null => {}
+            Data::Map(variables) => {
+                for (name, entry) in variables {
                     if matches!(entry.value.data, Data::Seq(_) | Data::Map(_)) {
-                        return Err(wrong(name, "a single value", &entry.value));
+                        refuse(wrong(name, "a single value", &entry.value))?;
+                        continue;
                     }
-                    let name = Text { value: name.clone(), raw: name.clone(), span: entry.key_span };
-                    Ok(EnvVar { name, value: entry.value.to_text() })
-                })
-                .collect(),
-            Data::Seq(items) => items
-                .iter()
-                .map(|item| {
-                    item.to_text()
-                        .map(|text| self.assignment(&text))
-                        .ok_or_else(|| wrong(key, "NAME=value in each line", item))
-                })
-                .collect(),
-            _ => Err(wrong(key, "a mapping or a list", value)),
+                    let name = Text::plain(name.clone(), entry.key_span);
+                    found.push(EnvVar { name, value: entry.value.to_text() });
+                }
+            }
+            Data::Seq(items) => {
+                for item in items {
+                    match item.to_text() {
+                        Some(text) => found.push(self.assignment(&text)),
+                        None => refuse(wrong(key, "NAME=value in each line", item))?,
+                    }
+                }
+            }
+            _ => refuse(wrong(key, "a mapping or a list", value))?,
         }
+        Ok(found)
     }
 
     /// `K=v` as a name and a value, each with its own place.
@@ -460,11 +497,17 @@ impl Reader<'_> {
         let part = |from: usize, to: usize| self.sources.within(text.span, &text.raw, from..to);
         match (text.value.split_once('='), text.raw.find('=')) {
             (Some((name, value)), Some(at)) => EnvVar {
-                name: Text { value: name.into(), raw: text.raw[..at].into(), span: part(0, at) },
+                name: Text {
+                    value: name.into(),
+                    raw: text.raw[..at].into(),
+                    span: part(0, at),
+                    undecided: None,
+                },
                 value: Some(Text {
                     value: value.into(),
                     raw: text.raw[at + 1..].into(),
                     span: part(at + 1, text.raw.len()),
+                    undecided: None,
                 }),
             },
             _ => EnvVar { name: text.clone(), value: None },
@@ -475,7 +518,7 @@ impl Reader<'_> {
         match map.get(key).map(|entry| &entry.value) {
             None => Ok(None),
             Some(value) if matches!(value.data, Data::Seq(_) | Data::Map(_)) => {
-                Err(wrong(key, "a single value", value))
+                self.refuse(wrong(key, "a single value", value))
             }
             Some(value) => Ok(value.to_text()),
         }
@@ -493,7 +536,10 @@ impl Reader<'_> {
             Some(value) => match &value.data {
                 Data::Null => Ok(&[]),
                 Data::Seq(items) => Ok(items),
-                _ => Err(wrong(key, "a list", value)),
+                _ => {
+                    self.refuse::<()>(wrong(key, "a list", value))?;
+                    Ok(&[])
+                }
             },
         }
     }
@@ -502,7 +548,7 @@ impl Reader<'_> {
         match &value.data {
             Data::Null => Ok(None),
             Data::Map(map) => Ok(Some(map)),
-            _ => Err(wrong(&path(), "a mapping", value)),
+            _ => self.refuse(wrong(&path(), "a mapping", value)),
         }
     }
 }
@@ -525,11 +571,7 @@ fn volumes(map: &Map) -> Vec<VolumeMount> {
             let Some(short) = item.to_text() else {
                 return VolumeMount { source: text("source"), target: text("target"), span: item.span };
             };
-            let part = |from: usize, to: usize| Text {
-                value: short.value[from..to].into(),
-                raw: short.value[from..to].into(),
-                span: short.span,
-            };
+            let part = |from: usize, to: usize| Text::plain(&short.value[from..to], short.span);
             // `C:\x:/y` has a drive's colon first.
             let drive = short.value.as_bytes().get(1) == Some(&b':') && short.value.len() > 2;
             let from = if drive { 2 } else { 0 };

@@ -118,13 +118,7 @@ impl Resolver<'_> {
     }
 
     fn context(&self, value: &mut Value) {
-        let remote = |text: &str| {
-            text.contains("://")
-                || text.starts_with("service:")
-                || text.starts_with("github.com/")
-                || text.starts_with("git@")
-        };
-        if !value.as_str().is_some_and(remote) {
+        if !value.as_str().is_some_and(is_remote_context) {
             self.paths(value);
         }
     }
@@ -136,6 +130,11 @@ impl Resolver<'_> {
             _ => path.to_owned(),
         }
     }
+}
+
+/// A build context that is no directory of this machine.
+pub(super) fn is_remote_context(text: &str) -> bool {
+    text.contains("://") || ["service:", "github.com/", "git@"].iter().any(|start| text.starts_with(start))
 }
 
 /// What git or a registry would have to give.

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 pub(crate) use dialect::{Mistaken, read_by_swarm};
 
-use super::decode::{Keys, decode};
+use super::decode::decode;
 use super::environment::Environment;
 use super::load::{LoadError, yaml_version};
 use super::value::{Data, Map, MapEntry, Value};
@@ -72,7 +72,7 @@ pub fn read_stack(
         let Some(document) = documents.get(first) else {
             return Err(LoadError::new("the file is empty; a stack needs at least `services:`", start));
         };
-        let mut model = decode(document, Keys::Text)?;
+        let mut model = decode(document)?;
         if model.as_map().is_none() {
             let message =
                 format!("a stack is a mapping with `services:` at its top, this is {}", model.type_name());

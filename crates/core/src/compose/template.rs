@@ -205,6 +205,24 @@ pub enum Missing {
     Allow,
 }
 
+/// The first variable of a text that leaves it open what the text becomes where nothing is set: one without a default,
+/// or one that counts only if it is set.
+pub(super) fn undecided(text: &str) -> Option<&str> {
+    fn first<'t>(text: &'t str, pieces: &[Piece]) -> Option<&'t str> {
+        pieces.iter().find_map(|piece| match piece {
+            Piece::Literal(_) | Piece::Dollar(_) => None,
+            Piece::Variable { fallback: Some(fallback), .. } if fallback.operator == Operator::Default => {
+                first(text, &fallback.pieces)
+            }
+            Piece::Variable { name, .. } => Some(&text[name.clone()]),
+        })
+    }
+    if !text.contains('$') {
+        return None;
+    }
+    first(text, &parse(text).unwrap_or_default())
+}
+
 /// Evaluates a template. Unused defaults are evaluated too, as Compose 2.40 does, unless the variables are lazy.
 pub fn evaluate(
     text: &str,
@@ -320,6 +338,16 @@ mod tests {
             assert!(evaluate(text, &set().lazily(true), Missing::Refuse).is_ok(), "{text}");
         }
         assert!(evaluate("${U:-${X:?set it}}", &set().lazily(true), Missing::Refuse).is_err());
+    }
+
+    #[test]
+    fn what_a_text_becomes_is_open_only_without_a_default() {
+        for text in ["a", "a$$b", "${V:-a}/b", "${V-}", "${V:-${W:-a}}", "$(c)", "${"] {
+            assert_eq!(undecided(text), None, "{text}");
+        }
+        for text in ["$V/a", "a/${V}", "${V:?say}", "${V:+a}", "${U:-${V}}", "${U:-a}${V}"] {
+            assert_eq!(undecided(text), Some("V"), "{text}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::environment::BindingOrigin;
+use super::template;
 use crate::source::Span;
 
 /// A value with its origin.
@@ -183,6 +184,27 @@ pub struct Text {
     pub raw: Arc<str>,
     /// Where it is written.
     pub span: Span,
+    /// The variable that leaves it open what the text is: it has no value and no default.
+    pub undecided: Option<Arc<str>>,
+}
+
+impl Text {
+    /// Text as it is written.
+    pub fn plain(text: impl Into<Arc<str>>, span: Span) -> Self {
+        let text = text.into();
+        Text { value: text.clone(), raw: text, span, undecided: None }
+    }
+}
+
+impl Template {
+    /// The variable that leaves it open what came out: it has no value and no default.
+    fn undecided(&self) -> Option<&str> {
+        self.parts.iter().find_map(|part| match &part.kind {
+            PartKind::Literal | PartKind::Variable { .. } => None,
+            PartKind::Fallback { .. } => template::undecided(&self.text[part.range.0..part.range.1]),
+            PartKind::Unset { name } => Some(name),
+        })
+    }
 }
 
 impl Value {
@@ -296,7 +318,8 @@ impl Value {
             Data::Time(text) | Data::Str(text) => text.clone(),
         };
         let raw = self.template.as_ref().map_or_else(|| value.clone(), |template| template.text.clone());
-        Some(Text { value, raw, span: self.span })
+        let undecided = self.template.as_ref().and_then(|template| template.undecided()).map(Arc::from);
+        Some(Text { value, raw, span: self.span, undecided })
     }
 
     /// What kind of value it is, for messages.

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::literal::{Literal, literal};
-use super::name::{is_header_name, is_secret_name};
+use super::name::{is_header_name, is_secret_name, is_user_info_name};
 use crate::compose::template::{self, Operator, Piece};
 
 /// A secret written out inside a text before interpolation.
@@ -51,6 +51,21 @@ pub fn assignments(raw: &str, shell: bool) -> Vec<Assignment> {
     found
 }
 
+/// The password in the value of a variable that is named for a user and a password: `user:HERE`, `user/HERE`.
+pub fn pair_password(name: &str, raw: &str) -> Option<Range<usize>> {
+    if !is_user_info_name(name) {
+        return None;
+    }
+    let shadow = without_variables(raw, false);
+    let (user, rest) = shadow.split_once([':', '/'])?;
+    // More about the user, and more users, may follow. A hash is no password.
+    let password = rest.split([':', ',', ';', '|']).next().unwrap_or_default();
+    let is_plain = |text: &str| !text.is_empty() && !text.contains(char::is_whitespace);
+    let is_pair = is_plain(user) && is_plain(password) && !password.starts_with(['/', '$', '{']);
+    let start = user.len() + 1;
+    (is_pair && is_written_out(password, false)).then(|| start..start + password.len())
+}
+
 /// Where in a text the values stand that are used instead of its variables: `${NAME:-here}`, those inside of others
 /// too.
 pub(super) fn defaults(raw: &str) -> Vec<Range<usize>> {
@@ -80,19 +95,41 @@ pub(super) fn assigned(raw: &str, shadow: &str, wanted: impl Fn(&str) -> bool) -
         from = at + 1;
         // `://`, `==`, `::` assign nothing; a colon does so only before a blank or a quote.
         let next = bytes.get(at + 1).copied().unwrap_or(b'\n');
-        if bytes[at] == b':' && !matches!(next, b' ' | b'\t' | b'"' | b'\'') || next == b'=' {
+        let assigns = matches!(next, b' ' | b'\t' | b'"' | b'\'') || is_header(shadow, at);
+        if bytes[at] == b':' && !assigns || next == b'=' {
             continue;
         }
         let Some(name) = name_before(shadow, at) else { continue };
-        let Some(value) = value_after(shadow, at + 1) else { continue };
+        let Some(value) = value_after(shadow, at + 1).filter(|value| !is_next(shadow, at, value)) else {
+            continue;
+        };
         let value = credentials(shadow, &raw[name.clone()], &value).unwrap_or(value);
         let written = &shadow[value.clone()];
-        if is_named(shadow, &raw[name.clone()]) && !LOG_LEVELS.contains(&written) && wanted(written) {
+        let called = &raw[name.clone()];
+        if is_named(shadow, called) && !is_level(called, written) && wanted(written) {
             from = value.end;
             found.push(Assignment { name, value });
         }
     }
     found
+}
+
+/// Whether a colon ends the name of HTTP's header for credentials: `Authorization:Bearer x` needs no blank.
+fn is_header(text: &str, colon: usize) -> bool {
+    let starts = |scheme: &str| {
+        text.get(colon + 1..colon + 1 + scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    ["basic ", "bearer ", "token "].iter().any(|scheme| starts(scheme))
+        && name_before(text, colon).is_some_and(|name| is_header_name(&text[name]))
+}
+
+/// Whether what follows an `=` that nothing is assigned by is the next flag or the next assignment: `-Dpassword= -Dx=y`.
+fn is_next(text: &str, equals: usize, value: &Range<usize>) -> bool {
+    let is_blank = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_whitespace);
+    let bytes = text.as_bytes();
+    let is_apart = is_blank(bytes.get(equals + 1)) && !is_blank(bytes[..equals].last());
+    let word = text[value.start..].split(char::is_whitespace).next().unwrap_or_default();
+    bytes[equals] == b'=' && is_apart && (word.starts_with('-') || word.contains('='))
 }
 
 /// Whether what is assigned to a name in a text is a secret: also the header of HTTP, and in a JAAS configuration the
@@ -110,8 +147,14 @@ fn credentials(text: &str, name: &str, scheme: &Range<usize>) -> Option<Range<us
     (is_scheme && is_header_name(name)).then(|| value_after(text, scheme.end)).flatten()
 }
 
-/// `io.example.auth=INFO`: what is assigned is how much is logged.
-const LOG_LEVELS: &[&str] = &["TRACE", "DEBUG", "INFO", "WARN", "WARNING", "ERROR", "FATAL", "OFF"];
+/// Whether what is assigned is how much is logged: `io.example.auth=INFO`, `app_auth=debug`.
+fn is_level(name: &str, value: &str) -> bool {
+    const LEVELS: [&str; 8] = ["trace", "debug", "info", "warn", "warning", "error", "fatal", "off"];
+    let is_level = LEVELS.iter().any(|level| level.eq_ignore_ascii_case(value));
+    // `PASSWORD=debug` is a bad password.
+    let is_upper = value.bytes().all(|byte| byte.is_ascii_uppercase());
+    is_level && (is_upper || !name.to_ascii_lowercase().contains("pass"))
+}
 
 /// A value that is all there, and a secret.
 pub(super) fn is_written_out(value: &str, shell: bool) -> bool {
@@ -167,6 +210,19 @@ mod tests {
         assert_eq!(found("Authorization=Basic hunter2,x=y"), ["hunter2"]);
         assert_eq!(found("${DB:-Server=db;Password=hunter2}"), ["hunter2"]);
         assert_eq!(found("PlainLoginModule required username=a user_bob=\"hunter2\";"), ["hunter2"]);
+        let pair = |name, raw: &'static str| pair_password(name, raw).map(|range| &raw[range]);
+        assert_eq!(pair("SR_BASIC_AUTH_USER_INFO", "admin:hunter2"), Some("hunter2"));
+        assert_eq!(pair("SFTP_USERS", "bob:hunter2:1001,ann:x"), Some("hunter2"));
+        for (name, raw) in [
+            ("AUTH_USER_INFO", "${U}:${P}"),
+            ("AUTH_USER_INFO", "https://x/userinfo"),
+            ("AUTH_USER_INFO", "sub"),
+            ("USER_INFO_URL", "a:b"),
+            ("BASIC_AUTH_USERS", "admin:$$2y$$10$$abc"),
+            ("LDAP_USERS", "cn:bob"),
+        ] {
+            assert_eq!(pair(name, raw), None, "{raw}");
+        }
         for raw in [
             "password=${PW}",
             "password: ",
@@ -175,8 +231,11 @@ mod tests {
             "a==b",
             "http://x",
             "password: |\n",
+            "-Des.password= -Dkb.url=http://kibana:5601",
+            "password= user=bob",
             "io.example.auth=INFO,org.example.token=WARN",
             "user_name=bob",
+            "app_auth=debug,tower_http=info",
             "Authorization: Bearer ${TOKEN}",
         ] {
             assert_eq!(found(raw), Vec::<String>::new(), "{raw}");

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::assignment::{Assignment, VARIABLE, assigned, is_written_out, without_variables};
+use super::assignment::{Assignment, VARIABLE, assigned, assignments, is_written_out, without_variables};
 use super::name::{is_method, is_secret_name};
 
 /// Secrets in the words of a command line: flags with a value (`--password x`, `--requirepass=x`, `mysql -px`,
@@ -11,6 +11,18 @@ use super::name::{is_method, is_secret_name};
 /// takes a password, and assignments before or inside it (`PGPASSWORD=x`).
 pub fn in_command(raw: &str) -> Vec<Assignment> {
     given_in_command(raw, |value| is_written_out(value, true))
+}
+
+/// Secrets behind the flags that a variable hands to a program: `REDIS_ARGS=--requirepass x`. What is assigned in the
+/// text is [`assignments`]' to find.
+pub fn in_arguments(raw: &str) -> Vec<Assignment> {
+    if !raw.trim_start().starts_with('-') {
+        return Vec::new();
+    }
+    let assigned = assignments(raw, false);
+    let mut found = in_command(raw);
+    found.retain(|flag| !assigned.iter().any(|known| known.value.start == flag.value.start));
+    found
 }
 
 /// Where in a command line a variable of the file, and nothing else, gives a secret: `--password ${X}`.
@@ -94,6 +106,7 @@ const LONG_USER_FLAGS: &[&str] = &["proxy-user", "creds", "src-creds", "dest-cre
 /// A program, the word behind which its arguments start, and which of them is a password, from 0.
 const PLACES: &[(&str, &str, usize)] = &[
     ("rabbitmqctl", "add_user", 1),
+    ("rabbitmqctl", "authenticate_user", 1),
     ("rabbitmqctl", "change_password", 1),
     ("neo4j-admin", "set-initial-password", 0),
     ("vault", "login", 0),
@@ -120,7 +133,8 @@ fn is_sql_client(name: &str) -> bool {
 
 /// Of `requirepass` and its like it is the whole word that says it.
 fn is_secret_flag(name: &str) -> bool {
-    is_secret_name(name) || matches!(name, "requirepass" | "masterauth" | "storepass" | "keypass")
+    is_secret_name(name)
+        || matches!(name, "requirepass" | "masterauth" | "storepass" | "keypass" | "dev-root-token-id")
 }
 
 /// A word of a simple command.
@@ -185,12 +199,18 @@ impl Line<'_> {
             return Some(Assignment { name, value: word.start + "pass:".len()..word.end });
         }
         let short = written.strip_prefix('-')?;
-        // `keytool -storepass x`, `tool -token x`
+        // Whatever the password looks like: `-psome-password` is no flag of that name.
+        if is_sql_client(self.program) && written.len() > 2 && written.starts_with("-p") {
+            return Some(Assignment { name: word.start..word.start + 2, value: word.start + 2..word.end });
+        }
+        // `keytool -storepass x`, `tool -token x`, `vault server -dev-root-token-id=x`
         if short.len() > 3 && !short.contains('=') && is_secret_flag(short) {
             return given(next()?);
         }
-        if is_sql_client(self.program) && written.len() > 2 && written.starts_with("-p") {
-            return Some(Assignment { name: word.start..word.start + 2, value: word.start + 2..word.end });
+        if let Some((flag, value)) = short.split_once('=').filter(|(flag, _)| is_secret_flag(flag)) {
+            let start = word.end - value.len();
+            return (flag.len() > 3)
+                .then_some(Assignment { name: word.start..start - 1, value: start..word.end });
         }
         for (program, flag) in PASSWORD_FLAGS.iter().filter(|(program, _)| is_called(self.program, program)) {
             if written == *flag && !program.starts_with("7z") {
@@ -335,8 +355,14 @@ mod tests {
         let found = |raw: &str| values(&in_command(raw), raw);
         assert_eq!(found("redis-server --requirepass hunter2 --port 1"), ["hunter2"]);
         assert_eq!(found("redis-server --requirepass=hunter2"), ["hunter2"]);
+        let handed = |raw: &str| values(&in_arguments(raw), raw);
+        assert_eq!(handed("--requirepass hunter2 --port 1"), ["hunter2"]);
+        for raw in ["-Dpassword=hunter2", "--requirepass ${PW}", "see --password hunter2"] {
+            assert_eq!(handed(raw), Vec::<String>::new(), "{raw}");
+        }
         assert_eq!(found("app --auth-token hunter2 --token 5"), ["hunter2", "5"]);
         assert_eq!(found("mysqladmin ping -uroot -phunter2"), ["hunter2"]);
+        assert_eq!(found("mysql -h mariadb -uroot -pmy-password"), ["my-password"]);
         assert_eq!(found("redis-cli -a hunter2 ping"), ["hunter2"]);
         assert_eq!(found("curl -u admin:hunter2 http://x"), ["hunter2"]);
         assert_eq!(found("curl -H 'Authorization: Bearer hunter2' http://x"), ["hunter2"]);
@@ -360,6 +386,10 @@ mod tests {
             "smbclient -U user%hunter2 //x/y",
             "rabbitmqctl add_user me hunter2 && rabbitmqctl set_user_tags me administrator",
             "vault login hunter2",
+            "vault server -dev -dev-root-token-id hunter2",
+            "vault server -dev -dev-root-token-id=hunter2",
+            "rabbitmqctl authenticate_user me hunter2",
+            "curl -H 'Authorization:Bearer hunter2' http://x",
             "npm config set //registry.npmjs.org/:_authToken hunter2",
             "echo hunter2 | docker login -u x --password-stdin",
             "echo \"root:hunter2\" | chpasswd",
@@ -400,6 +430,7 @@ mod tests {
             "echo -password",
             "bench --tokens 5",
             "etcd --auth-token simple",
+            "mysql --default-auth=mysql_native_password",
         ] {
             assert_eq!(found(raw), Vec::<String>::new(), "{raw}");
         }

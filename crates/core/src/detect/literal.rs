@@ -39,6 +39,16 @@ pub fn looks_random(value: &str) -> bool {
     value.len() >= 16 && of_one_piece && digits >= 3 && digits < value.len() && !is_path(value)
 }
 
+/// Whether a value works as it stands and says that it should not be kept: `changeme`, `CHANGE-THIS!`, `please_replace`.
+pub fn asks_for_change(value: &str) -> bool {
+    let lower = value.to_ascii_lowercase();
+    let others = ["changed", "changelog", "changes", "changing", "replaced", "replacement", "replaces"];
+    lower.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| {
+        ["change", "replace", "fixme"].iter().any(|ask| word.starts_with(ask))
+            && !others.iter().any(|other| word.starts_with(other))
+    })
+}
+
 fn is_nothing(value: &str) -> bool {
     if value.len() > "requested".len() {
         return false;
@@ -65,10 +75,12 @@ fn is_nothing(value: &str) -> bool {
             | "off"
             | "none"
             | "null"
+            | "~"
             | "nil"
             | "0"
             | "1"
             | "disabled"
+            | "trial"
             | "invalid"
             | "unset"
             | "undefined"
@@ -116,6 +128,8 @@ fn is_placeholder(value: &str) -> bool {
         || wrapped("${{", "}}")
         || wrapped("ENC[", "]")
         || value.starts_with("op://")
+        // Who uses it brings it along.
+        || value == "user_provided"
         // Names of what holds the secret: AWS, Vault, Symfony.
         || value.starts_with("arn:aws")
         || value.starts_with("vault:secret/")
@@ -139,6 +153,23 @@ mod tests {
     fn weak_passwords_are_secrets() {
         for value in ["postgres", "changeme", "1234", "a$$b", "/x+9zQ=="] {
             assert_eq!(literal(value), Literal::Secret, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_asks_for_another_is_known() {
+        for value in [
+            "changeme",
+            "ChangeMe_ChangeMe",
+            "CHANGE-THIS! NOW!",
+            "please-replace",
+            "changeme123",
+            "changePassword",
+        ] {
+            assert!(asks_for_change(value), "{value}");
+        }
+        for value in ["exchange", "changelog", "your_key_here", "replacement"] {
+            assert!(!asks_for_change(value), "{value}");
         }
     }
 

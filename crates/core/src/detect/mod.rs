@@ -11,13 +11,13 @@ mod quoted;
 mod token;
 mod url;
 
-pub use assignment::{Assignment, assignments};
-pub use command::{in_command, variables_in_command};
+pub use assignment::{Assignment, assignments, pair_password};
+pub use command::{in_arguments, in_command, variables_in_command};
 pub use filled::{SecretDefault, secret_defaults};
-pub use literal::{Literal, literal, looks_random};
-pub use name::{is_compound_name, is_harmless_name, is_key_name, is_secret_name};
+pub use literal::{Literal, asks_for_change, literal, looks_random};
+pub use name::{is_compound_name, is_handed_out, is_harmless_name, is_key_name, is_secret_name};
 pub use quoted::{
-    name_with_rest, name_with_value, name_without_rest, name_without_value, without_credentials,
+    is_of_parts, name_with_rest, name_with_value, name_without_rest, name_without_value, without_credentials,
 };
 pub use token::{Token, tokens};
 pub use url::url_passwords;
@@ -25,7 +25,7 @@ pub use url::url_passwords;
 /// Whether a variable holds a secret that is written out: by its name, or, for keys, by name and value.
 pub fn is_secret(name: &str, raw: &str) -> bool {
     let named = is_secret_name(name)
-        || (is_key_name(name) && looks_random(raw))
+        || (is_key_name(name) && (looks_random(raw) || asks_for_change(raw)))
         || (name::is_header_name(name) && has_credentials(raw));
     // `SECRET_PARAM_REPLICAS=2` is a quantity; `DB_PASSWORD=2` is a bad password.
     let is_quantity = raw.trim().len() < 5 && raw.trim().bytes().all(|byte| byte.is_ascii_digit());

@@ -19,6 +19,9 @@ pub fn is_secret_name(name: &str) -> bool {
     while words.len() > 1 && words.last().is_some_and(|last| MANNER.contains(last)) {
         words.pop();
     }
+    if COOKIES.iter().any(|cookie| words.ends_with(cookie)) {
+        return true;
+    }
     let Some((last, before)) = words.split_last() else { return false };
     if HARMLESS_LAST.contains(last) || words.first().is_some_and(|first| HARMLESS_FIRST.contains(first)) {
         return false;
@@ -53,7 +56,12 @@ pub fn is_secret_name(name: &str) -> bool {
     match (before.last(), *last) {
         // One of the eight of WordPress.
         (Some(&"in"), "key") => words.contains(&"logged"),
-        (Some(before), "key" | "keys") => KEY_OF.contains(before),
+        (Some(kind), "key" | "keys") if KEY_OF.contains(kind) => true,
+        // `ENCRYPTION_PRIMARY_KEY`
+        (Some(_), "key" | "keys") => {
+            before.iter().any(|word| OF_CIPHERS.contains(word))
+                && !before.iter().any(|word| OF_NO_SECRET.contains(word))
+        }
         (Some(&"connection"), "string")
         | (Some(&"seed"), "phrase")
         | (Some(&("access" | "auth" | "pass")), "code") => true,
@@ -65,9 +73,13 @@ pub fn is_secret_name(name: &str) -> bool {
 /// apart.
 fn mentions_secret(name: &str) -> bool {
     static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-        let words =
-            [SECRET_ANYWHERE, SECRET_ENDINGS, SECRET_LAST, &["key", "pass", "connection", "code", "phrase"]]
-                .concat();
+        let words = [
+            SECRET_ANYWHERE,
+            SECRET_ENDINGS,
+            SECRET_LAST,
+            &["key", "pass", "connection", "code", "phrase", "cookie"],
+        ]
+        .concat();
         AhoCorasick::builder().ascii_case_insensitive(true).build(words).ok()
     });
     // Outside of ASCII a letter may have its lower case in it.
@@ -89,6 +101,14 @@ pub(super) fn ends_as_secret(name: &str) -> bool {
     })
 }
 
+/// Whether a secret is handed out by somebody else (`STRIPE_API_KEY`, `SMTP_PASSWORD`), so that a made-up one is none.
+pub fn is_handed_out(name: &str) -> bool {
+    let spaced = spaced(name);
+    let by_others =
+        ["api", "apikey", "bot", "client", "email", "licence", "license", "mail", "oauth", "smtp", "webhook"];
+    words(&spaced).iter().any(|word| by_others.contains(word))
+}
+
 /// Whether a value says what the name of an authentication asks for: `SMTP_AUTH=login`, `--auth-token simple`.
 pub(super) fn is_method(name: &str, value: &str) -> bool {
     let spaced = spaced(name);
@@ -98,17 +118,47 @@ pub(super) fn is_method(name: &str, value: &str) -> bool {
 }
 
 /// How something authenticates.
-const METHODS: &[&str] =
-    &["login", "simple", "digest", "cram-md5", "ntlm", "oauth2", "xoauth2", "ldap", "oidc", "saml"];
+const METHODS: &[&str] = &[
+    "login",
+    "simple",
+    "digest",
+    "cram-md5",
+    "ntlm",
+    "oauth",
+    "oauth2",
+    "xoauth2",
+    "ldap",
+    "oidc",
+    "saml",
+    "htpasswd",
+    "kerberos",
+    "md5",
+    "trust",
+    "mysql_native_password",
+    "caching_sha2_password",
+    "sha256_password",
+];
 
 /// Whether a variable's value is likely to hold a secret among other things: a DSN, a JAAS line, `user:password`.
 pub fn is_compound_name(name: &str) -> bool {
-    if !["jaas", "dsn", "info"].iter().any(|word| contains_ignoring_case(name, word)) {
-        return false;
+    if !["jaas", "dsn"].iter().any(|word| contains_ignoring_case(name, word)) {
+        return is_user_info_name(name);
     }
     let spaced = spaced(name);
     let words = words(&spaced);
     words.contains(&"jaas") || words.contains(&"dsn") || words.ends_with(&["user", "info"])
+}
+
+/// Whether a variable's value is a user and a password: `BASIC_AUTH_USER_INFO=user:password`, `SFTP_USERS=user:password:1001`.
+pub(super) fn is_user_info_name(name: &str) -> bool {
+    if !["info", "users"].iter().any(|word| contains_ignoring_case(name, word)) {
+        return false;
+    }
+    let spaced = spaced(name);
+    let words = words(&spaced);
+    words.ends_with(&["user", "info"])
+        || (words.ends_with(&["users"])
+            && words.iter().any(|word| matches!(*word, "ftp" | "sftp" | "auth" | "basicauth")))
 }
 
 /// Whether a name is that of HTTP's header for credentials: `AUTHORIZATION`, `Proxy-Authorization`.
@@ -180,6 +230,9 @@ fn words(spaced: &str) -> Vec<&str> {
 
 /// Names whose words say otherwise: the token itself is called an id.
 const KNOWN: &[&str] = &["VAULT_DEV_ROOT_TOKEN_ID"];
+
+/// What clusters of Erlang's machines know each other by.
+const COOKIES: &[&[&str]] = &[&["erlang", "cookie"], &["release", "cookie"]];
 
 /// Last words that say how a secret is written, or which of several it is.
 const MANNER: &[&str] = &[
@@ -288,6 +341,7 @@ const KEY_OF: &[&str] = &[
     "admin",
     "auth",
     "cookie",
+    "cron",
     "encryption",
     "encrypt",
     "enc",
@@ -298,6 +352,7 @@ const KEY_OF: &[&str] = &[
     "master",
     "private",
     "root",
+    "salt",
     "secret",
     "service",
     "session",
@@ -309,6 +364,13 @@ const KEY_OF: &[&str] = &[
     "webhook",
     "write",
 ];
+
+/// What makes a key a secret one wherever it stands before.
+const OF_CIPHERS: &[&str] =
+    &["encryption", "encrypt", "decryption", "crypto", "cipher", "signing", "jwt", "fernet", "aes", "hmac"];
+
+/// Unless it is one of these: known to everybody, or the name of one that is kept elsewhere.
+const OF_NO_SECRET: &[&str] = &["public", "publishable", "verification", "kms", "cache", "header"];
 
 /// What makes tokens a quantity.
 const COUNTED: &[&str] = &[
@@ -422,7 +484,13 @@ const HARMLESS_LAST: &[&str] = &[
     "rounds",
     "iterations",
     "user",
+    "users",
     "username",
+    "usernames",
+    "emails",
+    "hosts",
+    "domains",
+    "origins",
     "login",
     "email",
     "issuer",
@@ -492,6 +560,7 @@ const HARMLESS_LAST: &[&str] = &[
     "leeway",
     "tolerance",
     "verification",
+    "authentication",
     "endpoints",
     "server",
     "servers",
@@ -522,6 +591,20 @@ const HARMLESS_LAST: &[&str] = &[
     "cache",
     "warning",
     "stdin",
+    "cookie",
+    "period",
+    "page",
+    "link",
+    "frequency",
+    "threshold",
+    "redirect",
+    "callback",
+    "converter",
+    "serializer",
+    "deserializer",
+    "generator",
+    "resolver",
+    "prompt",
 ];
 
 /// A first word that makes the name a switch.
@@ -568,6 +651,11 @@ mod tests {
             "PASSWORD_PEPPER",
             "WALLET_SEED_PHRASE",
             "DB_PASSWORT",
+            "APP_ENCRYPTION_PRIMARY_KEY",
+            "ENCRYPTION_DETERMINISTIC_KEY",
+            "ENCRYPTION_FIELD_KEY",
+            "APP_CRON_KEY",
+            "RABBITMQ_ERLANG_COOKIE",
         ] {
             assert!(is_secret_name(name), "{name}");
         }
@@ -609,6 +697,15 @@ mod tests {
             "RSA_PUBLIC_KEY",
             "AES_KEY_LENGTH",
             "PEPPERONI",
+            "ORDERS_PRIMARY_KEY",
+            "ENCRYPTION_PUBLIC_KEY",
+            "ENCRYPTION_KMS_KEY",
+            "CSRF_TOKEN_COOKIE",
+            "AUTHENTICATION_APIKEY_USERS",
+            "SESSION_COOKIE",
+            "SECRET_ROTATION_PERIOD",
+            "RESET_PASSWORD_PAGE",
+            "PASSWORD_AUTHENTICATION",
             "",
         ] {
             assert!(!is_secret_name(name), "{name}");

@@ -48,15 +48,34 @@ pub fn name_without_value(text: &str) -> Option<String> {
 
 /// Where the name ends and where the rest starts in what stands in the place of a variable's, a secret's or a
 /// config's name and is more than letters, digits, `_`, `.`, `-` and variables: `NAME:value`, `NAME value`,
-/// `NAME->value`. Of `NAME=value` only what stands before the `=` is looked at.
+/// `NAME->value`. Of `NAME=value` only what stands before the `=` is looked at, and `Jwt:Key=value` has a name of
+/// several parts.
 pub fn name_with_rest(text: &str) -> Option<(usize, usize)> {
     let shadow = without_variables(text, false);
-    let name = shadow.split('=').next().unwrap_or_default();
+    let (name, value) = shadow.split_once('=').unwrap_or((&shadow, ""));
+    if is_of_parts(name) && !value.trim_start_matches('=').is_empty() {
+        return None;
+    }
     let is_named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | VARIABLE);
     let end = name.find(|c| !is_named(c))?;
     let end = name[..end].trim_end_matches(['-', '.']).len();
     let separates = |c: char| c.is_whitespace() || matches!(c, ':' | '-' | '>' | '"' | '\'' | '.');
     Some((end, shadow.len() - shadow[end..].trim_start_matches(separates).len()))
+}
+
+/// Whether a name is one of .NET's, `ConnectionStrings:Default`: words that begin with a capital letter, or numbers.
+pub fn is_of_parts(name: &str) -> bool {
+    let is_word = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_uppercase())
+            && part.bytes().any(|byte| byte.is_ascii_lowercase())
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    let is_number =
+        |part: &str| (1..=2).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    let mut parts = name.split(':');
+    name.contains(':')
+        && parts.next().is_some_and(is_word)
+        && parts.all(|part| is_word(part) || is_number(part))
 }
 
 /// The part of such a text that may be repeated: `NAME***`.
@@ -96,7 +115,10 @@ mod tests {
         for text in ["DB_PW:canary", "DB_PW canary", "DB_PW->canary", "DB_PW:\"canary\"", "DB_PW:canary=="] {
             assert_eq!(told(text).as_deref(), Some("DB_PW***"), "{text}");
         }
-        for name in ["DB_PW", "a.b-c", "DB_PW=a b", "${X:-a b}_PW=", "1st"] {
+        for text in ["Jwt:Key", "Jwt:Key=", "Jwt:Key==", "Jwt:canary=x"] {
+            assert_eq!(told(text).as_deref(), Some("Jwt***"), "{text}");
+        }
+        for name in ["DB_PW", "a.b-c", "DB_PW=a b", "${X:-a b}_PW=", "1st", "Jwt:Key=a", "Args:0:Name=b"] {
             assert_eq!(told(name), None, "{name}");
         }
     }

@@ -1,5 +1,5 @@
 //! Passwords inside URLs: `scheme://user:password@host`; and in what some drivers have instead,
-//! `user:password@tcp(host)`, `jdbc:oracle:thin:user/password@host`.
+//! `user:password@tcp(host)`, `user:password@(host)`, `jdbc:oracle:thin:user/password@host`.
 
 use std::ops::Range;
 
@@ -18,7 +18,7 @@ pub fn url_passwords(raw: &str) -> Vec<Range<usize>> {
 }
 
 fn in_text(raw: &str) -> Vec<Range<usize>> {
-    if !raw.contains("://") && !raw.contains("@tcp(") && !raw.contains("@unix(") && !raw.contains(ORACLE) {
+    if !raw.contains("://") && !DRIVERS.iter().chain([&ORACLE]).any(|mark| raw.contains(mark)) {
         return Vec::new();
     }
     let shadow = without_variables(raw, false);
@@ -43,10 +43,13 @@ fn in_text(raw: &str) -> Vec<Range<usize>> {
 
 const ORACLE: &str = "jdbc:oracle:";
 
-/// `user:password@tcp(…)` and `@unix(…)` of Go's MySQL driver, `jdbc:oracle:thin:user/password@…`.
+/// What Go's MySQL driver has between the password and the host. The network may be left out.
+const DRIVERS: [&str; 3] = ["@tcp(", "@unix(", "@("];
+
+/// `user:password@tcp(…)`, `jdbc:oracle:thin:user/password@…`.
 fn driver_passwords(shadow: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    for (end, _) in shadow.match_indices("@tcp(").chain(shadow.match_indices("@unix(")) {
+    for (end, _) in DRIVERS.iter().flat_map(|mark| shadow.match_indices(mark)) {
         let start = shadow[..end].rfind(ends_authority).map_or(0, |at| at + 1);
         found.extend(shadow[start..end].find(':').map(|at| start + at + 1..end));
     }
@@ -96,6 +99,8 @@ mod tests {
         assert_eq!(passwords("root:pw@tcp(db:3306)/x?parse=true"), ["pw"]);
         assert_eq!(passwords("root:${PW}@tcp(db:3306)/x"), Vec::<&str>::new());
         assert_eq!(passwords("root@tcp(db:3306)/x"), Vec::<&str>::new());
+        assert_eq!(passwords("root:pw@(db:3306)/x"), ["pw"]);
+        assert_eq!(passwords("root@(db:3306)/x"), Vec::<&str>::new());
         assert_eq!(passwords("jdbc:oracle:thin:scott/pw@//db:1521/x"), ["pw"]);
         assert_eq!(passwords("jdbc:oracle:thin:@//db:1521/x"), Vec::<&str>::new());
     }

@@ -94,10 +94,11 @@ impl<'a> Context<'a> {
         self.hidden_grants.get_or_init(|| hidden_grants(self.sources, self.documents))
     }
 
-    /// The path of a secret's file. What a variable says is not known here, and an empty path is no file's.
+    /// The path of a secret's file. What a variable without a default says is not known here, which the linter tells,
+    /// and an empty path is no file's.
     pub fn file_of(&self, secret: &'a SecretDef) -> Option<&'a Text> {
         let file = secret.file.as_ref()?;
-        (!file.raw.contains('$') && !self.is_empty_path(file)).then_some(file)
+        (file.undecided.is_none() && !self.is_empty_path(file)).then_some(file)
     }
 
     /// Whether nothing is written where a path should be; the text itself is resolved by now.

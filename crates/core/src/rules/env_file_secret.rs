@@ -3,8 +3,8 @@ use super::rule::rule;
 use super::{Confidence, EnvFileContext, Finding, Findings, Severity};
 use crate::compose::template::{self, Piece};
 use crate::detect::{
-    Literal, assignments, is_compound_name, is_secret, is_secret_name, literal, looks_random, tokens,
-    url_passwords,
+    Literal, asks_for_change, assignments, in_arguments, is_compound_name, is_handed_out, is_secret,
+    is_secret_name, literal, looks_random, pair_password, tokens, url_passwords,
 };
 use crate::files::file_name;
 
@@ -34,7 +34,9 @@ rule! {
     /// ```
     ///
     /// In a file that is made to be committed (`.env.example` and its like) a value that looks real is an error, and
-    /// one that says what to write there (`your_api_key_here`, `changeme`, `sk-...`) is nothing.
+    /// one that says what to write there (`your_api_key_here`, `sk-...`) is nothing. `DB_PASSWORD=changeme` is a warning
+    /// there, too: who copies the file and forgets it has a password that everybody knows. With an empty value nothing
+    /// starts until there is one.
     ENV_FILE_SECRET = "env-file-secret", "an env file holds a secret", Warning, Regular, needs Text fix Unsafe, EnvFile check
 }
 
@@ -47,15 +49,30 @@ fn check(context: &EnvFileContext<'_>, findings: &mut Findings) {
         let inner = url_passwords(&value.raw)
             .into_iter()
             .chain(assignments(&value.raw, false).into_iter().map(|assignment| assignment.value))
+            .chain(pair_password(name, &value.raw))
+            .chain(in_arguments(&value.raw).into_iter().map(|assignment| assignment.value))
             .chain(tokens(&value.raw).into_iter().map(|token| token.range));
-        let inner = inner.filter(|range| !(is_template && is_fill_in(&value.raw[range.clone()])));
+        let inner = inner.filter(|range| !(is_template && is_fill_in(name, &value.raw[range.clone()])));
         let mut found = |span, label: &str| {
-            let message =
-                format!("the value of {name} is written in a file of variables; keep the file out of git");
+            let (message, help) = if is_template {
+                (
+                    format!(
+                        "the value of {name} works as it stands: who copies this file has what everybody knows"
+                    ),
+                    "leave the value empty here, so that nothing starts without one",
+                )
+            } else {
+                (
+                    format!(
+                        "the value of {name} is written in a file of variables; keep the file out of git"
+                    ),
+                    "leave the value empty in what is committed; better, use a secret's file",
+                )
+            };
             findings.push(
                 Finding::new(&ENV_FILE_SECRET, span, name.to_string(), message)
                     .label(label)
-                    .help("leave the value empty in what is committed; better, use a secret's file")
+                    .help(help)
                     .show(assigned.name.span),
             );
         };
@@ -72,7 +89,7 @@ fn check(context: &EnvFileContext<'_>, findings: &mut Findings) {
             continue;
         }
         if is_secret(name, &value.raw) {
-            if !is_template || !is_fill_in(&value.raw) {
+            if !is_template || !is_fill_in(name, &value.raw) {
                 found(value.span, "a literal secret");
             }
             continue;
@@ -114,8 +131,12 @@ fn is_template(path: &str) -> bool {
 }
 
 /// Whether a value tells the reader what to write in its place: `your_api_key_here`, `insert-token-here`, `sk-...`,
-/// `ghp_xxxx`, `todo`, `PASSWORD`, `<token>`.
-fn is_fill_in(raw: &str) -> bool {
+/// `ghp_xxxx`, `todo`, `PASSWORD`, `<token>`. One that asks to be changed works as it stands, unless somebody else hands
+/// the secret out.
+fn is_fill_in(name: &str, raw: &str) -> bool {
+    if asks_for_change(raw) {
+        return is_handed_out(name);
+    }
     let lower = raw.to_ascii_lowercase();
     let tells = |word: &str| {
         let words = [
@@ -125,14 +146,13 @@ fn is_fill_in(raw: &str) -> bool {
             "insert",
             "todo",
             "tbd",
-            "fixme",
             "placeholder",
             "example",
             "dummy",
             "sample",
             "redacted",
         ];
-        let starts = ["change", "replace", "xxx", "your"];
+        let starts = ["xxx", "your"];
         words.contains(&word) || starts.iter().any(|start| word.starts_with(start))
     };
     let words = || lower.split(|c: char| !c.is_ascii_alphanumeric());

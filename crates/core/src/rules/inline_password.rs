@@ -1,7 +1,7 @@
 use super::rule::rule;
 use super::{Confidence, Context, Finding, Findings};
 use crate::compose::{EnvVar, Text, Value};
-use crate::detect::{assignments, is_secret, is_secret_name, name_with_rest, name_with_value};
+use crate::detect::{assignments, is_of_parts, is_secret, is_secret_name, name_with_rest, name_with_value};
 use crate::source::Span;
 
 rule! {
@@ -53,7 +53,7 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
     for service in &context.project.services {
         let path = format!("services.{}.build.args", service.name);
         for argument in service.build.iter().flat_map(|build| &build.args) {
-            check_name(context, &argument.name, &path, findings);
+            check_name(context, argument, &path, findings);
         }
         for (path, option) in &service.options {
             check_variable(context, option, &format!("services.{}.{path}", service.name), findings);
@@ -78,7 +78,7 @@ fn driver_options(context: &Context<'_>, findings: &mut Findings) {
                     check_lines(context, &value, &format!("{path}.{option}"), findings);
                     continue;
                 }
-                let name = Text { value: option.clone(), raw: option.clone(), span: entry.key_span };
+                let name = Text::plain(option.clone(), entry.key_span);
                 check_variable(context, &EnvVar { name, value: Some(value) }, &path, findings);
             }
         }
@@ -87,13 +87,18 @@ fn driver_options(context: &Context<'_>, findings: &mut Findings) {
 
 fn check_variable(context: &Context<'_>, variable: &EnvVar, path: &str, findings: &mut Findings) {
     let name = &variable.name.value;
-    if check_name(context, &variable.name, path, findings) {
+    if check_name(context, variable, path, findings) {
         return;
     }
     let Some(value) = &variable.value else { return };
-    // A whole configuration in one variable: what is assigned in its lines. A line break at its end is `|`'s.
+    // A whole configuration in one variable: what is assigned in its lines. A line break at its end is `|`'s. Where
+    // nothing is, the lines together may be the secret; a key in PEM is private-key's to report.
     if value.raw.trim_end().contains('\n') {
-        return check_lines(context, value, &format!("{path}.{name}"), findings);
+        let known = findings.found.len();
+        check_lines(context, value, &format!("{path}.{name}"), findings);
+        if findings.found.len() > known || value.raw.contains("-----BEGIN") {
+            return;
+        }
     }
     if !is_secret(name, &value.raw) {
         return;
@@ -115,7 +120,11 @@ fn check_variable(context: &Context<'_>, variable: &EnvVar, path: &str, findings
 
 /// `- NAME: value` in quotes, `- NAME value`: Compose takes all of it for a name, and the value is in the file all the
 /// same. Tells whether it is so.
-fn check_name(context: &Context<'_>, written: &Text, path: &str, findings: &mut Findings) -> bool {
+fn check_name(context: &Context<'_>, variable: &EnvVar, path: &str, findings: &mut Findings) -> bool {
+    let written = &variable.name;
+    if variable.value.is_some() && is_of_parts(&written.raw) {
+        return false;
+    }
     // A mapping's key may be `NAME=value`.
     let carried = name_with_rest(&written.raw).or_else(|| name_with_value(&written.raw));
     let Some((end, start)) = carried else { return false };

@@ -21,6 +21,7 @@ mod dotenv_not_ignored;
 mod env_file_secret;
 mod env_secret;
 mod env_secret_hazard;
+mod file_missing;
 mod high_entropy;
 mod ignore_unused;
 mod inline_password;
@@ -77,6 +78,7 @@ pub static ALL: &[&Rule] = &[
     &cleartext_url::CLEARTEXT_URL,
     &env_file_secret::ENV_FILE_SECRET,
     &dotenv_not_ignored::DOTENV_NOT_IGNORED,
+    &file_missing::FILE_MISSING,
     &secret_undefined::SECRET_UNDEFINED,
     &secret_unused::SECRET_UNUSED,
     &secret_overshared::SECRET_OVERSHARED,

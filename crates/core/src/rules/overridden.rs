@@ -2,7 +2,6 @@
 //! replaces, or of a service that nobody extends; grants that a later one hides. It is written in the file all the same.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use crate::compose::{EnvVar, Project, Text};
 use crate::files::join;
@@ -123,8 +122,7 @@ impl<'a> Tree<'a> {
     }
 
     fn written(&self, id: NodeId) -> Option<Text> {
-        let text: Arc<str> = self.text(id)?.into();
-        Some(Text { value: text.clone(), raw: text, span: self.document.node(self.resolved(id)).span })
+        Some(Text::plain(self.text(id)?, self.document.node(self.resolved(id)).span))
     }
 
     /// The items of a list; what is none is its only item.
@@ -206,10 +204,8 @@ impl<'a> Tree<'a> {
             let assigned = |item: &NodeId| {
                 let line = self.written(*item)?;
                 let (name, value) = line.raw.split_once('=')?;
-                let part = |text: &str, from: usize| Text {
-                    value: text.into(),
-                    raw: text.into(),
-                    span: self.sources.within(line.span, &line.raw, from..from + text.len()),
+                let part = |text: &str, from: usize| {
+                    Text::plain(text, self.sources.within(line.span, &line.raw, from..from + text.len()))
                 };
                 let value = part(value, name.len() + 1);
                 let span = value.span;

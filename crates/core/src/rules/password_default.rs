@@ -45,7 +45,7 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
     context.scalars(|path, value| {
         let Some(written) = &value.template else { return };
         let Ok(pieces) = template::parse(&written.text) else { return };
-        let slot = slot_name(path, &written.text);
+        let slot = Slot::of(path, &written.text);
         visit(context, path, slot, value, &written.text, &pieces, findings);
         // What stands around a variable may say more than its name does.
         for found in secret_defaults(&written.text) {
@@ -115,22 +115,38 @@ fn is_url_password(text: &str, part: &Range<usize>) -> bool {
             .is_some_and(|user| !user.contains(['/', '@', ' ']))
 }
 
-/// The name of the variable that the scalar as a whole goes into.
-fn slot_name<'a>(path: &'a str, text: &'a str) -> Option<&'a str> {
-    let (parent, last) = path.rsplit_once('.')?;
-    if last.bytes().all(|byte| byte.is_ascii_digit()) {
-        // A command assigns to more than one.
-        let is_command = [".command", ".entrypoint", ".test"].iter().any(|key| parent.ends_with(key));
-        text.split_once('=').map(|(name, _)| name).filter(|_| !is_command)
-    } else {
-        (parent.ends_with(".environment") || parent.ends_with(".args")).then_some(last)
+/// What a scalar as a whole goes into.
+#[derive(Clone, Copy)]
+struct Slot<'a> {
+    /// Its name; of a label, which is a place, the last part.
+    name: &'a str,
+    /// The name as it is written, with all before it.
+    written: &'a str,
+    /// Where in the text the value starts: behind `NAME=` of a list's line.
+    value: usize,
+}
+
+impl<'a> Slot<'a> {
+    fn of(path: &'a str, text: &'a str) -> Option<Self> {
+        let (parent, last) = path.rsplit_once('.')?;
+        if last.bytes().all(|byte| byte.is_ascii_digit()) {
+            // A command assigns to more than one.
+            let is_command = [".command", ".entrypoint", ".test"].iter().any(|key| parent.ends_with(key));
+            let (written, _) = text.split_once('=').filter(|_| !is_command)?;
+            let is_label = [".labels", ".annotations"].iter().any(|key| parent.ends_with(key));
+            let name = written.rsplit('.').next().filter(|_| is_label).unwrap_or(written);
+            Some(Slot { name, written, value: written.len() + 1 })
+        } else {
+            let is_variable = parent.ends_with(".environment") || parent.ends_with(".args");
+            is_variable.then_some(Slot { name: last, written: last, value: 0 })
+        }
     }
 }
 
 fn visit(
     context: &Context<'_>,
     path: &str,
-    slot: Option<&str>,
+    slot: Option<Slot<'_>>,
     value: &Value,
     text: &str,
     pieces: &[Piece],
@@ -140,28 +156,28 @@ fn visit(
         let Piece::Variable { range, name, fallback: Some(fallback) } = piece else { continue };
         let name = &text[name.clone()];
         let default = &text[fallback.range.clone()];
+        // What a variable of the name says is no value.
+        let slot = slot.filter(|slot| range.start >= slot.value);
         // The slot that the value goes into as a whole says more than the variable: an access key for a user is a user.
-        let whole = slot.is_some_and(|slot| {
-            let start =
-                text.strip_prefix(slot).map_or(0, |rest| slot.len() + usize::from(rest.starts_with('=')));
-            range.start <= start && range.end == text.len()
-        });
+        let whole = slot.is_some_and(|slot| range.start == slot.value && range.end == text.len());
         let secret = match slot {
-            Some(slot) if is_secret_name(slot) => true,
-            Some(slot) if whole && is_harmless_name(slot) => false,
+            Some(slot) if is_secret_name(slot.name) => true,
+            Some(slot) if whole && is_harmless_name(slot.name) => false,
             _ => is_secret_name(name) || is_url_password(text, range),
         };
         let used = match fallback.operator {
             Operator::Default => secret.then_some("not set"),
             // `${PASSWORD:+--auth}` makes a flag of it: only what is the whole value is a secret.
-            Operator::Alternate => (whole && slot.is_some_and(is_secret_name)).then_some("set"),
+            Operator::Alternate => {
+                (whole && slot.is_some_and(|slot| is_secret_name(slot.name))).then_some("set")
+            }
             Operator::Required => None,
         };
         if let Some(used) = used.filter(|_| literal(default) == Literal::Secret) {
             let span = context.sources.within(value.span, text, fallback.range.clone());
             let path = match slot {
-                Some(slot) if !path.ends_with(slot) => {
-                    format!("{}.{slot}", path.rsplit_once('.').map_or("", |(parent, _)| parent))
+                Some(slot) if !path.ends_with(slot.written) => {
+                    format!("{}.{}", path.rsplit_once('.').map_or("", |(parent, _)| parent), slot.written)
                 }
                 _ => path.to_owned(),
             };
@@ -172,10 +188,8 @@ fn visit(
                 finding = finding.show(operator);
             }
             // `NAME=` of a list's line.
-            if let Some(slot) =
-                slot.filter(|slot| text.strip_prefix(slot).is_some_and(|rest| rest.starts_with('=')))
-            {
-                finding = finding.show(context.sources.within(value.span, text, 0..slot.len() + 1));
+            if let Some(slot) = slot.filter(|slot| slot.value > 0) {
+                finding = finding.show(context.sources.within(value.span, text, 0..slot.value));
             }
             findings.push(finding);
         } else {

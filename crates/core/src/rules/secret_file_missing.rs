@@ -43,7 +43,7 @@ rule! {
 fn check(context: &Context<'_>, findings: &mut Findings) {
     for secret in &context.project.secrets {
         // What a variable says is not known here.
-        let Some(file) = secret.file.as_ref().filter(|file| !file.raw.contains('$')) else { continue };
+        let Some(file) = secret.file.as_ref().filter(|file| file.undecided.is_none()) else { continue };
         let kind = match context.files.kind(&file.value) {
             Answer::Known(kind) => kind,
             Answer::NotChecked(reason) => {

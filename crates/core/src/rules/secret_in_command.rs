@@ -1,13 +1,13 @@
 use super::context::HEALTHCHECK;
 use super::rule::rule;
 use super::{Confidence, Context, Finding, Findings, Rule};
-use crate::detect::in_command;
+use crate::detect::{in_arguments, in_command, is_secret_name};
 
 rule! {
     /// # secret-in-command
     ///
-    /// A command line in the Compose file holds a secret: `command`, `entrypoint`, a hook (`post_start`, `pre_stop`) or
-    /// what `develop.watch` runs.
+    /// A command line in the Compose file holds a secret: `command`, `entrypoint`, a hook (`post_start`, `pre_stop`),
+    /// what `develop.watch` runs, or flags in a variable (`REDIS_ARGS: --requirepass …`).
     ///
     /// ## Why is this bad
     ///
@@ -40,6 +40,27 @@ rule! {
 
 fn check(context: &Context<'_>, findings: &mut Findings) {
     check_lines(context, &SECRET_IN_COMMAND, |key| key != HEALTHCHECK, findings);
+    context.variables(|_, variable, path| {
+        let name = &variable.name.value;
+        let Some(value) = variable.value.as_ref().filter(|_| !is_secret_name(name)) else { return };
+        for flag in in_arguments(&value.raw) {
+            let message = format!(
+                "{name} hands a program a secret in plain text; `ps` and `docker inspect` show it to everyone"
+            );
+            findings.push(
+                Finding::new(
+                    &SECRET_IN_COMMAND,
+                    context.sources.within(value.span, &value.raw, flag.value),
+                    format!("{path}.{name}"),
+                    message,
+                )
+                .confidence(Confidence::High)
+                .label("a literal secret")
+                .help("let the program read it from a secret's file")
+                .show(variable.name.span),
+            );
+        }
+    });
 }
 
 /// Looks for secrets in the command lines whose key is wanted.

@@ -96,7 +96,7 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
                 );
                 found(message, "not a name in Swarm", "rename it, or give it a `name:`");
             }
-            let file = definition.file.as_ref().filter(|file| !file.raw.contains('$'));
+            let file = definition.file.as_ref().filter(|file| file.undecided.is_none());
             let size = match file.map(|file| (context.files.kind(&file.value), &file.value)) {
                 Some((Answer::Known(FileKind::File), path)) => match context.files.facts(path) {
                     Answer::Known(facts) => facts.size,

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use super::rule::rule;
 use super::{Confidence, Context, Finding, Findings};
 use crate::compose::Text;
-use crate::detect::{assignments, is_secret_name, url_passwords};
+use crate::detect::{assignments, is_secret_name, pair_password, url_passwords};
 use crate::source::Span;
 
 rule! {
@@ -49,8 +49,10 @@ fn check(context: &Context<'_>, findings: &mut Findings) {
             if is_secret_name(&variable.name.value) {
                 continue;
             }
-            for assignment in assignments(&value.raw, false) {
-                let span = context.sources.within(value.span, &value.raw, assignment.value);
+            let pair = pair_password(&variable.name.value, &value.raw);
+            let assigned = assignments(&value.raw, false).into_iter().map(|assignment| assignment.value);
+            for password in assigned.chain(pair) {
+                let span = context.sources.within(value.span, &value.raw, password);
                 let path = format!("services.{}.environment.{}", service.name, variable.name.value);
                 findings.push(
                     Finding::new(&URL_PASSWORD, span, path, "a connection string holds its password in plain text; such strings end up in logs whole")

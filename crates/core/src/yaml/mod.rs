@@ -9,5 +9,5 @@ mod tree;
 mod write;
 
 pub use event::Style;
-pub use tree::{Document, Kind, Node, NodeId, YamlError, YamlErrorKind, parse};
+pub use tree::{Document, Kind, Node, NodeId, YamlError, YamlErrorKind, parse, parse_around};
 pub use write::write;

@@ -153,7 +153,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::compose::{Data, Keys, Value as Read, decode};
+    use crate::compose::{Data, Value as Read, decode};
     use crate::source::Sources;
 
     fn read(value: &Read) -> Value {
@@ -241,6 +241,6 @@ mod tests {
         let mut sources = Sources::default();
         let id = sources.add("t", text.as_str());
         let documents = crate::yaml::parse(id, &text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-        assert_eq!(read(&decode(&documents[0], Keys::Text).unwrap()), value, "{text}");
+        assert_eq!(read(&decode(&documents[0]).unwrap()), value, "{text}");
     }
 }
