@@ -420,14 +420,6 @@ impl Loader<'_> {
         })?;
         let file = self.add(path, text, way);
         let start = crate::source::file_start(file);
-        if self.is_exact()
-            && let Some(version) = yaml_version(self.sources.file(file).text())
-            && version != "1.1"
-        {
-            let message =
-                "Compose reads no file that says `%YAML` of another version than 1.1; remove the line";
-            return Err(LoadError::new(message, start));
-        }
         let first = self.documents.len();
         self.documents.extend(crate::yaml::parse(file, self.sources.file(file).text())?);
         let documents = first..self.documents.len();
@@ -913,13 +905,6 @@ struct Extender<'e> {
     location: &'e Location<'e>,
     /// The file's services that have been extended.
     done: HashMap<Arc<str>, Value>,
-}
-
-/// What `%YAML` says before the first document.
-pub(super) fn yaml_version(text: &str) -> Option<&str> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let line = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#'))?;
-    line.strip_prefix("%YAML").map(str::trim)
 }
 
 fn without_extends(mut service: Value) -> Value {

@@ -429,7 +429,7 @@ pub(super) fn typed(model: &Value) -> Result<Json<String, JsonValue>, LoadError>
     }
     for (key, entry) in top {
         if key.starts_with("x-") {
-            project.insert(key.to_string(), raw(&entry.value));
+            project.insert(key.to_string(), finite(&entry.value)?);
         }
     }
     Ok(project)
@@ -628,7 +628,7 @@ fn field(entry: Option<&MapEntry>, kind: Type, place: &Place<'_>) -> Result<Opti
             filled(keys.collect())
         }
         Dropped => None,
-        Raw => Some(raw(value)),
+        Raw => Some(finite(value)?),
     })
 }
 
@@ -787,6 +787,22 @@ fn ulimit(value: &Value, place: &Place<'_>) -> Result<JsonValue, LoadError> {
         }
     }
     Ok(JsonValue::Object(map))
+}
+
+/// As [`raw`]. JSON has neither infinity nor `.nan`, so Compose fails to print it.
+fn finite(value: &Value) -> Result<JsonValue, LoadError> {
+    fn infinite(value: &Value) -> Option<Span> {
+        match &value.data {
+            Data::Float(number) if !number.is_finite() => Some(value.span),
+            Data::Seq(items) => items.iter().find_map(infinite),
+            Data::Map(map) => map.values().find_map(|entry| infinite(&entry.value)),
+            _ => None,
+        }
+    }
+    match infinite(value) {
+        Some(span) => Err(LoadError::new("JSON has no such number; put quotes around it", span)),
+        None => Ok(raw(value)),
+    }
 }
 
 /// A value as go's JSON encoder prints what go-yaml read.

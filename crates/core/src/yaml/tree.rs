@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::event::{Event, Spanned, Style, events};
+use super::event::{Event, Properties, Spanned, Style, events};
 use crate::source::{FileId, Span};
 
 /// Index of a node in its [`Document`].
@@ -143,9 +143,9 @@ pub struct YamlError {
 /// The causes of a [`YamlError`]. No variant holds text of the file: it may be a password.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum YamlErrorKind {
-    /// The parser's own sentence.
+    /// What stands where YAML has something else, and what to do.
     #[error("not valid YAML: {0}")]
-    Syntax(String),
+    Syntax(&'static str),
     /// `*name` without `&name` before it.
     #[error(
         "an alias (`*…`) refers to an anchor that is not defined above it; quote the value if the `*` is part of it"
@@ -168,6 +168,15 @@ const LARGEST_FILE: usize = 64 << 20;
 
 /// Parses all documents of a file.
 pub fn parse(file: FileId, text: &str) -> Result<Vec<Document>, YamlError> {
+    parse_some(file, text, usize::MAX)
+}
+
+/// Parses the first document of a file, if it has one, whatever follows.
+pub fn parse_first(file: FileId, text: &str) -> Result<Option<Document>, YamlError> {
+    parse_some(file, text, 1).map(|mut documents| documents.pop())
+}
+
+fn parse_some(file: FileId, text: &str, most: usize) -> Result<Vec<Document>, YamlError> {
     let span = |start: usize, end: usize| Span { file, start: start as u32, end: end as u32 };
     if text.len() > LARGEST_FILE {
         return Err(YamlError { kind: YamlErrorKind::TooLarge, span: span(0, 0) });
@@ -177,7 +186,6 @@ pub fn parse(file: FileId, text: &str) -> Result<Vec<Document>, YamlError> {
         text,
         nodes: Vec::new(),
         open: Vec::new(),
-        anchors: HashMap::new(),
         names: HashMap::new(),
         earlier: HashMap::new(),
         taken: HashMap::new(),
@@ -194,10 +202,7 @@ pub fn parse(file: FileId, text: &str) -> Result<Vec<Document>, YamlError> {
             }
         })?;
         match event {
-            Event::DocumentStart => {
-                builder.anchors.clear();
-                builder.taken.clear();
-            }
+            Event::DocumentStart => builder.taken.clear(),
             Event::DocumentEnd => {
                 let number = documents.len();
                 let names = builder.names.drain();
@@ -208,9 +213,12 @@ pub fn parse(file: FileId, text: &str) -> Result<Vec<Document>, YamlError> {
                 if let Some(root) = root {
                     documents.push(Document { nodes, root });
                 }
+                if documents.len() == most {
+                    break;
+                }
             }
-            Event::UnknownAlias(name) => builder.alias_of_earlier(&name, &documents, span(start, end))?,
-            event => builder.take(event, span(start, end))?,
+            Event::Alias(name) => builder.alias(&name, &documents, span(start, end))?,
+            event => builder.take(event, span(start, end)),
         }
     }
     Ok(documents)
@@ -221,7 +229,6 @@ struct Builder<'a> {
     text: &'a str,
     nodes: Vec<Node>,
     open: Vec<Open>,
-    anchors: HashMap<usize, NodeId>,
     /// The anchors of this document by name.
     names: HashMap<Box<str>, NodeId>,
     /// Those of earlier documents: their document and node. go-yaml forgets none at a document's end.
@@ -239,54 +246,48 @@ const MOST_TAKEN: usize = 1_000_000;
 /// A collection whose end has not been seen.
 struct Open {
     id: NodeId,
-    anchor: usize,
     key: Option<NodeId>,
 }
 
 impl Builder<'_> {
-    fn take(&mut self, event: Event, span: Span) -> Result<(), YamlError> {
+    fn take(&mut self, event: Event, span: Span) {
         match event {
-            Event::Scalar { mut value, style, anchor, tag } => {
-                if matches!(style, Style::Literal | Style::Folded) && self.ends_unended(&value, span) {
-                    value = value[..value.len() - 1].into();
-                }
+            Event::Scalar { value, style, properties } => {
                 let span = self.scalar_span(span, style);
-                let id =
-                    self.add(Node { span, tag, kind: Kind::Scalar { value, style }, anchored: anchor != 0 });
-                if anchor != 0 {
-                    self.anchors.insert(anchor, id);
-                }
+                let id = self.add(Kind::Scalar { value, style }, span, properties);
                 self.attach(id, span.end);
             }
-            Event::SequenceStart { flow, anchor, tag } => {
-                self.open(Kind::Sequence { items: Vec::new(), flow }, span, tag, anchor);
+            Event::SequenceStart { flow, properties } => {
+                self.open(Kind::Sequence { items: Vec::new(), flow }, span, properties);
             }
-            Event::MappingStart { flow, anchor, tag } => {
-                self.open(Kind::Mapping { entries: Vec::new(), flow }, span, tag, anchor);
+            Event::MappingStart { flow, properties } => {
+                self.open(Kind::Mapping { entries: Vec::new(), flow }, span, properties);
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(span),
-            Event::Alias(anchor) => {
-                let Some(target) = self.anchors.get(&anchor).copied() else {
-                    return Err(YamlError { kind: YamlErrorKind::UnknownAlias, span });
-                };
-                if self.open.iter().any(|open| open.anchor == anchor) {
-                    return Err(YamlError { kind: YamlErrorKind::RecursiveAlias, span });
-                }
-                let id = self.add(Node { span, tag: None, kind: Kind::Alias(target), anchored: false });
-                self.attach(id, span.end);
-            }
-            Event::Anchor(anchor, name) => {
-                if let Some(id) = self.anchors.get(&anchor) {
-                    self.names.insert(name, *id);
-                }
-            }
-            Event::UnknownAlias(_) | Event::DocumentStart | Event::DocumentEnd => {}
+            Event::Alias(_) | Event::DocumentStart | Event::DocumentEnd => {}
         }
+    }
+
+    fn alias(&mut self, name: &str, documents: &[Document], span: Span) -> Result<(), YamlError> {
+        let target = match self.names.get(name) {
+            Some(target) if self.open.iter().any(|open| open.id == *target) => {
+                return Err(YamlError { kind: YamlErrorKind::RecursiveAlias, span });
+            }
+            Some(target) => *target,
+            None => self.anchor_of_earlier(name, documents, span)?,
+        };
+        let id = self.add(Kind::Alias(target), span, Properties::default());
+        self.attach(id, span.end);
         Ok(())
     }
 
-    /// An alias of what an earlier document has: that one's nodes are taken over whole, once.
-    fn alias_of_earlier(&mut self, name: &str, documents: &[Document], span: Span) -> Result<(), YamlError> {
+    /// An anchor that an earlier document has: that one's nodes are taken over whole, once.
+    fn anchor_of_earlier(
+        &mut self,
+        name: &str,
+        documents: &[Document],
+        span: Span,
+    ) -> Result<NodeId, YamlError> {
         let found =
             self.earlier.get(name).and_then(|&(number, id)| Some((number, id, documents.get(number)?)));
         let Some((number, id, document)) = found else {
@@ -305,23 +306,22 @@ impl Builder<'_> {
                 start
             }
         };
-        let target = NodeId(start + id.0);
-        let id = self.add(Node { span, tag: None, kind: Kind::Alias(target), anchored: false });
-        self.attach(id, span.end);
-        Ok(())
+        Ok(NodeId(start + id.0))
     }
 
-    fn add(&mut self, node: Node) -> NodeId {
-        self.nodes.push(node);
-        NodeId(self.nodes.len() as u32 - 1)
-    }
-
-    fn open(&mut self, kind: Kind, span: Span, tag: Option<Box<str>>, anchor: usize) {
-        let id = self.add(Node { span, tag, kind, anchored: anchor != 0 });
-        if anchor != 0 {
-            self.anchors.insert(anchor, id);
+    fn add(&mut self, kind: Kind, span: Span, properties: Properties) -> NodeId {
+        let Properties { anchor, tag } = properties;
+        self.nodes.push(Node { span, tag, kind, anchored: anchor.is_some() });
+        let id = NodeId(self.nodes.len() as u32 - 1);
+        if let Some(name) = anchor {
+            self.names.insert(name, id);
         }
-        self.open.push(Open { id, anchor, key: None });
+        id
+    }
+
+    fn open(&mut self, kind: Kind, span: Span, properties: Properties) {
+        let id = self.add(kind, span, properties);
+        self.open.push(Open { id, key: None });
     }
 
     fn close(&mut self, end: Span) {
@@ -355,14 +355,6 @@ impl Builder<'_> {
     }
 
     /// Block scalars come with trailing blank lines and indentation: cut those off.
-    /// Whether a block of lines ends with the file, and that without a line break. The parser makes one up.
-    fn ends_unended(&self, value: &str, span: Span) -> bool {
-        let rest = self.text.get(span.end as usize..).unwrap_or_default();
-        let last = self.text.rsplit(['\n', '\r']).next().unwrap_or_default().trim_start();
-        let Some(value) = value.strip_suffix('\n') else { return false };
-        rest.trim().is_empty() && !last.is_empty() && value.ends_with(last)
-    }
-
     fn scalar_span(&self, span: Span, style: Style) -> Span {
         if !matches!(style, Style::Literal | Style::Folded) {
             return span;
@@ -431,6 +423,57 @@ mod tests {
         let Kind::Mapping { entries, .. } = &document.node(document.root()).kind else { panic!() };
         let inner = document.node(entries[0].1).span;
         assert_eq!(&text[inner.start as usize..inner.end as usize], "b: c");
+    }
+
+    #[test]
+    fn text_in_quotes_goes_on_at_column_0_and_its_place_is_still_right() {
+        let text = "a: \"one\ntwo\" # c\nb: 'x\n\ty'\nc: d\n";
+        let documents = parsed(text).unwrap();
+        let scalars: Vec<(&str, &str)> = documents[0]
+            .nodes()
+            .filter_map(|node| match &node.kind {
+                Kind::Scalar { value, .. } => {
+                    Some((value.as_ref(), &text[node.span.start as usize..node.span.end as usize]))
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(
+            scalars,
+            [
+                ("a", "a"),
+                ("one two", "\"one\ntwo\""),
+                ("b", "b"),
+                ("x y", "'x\n\ty'"),
+                ("c", "c"),
+                ("d", "d")
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_where_it_stands_and_without_the_text() {
+        let cases = [
+            ("a: canary: x\n", "a: canary", "a `:` makes no key here"),
+            ("a:\n  b: 'c'\n\t# d\n", "a:\n  b: 'c'\n", "a tab stands where only spaces indent"),
+            ("a: 'canary\nb: c\n", "a: ", "quotes are opened here and never closed"),
+            ("a: [canary\nb: c\n", "a: [canary\nb", "a `,` or the closing `]` is expected here"),
+            ("a: b\ncanary\nc: d\n", "a: b\n", "a key is expected here, and it has no `:` behind it"),
+            ("a: can\u{7}ary\n", "a: can", "a control character stands in the text"),
+        ];
+        for (text, before, message) in cases {
+            let error = parsed(text).err().unwrap();
+            assert_eq!(&text[..error.span.start as usize], before, "{text}");
+            let told = error.to_string();
+            assert!(told.contains(message) && !told.contains("canary"), "{told}");
+        }
+    }
+
+    #[test]
+    fn an_open_bracket_at_the_end_ends_the_reading_too() {
+        for text in ["{", "[", "{a: [", "{{ (\"b", "[{a", "- {"] {
+            assert!(parsed(text).is_err(), "{text}");
+        }
     }
 
     #[test]
