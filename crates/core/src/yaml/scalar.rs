@@ -28,9 +28,11 @@ pub enum Scalar {
 /// Resolves a scalar by its text, style and explicit tag.
 pub fn resolve(text: &str, style: Style, tag: Option<&str>) -> Scalar {
     match tag {
-        Some("!!str" | "!" | "!!binary") => return Scalar::Text,
         Some(tag @ ("!!null" | "!!bool" | "!!int" | "!!float" | "!!timestamp")) => return tagged(text, tag),
-        _ => {}
+        Some("!!merge") if text == "<<" => return Scalar::Merge,
+        // Compose's own tags are gone before it looks at the value. Under any other, text is text.
+        None | Some("!reset" | "!override") => {}
+        Some(_) => return Scalar::Text,
     }
     if style == Style::Plain { plain(text) } else { Scalar::Text }
 }
