@@ -806,6 +806,11 @@ impl Loader<'_> {
         location: &Location<'_>,
         including: &[String],
     ) -> Result<Value, LoadError> {
+        if item.as_seq().is_some() {
+            let message =
+                "an entry of `include:` is a path, or a mapping with `path:`; write several paths there";
+            return Err(LoadError::new(message, item.span));
+        }
         let paths = texts(item.get("path").unwrap_or(item));
         let Some(first) = paths.first() else {
             return Err(LoadError::new("an entry of `include:` needs a `path:`", item.span));
@@ -860,7 +865,7 @@ impl Loader<'_> {
     }
 
     fn env_file(&mut self, path: &str) -> Result<FileId, LoadError> {
-        let text = self.files.read(path).map_err(|error| match error {
+        let text = self.files.read_env_file(path).map_err(|error| match error {
             ReadError::Missing => LoadError::not_there(path),
             error => LoadError::unreadable(path, &error),
         })?;

@@ -27,7 +27,7 @@ pub struct Stack {
 impl Stack {
     /// The models as JSON, values of variables included.
     pub fn config(&self) -> Vec<serde_json::Value> {
-        self.models.iter().map(typed::raw).collect()
+        self.models.iter().map(|model| typed::raw(model, typed::EmptyList::IsOne)).collect()
     }
 }
 
@@ -210,7 +210,7 @@ impl Reader<'_> {
         let one = std::slice::from_ref(&entry.value);
         for item in entry.value.as_seq().unwrap_or(one) {
             let Some(path) = item.as_str() else { continue };
-            let text = match self.files.read(&join(self.directory, path)) {
+            let text = match self.files.read_env_file(&join(self.directory, path)) {
                 Ok(text) => text,
                 Err(ReadError::Missing) => {
                     let message =

@@ -20,7 +20,7 @@ pub struct Value {
     pub mark: Mark,
     /// The text before interpolation, if it was interpolated, and what it was made of.
     pub template: Option<Arc<Template>>,
-    /// A mapping that Compose holds as a list of `K=v`, because two files gave it.
+    /// A mapping that Compose holds as a list of `K=v`, because two files gave it; an empty list that it prints as one.
     pub listed: bool,
 }
 
