@@ -791,15 +791,7 @@ fn ulimit(value: &Value, place: &Place<'_>) -> Result<JsonValue, LoadError> {
 
 /// As [`raw`]. JSON has neither infinity nor `.nan`, so Compose fails to print it.
 fn finite(value: &Value) -> Result<JsonValue, LoadError> {
-    fn infinite(value: &Value) -> Option<Span> {
-        match &value.data {
-            Data::Float(number) if !number.is_finite() => Some(value.span),
-            Data::Seq(items) => items.iter().find_map(infinite),
-            Data::Map(map) => map.values().find_map(|entry| infinite(&entry.value)),
-            _ => None,
-        }
-    }
-    match infinite(value) {
+    match value.infinite() {
         Some(span) => Err(LoadError::new("JSON has no such number; put quotes around it", span)),
         None => Ok(raw(value, EmptyList::IsNull)),
     }

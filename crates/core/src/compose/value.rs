@@ -213,6 +213,16 @@ impl Value {
         matches!(self.data, Data::Null)
     }
 
+    /// The place of the first number in it that JSON has not, which Compose prints and Docker checks a stack in.
+    pub(super) fn infinite(&self) -> Option<Span> {
+        match &self.data {
+            Data::Float(number) if !number.is_finite() => Some(self.span),
+            Data::Seq(items) => items.iter().find_map(Value::infinite),
+            Data::Map(map) => map.values().find_map(|entry| entry.value.infinite()),
+            _ => None,
+        }
+    }
+
     /// Whether it is nothing, or empty.
     pub(crate) fn is_empty(&self) -> bool {
         match &self.data {

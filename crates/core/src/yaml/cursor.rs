@@ -54,9 +54,8 @@ impl<'t> Cursor<'t> {
     /// How many bytes the line break has that begins there; 0 if none does. YAML 1.1 has more of them than 1.2.
     pub(super) fn line_break(&self, ahead: usize) -> usize {
         match self.peek(ahead) {
-            b'\n' => 1,
             b'\r' if self.peek(ahead + 1) == b'\n' => 2,
-            b'\r' => 1,
+            b'\r' | b'\n' => 1,
             0xC2 if self.peek(ahead + 1) == 0x85 => 2,
             0xE2 if self.peek(ahead + 1) == 0x80 && matches!(self.peek(ahead + 2), 0xA8 | 0xA9) => 3,
             _ => 0,

@@ -122,12 +122,12 @@ pub(super) fn events(text: &str) -> impl Iterator<Item = Result<Spanned, SyntaxE
     })
 }
 
-fn spanned(event: Event, start: usize, end: usize) -> Parsed {
-    Ok(Some(Spanned { event, start, end }))
+fn spanned(event: Event, start: usize, end: usize) -> Spanned {
+    Spanned { event, start, end }
 }
 
 /// A value that is not written.
-fn nothing(at: usize) -> Parsed {
+fn nothing(at: usize) -> Spanned {
     let event = Event::Scalar { value: "".into(), style: Style::Plain, properties: Properties::default() };
     spanned(event, at, at)
 }
@@ -151,13 +151,13 @@ impl Events<'_> {
                 self.state = State::FlowSequence { first: false };
                 self.depth -= 1;
                 let at = self.scanner.peek()?.start;
-                spanned(Event::MappingEnd, at, at)
+                Ok(Some(spanned(Event::MappingEnd, at, at)))
             }
             State::FlowKey { first } => self.flow_key(first),
             State::FlowValue => self.flow_value(State::FlowKey { first: false }),
             State::FlowNoValue => {
                 self.state = State::FlowKey { first: false };
-                nothing(self.scanner.peek()?.start)
+                Ok(Some(nothing(self.scanner.peek()?.start)))
             }
         }
     }
@@ -172,7 +172,7 @@ impl Events<'_> {
         self.node(block, indentless)
     }
 
-    fn nothing_then(&mut self, then: State, at: usize) -> Parsed {
+    fn nothing_then(&mut self, then: State, at: usize) -> Spanned {
         self.state = then;
         nothing(at)
     }
@@ -190,7 +190,7 @@ impl Events<'_> {
                 self.directives()?;
                 self.states.push(State::DocumentEnd);
                 self.state = State::BlockNode;
-                return spanned(Event::DocumentStart, start, start);
+                return Ok(Some(spanned(Event::DocumentStart, start, start)));
             }
             _ => {
                 return refuse("the document has ended; begin another one with a line `---`", start);
@@ -204,7 +204,7 @@ impl Events<'_> {
         self.scanner.take()?;
         self.states.push(State::DocumentEnd);
         self.state = State::DocumentContent;
-        spanned(Event::DocumentStart, start, end)
+        Ok(Some(spanned(Event::DocumentStart, start, end)))
     }
 
     fn directives(&mut self) -> Parsed<()> {
@@ -245,7 +245,7 @@ impl Events<'_> {
             | TokenKind::StreamEnd => {
                 let at = token.start;
                 self.pop();
-                nothing(at)
+                Ok(Some(nothing(at)))
             }
             _ => self.node(true, false),
         }
@@ -258,7 +258,7 @@ impl Events<'_> {
             self.scanner.take()?;
         }
         self.state = State::NextDocument;
-        spanned(Event::DocumentEnd, at, at)
+        Ok(Some(spanned(Event::DocumentEnd, at, at)))
     }
 
     /// An anchor and a tag, in any order, and where what they belong to begins if it is not written.
@@ -303,7 +303,7 @@ impl Events<'_> {
             self.pop();
             let token = self.scanner.take()?;
             let TokenKind::Alias(name) = token.kind else { return Ok(None) };
-            return spanned(Event::Alias(name), token.start, token.end);
+            return Ok(Some(spanned(Event::Alias(name), token.start, token.end)));
         }
         let (properties, end_of_properties) = self.properties()?;
         let token = self.scanner.peek()?;
@@ -314,13 +314,13 @@ impl Events<'_> {
                 let Token { kind: TokenKind::Scalar(value, style), .. } = self.scanner.take()? else {
                     return Ok(None);
                 };
-                return spanned(Event::Scalar { value, style, properties }, start, end);
+                return Ok(Some(spanned(Event::Scalar { value, style, properties }, start, end)));
             }
             // The `-` is the list's first.
             TokenKind::BlockEntry if indentless => {
                 self.enter(start)?;
                 self.state = State::IndentlessSequence;
-                return spanned(Event::SequenceStart { flow: false, properties }, start, start);
+                return Ok(Some(spanned(Event::SequenceStart { flow: false, properties }, start, start)));
             }
             TokenKind::FlowSequenceStart => {
                 (State::FlowSequence { first: true }, Event::SequenceStart { flow: true, properties })
@@ -340,13 +340,13 @@ impl Events<'_> {
                 };
                 self.pop();
                 let event = Event::Scalar { value: "".into(), style: Style::Plain, properties };
-                return spanned(event, at, at);
+                return Ok(Some(spanned(event, at, at)));
             }
         };
         self.enter(start)?;
         self.scanner.take()?;
         self.state = state;
-        spanned(event, start, end)
+        Ok(Some(spanned(event, start, end)))
     }
 
     fn enter(&mut self, at: usize) -> Parsed<()> {
@@ -362,7 +362,7 @@ impl Events<'_> {
         let token = self.scanner.take()?;
         self.depth -= 1;
         self.pop();
-        spanned(event, token.start, token.end)
+        Ok(Some(spanned(event, token.start, token.end)))
     }
 
     fn block_sequence(&mut self) -> Parsed {
@@ -373,7 +373,7 @@ impl Events<'_> {
                 self.scanner.take()?;
                 match self.scanner.peek()?.kind {
                     TokenKind::BlockEntry | TokenKind::BlockEnd => {
-                        self.nothing_then(State::BlockSequence, end)
+                        Ok(Some(self.nothing_then(State::BlockSequence, end)))
                     }
                     _ => self.node_then(State::BlockSequence, true, false),
                 }
@@ -389,12 +389,12 @@ impl Events<'_> {
         if !matches!(token.kind, TokenKind::BlockEntry) {
             self.depth -= 1;
             self.pop();
-            return spanned(Event::SequenceEnd, start, start);
+            return Ok(Some(spanned(Event::SequenceEnd, start, start)));
         }
         self.scanner.take()?;
         match self.scanner.peek()?.kind {
             TokenKind::BlockEntry | TokenKind::Key | TokenKind::Value | TokenKind::BlockEnd => {
-                self.nothing_then(State::IndentlessSequence, end)
+                Ok(Some(self.nothing_then(State::IndentlessSequence, end)))
             }
             _ => self.node_then(State::IndentlessSequence, true, false),
         }
@@ -417,7 +417,7 @@ impl Events<'_> {
         let token = self.scanner.peek()?;
         let start = token.start;
         if !matches!(token.kind, TokenKind::Value) {
-            return self.nothing_then(State::BlockKey, start);
+            return Ok(Some(self.nothing_then(State::BlockKey, start)));
         }
         self.scanner.take()?;
         self.block_part(State::BlockKey, start)
@@ -426,7 +426,7 @@ impl Events<'_> {
     /// A key or a value of a block, which may be missing: then it is where its indicator is.
     fn block_part(&mut self, then: State, at: usize) -> Parsed {
         match self.scanner.peek()?.kind {
-            TokenKind::Key | TokenKind::Value | TokenKind::BlockEnd => self.nothing_then(then, at),
+            TokenKind::Key | TokenKind::Value | TokenKind::BlockEnd => Ok(Some(self.nothing_then(then, at))),
             _ => self.node_then(then, true, true),
         }
     }
@@ -456,7 +456,11 @@ impl Events<'_> {
                 self.enter(start)?;
                 self.scanner.take()?;
                 self.state = State::FlowPairKey;
-                spanned(Event::MappingStart { flow: true, properties: Properties::default() }, start, end)
+                Ok(Some(spanned(
+                    Event::MappingStart { flow: true, properties: Properties::default() },
+                    start,
+                    end,
+                )))
             }
             _ => self.node_then(State::FlowSequence { first: false }, false, false),
         }
@@ -469,7 +473,7 @@ impl Events<'_> {
                 let end = token.end;
                 // go-yaml passes over what ends the key here.
                 self.scanner.take()?;
-                self.nothing_then(State::FlowPairValue, end)
+                Ok(Some(self.nothing_then(State::FlowPairValue, end)))
             }
             _ => self.node_then(State::FlowPairValue, false, false),
         }
@@ -487,7 +491,7 @@ impl Events<'_> {
                 match token.kind {
                     TokenKind::Value | TokenKind::FlowEntry | TokenKind::FlowMappingEnd => {
                         let at = token.start;
-                        self.nothing_then(State::FlowValue, at)
+                        Ok(Some(self.nothing_then(State::FlowValue, at)))
                     }
                     _ => self.node_then(State::FlowValue, false, false),
                 }
@@ -508,6 +512,6 @@ impl Events<'_> {
                 return self.node_then(then, false, false);
             }
         }
-        self.nothing_then(then, at)
+        Ok(Some(self.nothing_then(then, at)))
     }
 }

@@ -195,6 +195,17 @@ impl<'t> Scanner<'t> {
         }
     }
 
+    /// Begins a block collection here, if it lies further in and may.
+    fn begin(&mut self, kind: TokenKind, message: &'static str) -> Scanned {
+        if self.flow == 0 {
+            if !self.key_allowed {
+                return refuse(message, self.cursor.at());
+            }
+            self.roll(self.cursor.mark(), None, kind);
+        }
+        Ok(())
+    }
+
     /// Ends the block collections that lie further in than a column.
     fn unroll(&mut self, column: isize) {
         while self.flow == 0 && self.indent > column {
@@ -363,12 +374,7 @@ impl<'t> Scanner<'t> {
     }
 
     fn block_entry(&mut self) -> Scanned {
-        if self.flow == 0 {
-            if !self.key_allowed {
-                return refuse("a list cannot begin here; begin it in a line of its own", self.cursor.at());
-            }
-            self.roll(self.cursor.mark(), None, TokenKind::BlockSequenceStart);
-        }
+        self.begin(TokenKind::BlockSequenceStart, "a list cannot begin here; begin it in a line of its own")?;
         self.drop_key()?;
         self.key_allowed = true;
         self.indicator(TokenKind::BlockEntry, 1);
@@ -376,12 +382,7 @@ impl<'t> Scanner<'t> {
     }
 
     fn key(&mut self) -> Scanned {
-        if self.flow == 0 {
-            if !self.key_allowed {
-                return refuse("a key cannot begin here; begin it in a line of its own", self.cursor.at());
-            }
-            self.roll(self.cursor.mark(), None, TokenKind::BlockMappingStart);
-        }
+        self.begin(TokenKind::BlockMappingStart, "a key cannot begin here; begin it in a line of its own")?;
         self.drop_key()?;
         self.key_allowed = self.flow == 0;
         self.indicator(TokenKind::Key, 1);
@@ -399,15 +400,10 @@ impl<'t> Scanner<'t> {
             self.roll(mark, Some(number), TokenKind::BlockMappingStart);
             self.key_allowed = false;
         } else {
-            if self.flow == 0 {
-                if !self.key_allowed {
-                    return refuse(
-                        "a `:` makes no key here; put quotes around a value that has one",
-                        self.cursor.at(),
-                    );
-                }
-                self.roll(self.cursor.mark(), None, TokenKind::BlockMappingStart);
-            }
+            self.begin(
+                TokenKind::BlockMappingStart,
+                "a `:` makes no key here; put quotes around a value that has one",
+            )?;
             self.key_allowed = self.flow == 0;
         }
         self.indicator(TokenKind::Value, 1);
