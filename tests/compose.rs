@@ -23,7 +23,8 @@ struct Case {
 }
 
 /// The cases of a book. `### name`, `$ arguments`, `@ VARIABLE=value`, `=== path` and the file's lines;
-/// `==! path` where the lines have escapes: `\\`, `\r`, `\u` for a byte order mark, `\c` for no line break.
+/// `==! path` where the lines have escapes: `\\`, `\r`, `\t`, `\u` for a byte order mark, `\N` and `\L` for line breaks
+/// of YAML 1.1 only, `\c` for no line break.
 fn read_book(path: &Path) -> Vec<Case> {
     let text = std::fs::read_to_string(path).unwrap();
     let mut cases: Vec<Case> = Vec::new();
@@ -76,6 +77,9 @@ fn unescape(line: &str) -> String {
         match character {
             '\\' => match characters.next() {
                 Some('r') => result.push('\r'),
+                Some('t') => result.push('\t'),
+                Some('N') => result.push('\u{85}'),
+                Some('L') => result.push('\u{2028}'),
                 Some('u') => result.push('\u{feff}'),
                 Some('c') => return result,
                 Some(other) => result.push(other),

@@ -8,6 +8,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use cosec_core::compose::dotenv;
 use cosec_core::files::{Answer, Ending, FileFacts, FileKind, FileOwner, FileSystem, GitState, ReadError};
 use rustix::fs::OFlags;
 
@@ -37,9 +38,18 @@ impl Disk {
 impl FileSystem for Disk {
     fn read(&self, path: &str) -> Result<String, ReadError> {
         if path == "-" || path == STDIN {
-            return self.input.get_or_init(|| text(&mut std::io::stdin(), 0)).clone();
+            return self.input.get_or_init(standard_input).clone();
         }
         read(Path::new(path))
+    }
+
+    fn read_env_file(&self, path: &str) -> Result<String, ReadError> {
+        if path == "-" || path == STDIN {
+            return self.read(path);
+        }
+        let mut bytes = bytes(Path::new(path))?;
+        dotenv::mend_comments(&mut bytes);
+        String::from_utf8(bytes).map_err(|_| ReadError::NotText)
     }
 
     fn kind(&self, path: &str) -> Answer<FileKind> {
@@ -125,13 +135,22 @@ fn closed_above(path: &Path) -> u32 {
     closed
 }
 
+fn standard_input() -> Result<String, ReadError> {
+    String::from_utf8(all_of(&mut std::io::stdin(), 0)?).map_err(|_| ReadError::NotText)
+}
+
 fn read(path: &Path) -> Result<String, ReadError> {
+    String::from_utf8(bytes(path)?).map_err(|_| ReadError::NotText)
+}
+
+/// What a file holds that may be read.
+fn bytes(path: &Path) -> Result<Vec<u8>, ReadError> {
     let other = |error: std::io::Error| match error {
         error if is_missing(&error) => ReadError::Missing,
         error => ReadError::Other(error.to_string()),
     };
     if is_stream(path) {
-        return text(&mut File::open(path).map_err(other)?, 0);
+        return all_of(&mut File::open(path).map_err(other)?, 0);
     }
     // Opening a FIFO waits for a writer, and a device may do anything: neither is opened. What is opened may have
     // become one since, so it is not waited for and looked at again.
@@ -139,7 +158,7 @@ fn read(path: &Path) -> Result<String, ReadError> {
     let file = OpenOptions::new().read(true).custom_flags(NONBLOCK).open(path).map_err(other)?;
     let facts = file.metadata().map_err(other)?;
     refuse_special(&facts)?;
-    text(&mut &file, facts.len())
+    all_of(&mut &file, facts.len())
 }
 
 /// Nothing can be there: below a file, too.
@@ -172,8 +191,8 @@ fn refuse_special(facts: &Metadata) -> Result<(), ReadError> {
     Err(ReadError::Other(says.to_owned()))
 }
 
-/// All text that a reader has, up to the limit; most likely so many bytes.
-fn text(reader: &mut impl Read, size: u64) -> Result<String, ReadError> {
+/// All that a reader has, up to the limit; most likely so many bytes.
+fn all_of(reader: &mut impl Read, size: u64) -> Result<Vec<u8>, ReadError> {
     // With room for what tells the end: the reader must not look for it in small steps.
     let mut bytes = Vec::with_capacity(size.min(LARGEST) as usize + 64);
     let read = reader.take(LARGEST + 1).read_to_end(&mut bytes);
@@ -181,7 +200,7 @@ fn text(reader: &mut impl Read, size: u64) -> Result<String, ReadError> {
     if bytes.len() as u64 > LARGEST {
         return Err(ReadError::Other("it is larger than 64 MiB".to_owned()));
     }
-    String::from_utf8(bytes).map_err(|_| ReadError::NotText)
+    Ok(bytes)
 }
 
 /// A path from the root, as it is written: links and `..` stay.

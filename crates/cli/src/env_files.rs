@@ -13,7 +13,9 @@ pub(crate) fn find(texts: &[&[u8]], name: &str) -> Option<Zeroizing<Vec<u8>>> {
     let file = Sources::default().add("", "");
     let mut set = Environment::default();
     for text in texts {
-        let text = std::str::from_utf8(text).ok()?;
+        let mut text = Zeroizing::new(text.to_vec());
+        dotenv::mend_comments(&mut text);
+        let text = std::str::from_utf8(&text).ok()?;
         dotenv::parse(file, text, &Environment::default(), &mut set, Missing::Refuse).ok()?;
     }
     set.get(name).map(|binding| Zeroizing::new(binding.value.as_bytes().to_vec()))
@@ -34,5 +36,6 @@ mod tests {
         assert_eq!(find(&["A=1\n", "A=${A}2 # c\n"], "A").as_deref(), Some("12"));
         assert_eq!(find(&["A=1\n"], "B"), None);
         assert_eq!(find(&["A='1\n"], "A"), None, "a file that is being written");
+        assert!(super::find(&[b"# \xe9t\xe9\nA=1\n"], "A").is_some(), "a comment in Latin-1");
     }
 }

@@ -284,21 +284,19 @@ fn add_env_files(
 ) -> Result<Vec<PathBuf>, Failure> {
     let variable =
         |name: &str| environment.get(name).map(|binding| binding.value.to_string()).unwrap_or_default();
-    let disabled =
-        matches!(variable("COMPOSE_DISABLE_ENV_FILE").as_str(), "1" | "t" | "T" | "true" | "TRUE" | "True");
     let from_variable = variable("COMPOSE_ENV_FILES");
     let mut paths = args.env_file.clone();
     if paths.is_empty() {
         paths = from_variable.split(',').filter(|file| !file.is_empty()).map(PathBuf::from).collect();
     }
     let required = !paths.is_empty();
-    if !required && !disabled {
+    if !required && !without_env_file(environment)? {
         paths.push(directory.join(".env"));
     }
     let (mut files, mut read) = (Vec::new(), Vec::new());
     for path in paths {
         let shown_path = path.display().to_string();
-        match disk.read(&shown_path) {
+        match disk.read_env_file(&shown_path) {
             Ok(text) => {
                 files.push(outcome.sources.add(shown_path, text));
                 read.push(absolute(&path));
@@ -309,9 +307,33 @@ fn add_env_files(
             }
         }
     }
-    compose::add_env_files(&outcome.sources, &files, environment, Missing::Refuse)
+    let mut with_files = environment.clone();
+    compose::add_env_files(&outcome.sources, &files, &mut with_files, Missing::Refuse)
         .map_err(|error| shown(outcome, &error))?;
+    if required || !without_env_file(&with_files)? {
+        *environment = with_files;
+    } else {
+        // The file says itself that it does not count. What it tells Compose does, as Compose has heard it by then.
+        for (name, binding) in with_files.iter().filter(|(name, _)| name.starts_with("COMPOSE_")) {
+            environment.set_default(name, binding.clone());
+        }
+        for file in files {
+            environment.name_file(file, outcome.sources.file(file).path());
+        }
+    }
     Ok(read)
+}
+
+/// Whether COMPOSE_DISABLE_ENV_FILE says that no `.env` is read.
+fn without_env_file(environment: &Environment) -> Result<bool, Failure> {
+    match environment.get("COMPOSE_DISABLE_ENV_FILE").map(|binding| binding.value.as_ref()) {
+        None | Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
+        Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
+        Some(_) => Err(Failure::Cannot(
+            "COMPOSE_DISABLE_ENV_FILE is neither `true` nor `false`; write one of them, or unset it"
+                .to_owned(),
+        )),
+    }
 }
 
 /// A path from the root, without `.` and `..`.

@@ -131,6 +131,11 @@ pub trait FileSystem {
     /// The text of a file.
     fn read(&self, path: &str) -> Result<String, ReadError>;
 
+    /// The text of an env file, whose comments may hold bytes that are no text ([`crate::compose::dotenv::mend_comments`]).
+    fn read_env_file(&self, path: &str) -> Result<String, ReadError> {
+        self.read(path)
+    }
+
     /// What lies there.
     fn kind(&self, path: &str) -> Answer<FileKind>;
 

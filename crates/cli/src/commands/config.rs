@@ -30,8 +30,14 @@ pub(crate) fn run(project: &ProjectArgs, args: &ConfigArgs) -> Result<ExitCode, 
             println!("{name}");
         }
     } else {
+        if !template {
+            let one_each = resolved.check_container_names(&args.services_named);
+            one_each.map_err(|error| loaded.show(&error))?;
+        }
         print_config(resolved, args)?;
     }
+    // The program ends here, and its memory goes at once. To give a large project back piece by piece takes long.
+    std::mem::forget(loaded);
     Ok(ExitCode::SUCCESS)
 }
 

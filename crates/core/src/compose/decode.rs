@@ -35,6 +35,11 @@ pub enum DecodeErrorKind {
     /// A mapping, a list, a number or the like as key.
     #[error("a key must be text; put quotes around it")]
     KeyNotText,
+    /// `!!int abc`
+    #[error(
+        "the value is none of the type that its tag (`!!…`) names; take the tag away, or correct the value"
+    )]
+    TagMisfit,
     /// Aliases blow the document up.
     #[error("the document's aliases expand to far more than its text (an alias bomb); write the values out")]
     ExcessiveAliasing,
@@ -119,7 +124,8 @@ impl<'a> Decoder<'a> {
             Kind::Scalar { value, .. } if self.inside_override > 0 && mark_of(node) != Mark::None => {
                 Data::Str(value.as_ref().into())
             }
-            Kind::Scalar { value, style } => scalar_data(value, *style, node.tag.as_deref()),
+            Kind::Scalar { value, style } => scalar_data(value, *style, node.tag.as_deref())
+                .ok_or_else(|| error(DecodeErrorKind::TagMisfit, node.span))?,
             Kind::Sequence { items, .. } => {
                 let mut values = Vec::with_capacity(items.len());
                 for item in items {
@@ -273,30 +279,35 @@ fn is_collection(value: &Value) -> bool {
     matches!(value.data, Data::Map(_) | Data::Seq(_))
 }
 
-fn scalar_data(text: &str, style: Style, tag: Option<&str>) -> Data {
-    if tag == Some("!!binary")
-        && let Some(decoded) = base64(text)
-    {
-        return Data::Str(decoded.into());
+/// The value of a scalar; `None` if its tag names another type.
+fn scalar_data(text: &str, style: Style, tag: Option<&str>) -> Option<Data> {
+    if tag == Some("!!binary") {
+        return base64(text).map(|decoded| Data::Str(decoded.into()));
     }
-    match scalar::resolve(text, style, tag) {
+    Some(match scalar::resolve(text, style, tag) {
         Scalar::Null => Data::Null,
         Scalar::Bool(truth) => Data::Bool(truth),
         Scalar::Int(number) => Data::Int(number),
         Scalar::Float(number) => Data::Float(number),
         Scalar::Time(time) => Data::Time(time.into()),
         Scalar::Merge | Scalar::Text => Data::Str(text.into()),
-    }
+        Scalar::Misfit => return None,
+    })
 }
 
 /// The text that base64 stands for; `None` if it is no base64 or no text.
 fn base64(text: &str) -> Option<String> {
     let (mut bytes, mut bits, mut held) = (Vec::new(), 0u32, 0u32);
-    for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=') {
+    let written: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+    let padding = written.iter().rev().take_while(|byte| **byte == b'=').count();
+    if padding > 2 || !written.len().is_multiple_of(4) {
+        return None;
+    }
+    for byte in &written[..written.len() - padding] {
         let digit = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
+            b'A'..=b'Z' => *byte - b'A',
+            b'a'..=b'z' => *byte - b'a' + 26,
+            b'0'..=b'9' => *byte - b'0' + 52,
             b'+' => 62,
             b'/' => 63,
             _ => return None,

@@ -61,6 +61,16 @@ pub enum DotenvErrorKind {
     Template(#[from] TemplateError),
 }
 
+/// In lines of an env file that are comments any byte may stand, as in Compose: what is no UTF-8 there becomes `?`, so
+/// that places stay.
+pub fn mend_comments(bytes: &mut [u8]) {
+    for line in bytes.split_mut(|byte| *byte == b'\n') {
+        if line.trim_ascii_start().starts_with(b"#") && std::str::from_utf8(line).is_err() {
+            line.iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = b'?');
+        }
+    }
+}
+
 /// Parses an env file. Variables in its values are looked up in `outer`, then in `scope`, which holds what
 /// earlier files and lines have set and gets what this file sets: the last assignment counts.
 pub fn parse(
@@ -249,8 +259,11 @@ impl<'a> Parser<'a> {
                 }
             }
         }
-        self.at = self.text.len();
-        Ok(None)
+        // A name at the end of a file that has no line break there is the value of no name to Compose.
+        if self.rest().is_empty() {
+            return Ok(None);
+        }
+        self.value("".into(), self.span(start, start)).map(Some)
     }
 
     fn value(&mut self, name: Arc<str>, name_span: Span) -> Result<Entry, DotenvError> {
@@ -374,6 +387,16 @@ fn unescape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_comment_in_latin_1_keeps_no_file_from_being_read_and_moves_nothing() {
+        let mut bytes = b"A=1\n  # \xe9t\xe9 \xc3\xa9\n# \xc3\xa9\nB=\xc3\xa9\n".to_vec();
+        mend_comments(&mut bytes);
+        assert_eq!(std::str::from_utf8(&bytes).unwrap(), "A=1\n  # ?t? ??\n# \u{e9}\nB=\u{e9}\n");
+        let mut value = b"A=\xe9\n".to_vec();
+        mend_comments(&mut value);
+        assert_eq!(value, b"A=\xe9\n", "a value is never another one");
+    }
     use crate::source::Sources;
 
     fn values(text: &str) -> Vec<(String, Option<String>)> {

@@ -438,14 +438,6 @@ impl Loader<'_> {
         })?;
         let file = self.add(path, text, way);
         let start = crate::source::file_start(file);
-        if self.is_exact()
-            && let Some(version) = yaml_version(self.sources.file(file).text())
-            && version != "1.1"
-        {
-            let message =
-                "Compose reads no file that says `%YAML` of another version than 1.1; remove the line";
-            return Err(LoadError::new(message, start));
-        }
         let first = self.documents.len();
         let text = self.sources.file(file).text();
         let (read, error) = if self.is_exact() {
@@ -868,6 +860,11 @@ impl Loader<'_> {
         location: &Location<'_>,
         including: &[String],
     ) -> Result<Value, LoadError> {
+        if item.as_seq().is_some() {
+            let message =
+                "an entry of `include:` is a path, or a mapping with `path:`; write several paths there";
+            return Err(LoadError::new(message, item.span));
+        }
         let paths = texts(item.get("path").unwrap_or(item));
         let Some(first) = paths.first() else {
             return Err(LoadError::new("an entry of `include:` needs a `path:`", item.span));
@@ -928,7 +925,7 @@ impl Loader<'_> {
     }
 
     fn env_file(&mut self, path: &str) -> Result<FileId, LoadError> {
-        let text = self.files.read(path).map_err(|error| match error {
+        let text = self.files.read_env_file(path).map_err(|error| match error {
             ReadError::Missing => LoadError::not_there(path),
             error => LoadError::unreadable(path, &error),
         })?;
@@ -1009,13 +1006,6 @@ struct Extender<'e> {
     location: &'e Location<'e>,
     /// The file's services that have been extended.
     done: HashMap<Arc<str>, Value>,
-}
-
-/// What `%YAML` says before the first document.
-pub(super) fn yaml_version(text: &str) -> Option<&str> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let line = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#'))?;
-    line.strip_prefix("%YAML").map(str::trim)
 }
 
 fn without_extends(mut service: Value) -> Value {

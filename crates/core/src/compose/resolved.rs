@@ -1,7 +1,7 @@
 //! What Compose makes of a project in the end: `docker compose config`.
 //! (compose-go `types/project.go`, docker/compose `cmd/compose/config.go`)
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 
 use serde_json::{Map as Json, Value as JsonValue, json};
@@ -15,7 +15,7 @@ use super::template::Missing;
 use super::value::{Data, Value};
 use super::{normalize, resolve, typed};
 use crate::files::{FileSystem, ReadError};
-use crate::source::{FileId, Sources};
+use crate::source::{FileId, Sources, Span};
 use crate::yaml;
 
 /// A project as Compose would run it. It holds the values of variables, as Compose's own output does.
@@ -27,6 +27,8 @@ pub struct Resolved {
     project: Json<String, JsonValue>,
     /// The services whose profiles are enabled.
     enabled: BTreeSet<String>,
+    /// Where services say `container_name:`.
+    container_names: BTreeMap<String, Span>,
 }
 
 /// The sections whose members go if no service needs them. Compose prints models with the services only.
@@ -50,6 +52,7 @@ impl Resolved {
             template: None,
             project: Json::new(),
             enabled: BTreeSet::new(),
+            container_names: BTreeMap::new(),
         };
         if request.interpolation == Interpolation::None {
             resolved.template = Some(model);
@@ -63,6 +66,14 @@ impl Resolved {
             .flatten()
             .filter(|(_, entry)| entry.value.as_map().is_some_and(|service| is_enabled(service, profiles)))
             .map(|(name, _)| name.to_string())
+            .collect();
+        resolved.container_names = services
+            .into_iter()
+            .flatten()
+            .filter_map(|(name, entry)| {
+                let own = entry.value.as_map()?.get("container_name")?;
+                Some((name.to_string(), own.key_span))
+            })
             .collect();
         let consistency = Consistency { model: root, project: &resolved.project, enabled: &resolved.enabled };
         consistency.check()?;
@@ -179,6 +190,27 @@ impl Resolved {
         Ok(kept)
     }
 
+    /// Refuses a `container_name:` that two of the services have, as Compose does before it prints or starts them: all
+    /// services, or those named and what they depend on.
+    pub fn check_container_names(&self, services: &[String]) -> Result<(), LoadError> {
+        let mut owners: HashMap<&str, &str> = HashMap::new();
+        for name in self.kept(services).unwrap_or_default() {
+            let container = self.service(name).and_then(|service| service.get("container_name")?.as_str());
+            let (Some(container), Some(span)) = (container, self.container_names.get(name)) else { continue };
+            let Some(owner) = owners.insert(container, name) else { continue };
+            let message = format!(
+                "the services `{owner}` and `{name}` have one `container_name:`, which only one container can have; give \
+                 one of them another name, or leave it out"
+            );
+            let error = LoadError::new(message, *span);
+            return Err(match self.container_names.get(owner) {
+                Some(first) if first != span => error.also(*first, "first here"),
+                _ => error,
+            });
+        }
+        Ok(())
+    }
+
     /// The project as `docker compose config` prints it, values of variables included: all services, or those
     /// named and what they depend on; resources that nobody needs are left out. `Err` holds a name that no
     /// service has.
@@ -209,7 +241,7 @@ impl Resolved {
 
     /// The normalised model as it is, after loading without interpolation; null after any other.
     pub fn model(&self) -> JsonValue {
-        self.template.as_ref().map_or(JsonValue::Null, typed::raw)
+        self.template.as_ref().map_or(JsonValue::Null, |model| typed::raw(model, typed::EmptyList::IsNull))
     }
 
     /// The members of a section that the services refer to.
@@ -340,7 +372,7 @@ impl FileReader<'_> {
 
     fn read(&mut self, path: &Value, kind: &str, required: bool) -> Result<Option<FileId>, LoadError> {
         let Some(text) = path.as_str() else { return Ok(None) };
-        match self.files.read(text) {
+        match self.files.read_env_file(text) {
             Ok(content) => {
                 self.read += content.len();
                 if self.read > MOST_READ {

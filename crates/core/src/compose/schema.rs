@@ -12,7 +12,7 @@ mod small;
 use small::problem;
 
 use super::load::LoadError;
-use super::typed::raw;
+use super::typed::{EmptyList, raw};
 use super::value::{Data, Value};
 use crate::source::Span;
 
@@ -38,7 +38,7 @@ pub(super) fn validate(model: &Value) -> Result<(), LoadError> {
             format!("`{path}` is a date to YAML, which Compose takes nowhere; put quotes around it");
         return Err(LoadError::new(message, span));
     }
-    match problem(&raw(model)) {
+    match problem(&raw(model, EmptyList::IsOne)) {
         Some(problem) => Err(problem.at(model)),
         None => Ok(()),
     }
@@ -135,7 +135,10 @@ mod says {
         format!("must be one of {}", options.join(", "))
     }
 
-    pub(super) const PATTERN: &str = "has not the form that is wanted here";
+    pub(super) fn no_match(pattern: &str) -> String {
+        format!("must be text that matches `{pattern}`")
+    }
+
     pub(super) const TWICE: &str = "has the same entry twice";
     pub(super) const AMBIGUOUS: &str = "can be read in more than one way";
 

@@ -10,7 +10,7 @@ pub(crate) use dialect::{Mistaken, read_by_swarm};
 
 use super::decode::decode;
 use super::environment::Environment;
-use super::load::{LoadError, yaml_version};
+use super::load::LoadError;
 use super::value::{Data, Map, MapEntry, Value};
 use super::{port, typed, volume};
 use crate::files::{FileSystem, ReadError, join, parent};
@@ -27,7 +27,7 @@ pub struct Stack {
 impl Stack {
     /// The models as JSON, values of variables included.
     pub fn config(&self) -> Vec<serde_json::Value> {
-        self.models.iter().map(typed::raw).collect()
+        self.models.iter().map(|model| typed::raw(model, typed::EmptyList::IsOne)).collect()
     }
 }
 
@@ -62,14 +62,8 @@ pub fn read_stack(
         let file = sources.add(path.as_str(), text);
         // `docker stack` reads the first document only.
         let start = crate::source::file_start(file);
-        if yaml_version(sources.file(file).text()).is_some_and(|version| version != "1.1") {
-            let message =
-                "Swarm reads no file that says `%YAML` of another version than 1.1; remove the line";
-            return Err(LoadError::new(message, start));
-        }
-        let first = documents.len();
-        documents.extend(crate::yaml::parse(file, sources.file(file).text())?);
-        let Some(document) = documents.get(first) else {
+        documents.extend(crate::yaml::parse_first(file, sources.file(file).text())?);
+        let Some(document) = documents.last().filter(|document| document.file() == file) else {
             return Err(LoadError::new("the file is empty; a stack needs at least `services:`", start));
         };
         let mut model = decode(document)?;
@@ -216,7 +210,7 @@ impl Reader<'_> {
         let one = std::slice::from_ref(&entry.value);
         for item in entry.value.as_seq().unwrap_or(one) {
             let Some(path) = item.as_str() else { continue };
-            let text = match self.files.read(&join(self.directory, path)) {
+            let text = match self.files.read_env_file(&join(self.directory, path)) {
                 Ok(text) => text,
                 Err(ReadError::Missing) => {
                     let message =

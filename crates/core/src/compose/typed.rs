@@ -429,7 +429,7 @@ pub(super) fn typed(model: &Value) -> Result<Json<String, JsonValue>, LoadError>
     }
     for (key, entry) in top {
         if key.starts_with("x-") {
-            project.insert(key.to_string(), raw(&entry.value));
+            project.insert(key.to_string(), finite(&entry.value)?);
         }
     }
     Ok(project)
@@ -628,7 +628,7 @@ fn field(entry: Option<&MapEntry>, kind: Type, place: &Place<'_>) -> Result<Opti
             filled(keys.collect())
         }
         Dropped => None,
-        Raw => Some(raw(value)),
+        Raw => Some(finite(value)?),
     })
 }
 
@@ -789,8 +789,25 @@ fn ulimit(value: &Value, place: &Place<'_>) -> Result<JsonValue, LoadError> {
     Ok(JsonValue::Object(map))
 }
 
+/// As [`raw`]. JSON has neither infinity nor `.nan`, so Compose fails to print it.
+fn finite(value: &Value) -> Result<JsonValue, LoadError> {
+    match value.infinite() {
+        Some(span) => Err(LoadError::new("JSON has no such number; put quotes around it", span)),
+        None => Ok(raw(value, EmptyList::IsNull)),
+    }
+}
+
+/// What becomes of `[]`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum EmptyList {
+    /// It is one, to the schema.
+    IsOne,
+    /// Compose prints null, unless it has looked for things in it that stand twice.
+    IsNull,
+}
+
 /// A value as go's JSON encoder prints what go-yaml read.
-pub(super) fn raw(value: &Value) -> JsonValue {
+pub(super) fn raw(value: &Value, empty: EmptyList) -> JsonValue {
     match &value.data {
         Data::Null => JsonValue::Null,
         Data::Bool(truth) => JsonValue::Bool(*truth),
@@ -799,7 +816,10 @@ pub(super) fn raw(value: &Value) -> JsonValue {
         Data::Float(float) => Number::from_f64(*float).map_or(JsonValue::Null, JsonValue::Number),
         Data::Time(text) => JsonValue::String(rfc3339(text)),
         Data::Str(text) => JsonValue::String(text.to_string()),
-        Data::Seq(items) => JsonValue::Array(items.iter().map(raw).collect()),
+        Data::Seq(items) if items.is_empty() && empty == EmptyList::IsNull && !value.listed => {
+            JsonValue::Null
+        }
+        Data::Seq(items) => JsonValue::Array(items.iter().map(|item| raw(item, empty)).collect()),
         Data::Map(map) if value.listed => {
             let line = |(key, entry): (&Arc<str>, &MapEntry)| match &entry.value.data {
                 Data::Null => JsonValue::String(key.to_string()),
@@ -808,7 +828,8 @@ pub(super) fn raw(value: &Value) -> JsonValue {
             JsonValue::Array(map.iter().map(line).collect())
         }
         Data::Map(map) => {
-            JsonValue::Object(map.iter().map(|(key, entry)| (key.to_string(), raw(&entry.value))).collect())
+            let member = |(key, entry): (&Arc<str>, &MapEntry)| (key.to_string(), raw(&entry.value, empty));
+            JsonValue::Object(map.iter().map(member).collect())
         }
     }
 }

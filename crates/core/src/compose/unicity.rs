@@ -20,6 +20,9 @@ pub(super) fn enforce(model: &mut Value, interpolation: Interpolation) -> Result
             for (attribute, entry) in service {
                 let path = || format!("services.{name}.{attribute}");
                 unique(&mut entry.value, &path, attribute_key(attribute))?;
+                if attribute.as_ref() == "environment" && is_empty_list(&entry.value) {
+                    entry.value.listed = false;
+                }
                 let inner: &[&str] = match attribute.as_ref() {
                     "build" => &["args", "additional_contexts", "platform", "tags", "labels"],
                     "deploy" => &["labels"],
@@ -28,6 +31,9 @@ pub(super) fn enforce(model: &mut Value, interpolation: Interpolation) -> Result
                 for key in inner {
                     if let Some(value) = entry.value.get_mut(key) {
                         unique(value, &path, Some(Key::Assigned))?;
+                        if *key == "args" && is_empty_list(value) {
+                            value.listed = false;
+                        }
                     }
                 }
                 if attribute.as_ref() == "networks" {
@@ -52,6 +58,10 @@ pub(super) fn enforce(model: &mut Value, interpolation: Interpolation) -> Result
         }
     }
     Ok(())
+}
+
+fn is_empty_list(value: &Value) -> bool {
+    value.as_seq().is_some_and(<[Value]>::is_empty)
 }
 
 /// What makes an entry the same as another.
@@ -94,6 +104,10 @@ fn unique(
     key: Option<Key>,
     lenient: bool,
 ) -> Result<(), LoadError> {
+    if key.is_some() && is_empty_list(value) {
+        // It is made anew, which is how Compose comes to print it as a list.
+        value.listed = true;
+    }
     let (Some(key), Some(items)) = (key, value.as_seq_mut()) else { return Ok(()) };
     // Most lists are short, but one of 10,000 entries must not cost their square.
     let mut places: HashMap<Cow<'_, str>, usize, foldhash::fast::RandomState> = HashMap::default();

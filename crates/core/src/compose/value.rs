@@ -21,7 +21,7 @@ pub struct Value {
     pub mark: Mark,
     /// The text before interpolation, if it was interpolated, and what it was made of.
     pub template: Option<Arc<Template>>,
-    /// A mapping that Compose holds as a list of `K=v`, because two files gave it.
+    /// A mapping that Compose holds as a list of `K=v`, because two files gave it; an empty list that it prints as one.
     pub listed: bool,
 }
 
@@ -233,6 +233,16 @@ impl Value {
     /// Whether it is nothing.
     pub fn is_null(&self) -> bool {
         matches!(self.data, Data::Null)
+    }
+
+    /// The place of the first number in it that JSON has not, which Compose prints and Docker checks a stack in.
+    pub(super) fn infinite(&self) -> Option<Span> {
+        match &self.data {
+            Data::Float(number) if !number.is_finite() => Some(self.span),
+            Data::Seq(items) => items.iter().find_map(Value::infinite),
+            Data::Map(map) => map.values().find_map(|entry| entry.value.infinite()),
+            _ => None,
+        }
     }
 
     /// Whether it is nothing, or empty.

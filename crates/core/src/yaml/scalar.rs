@@ -21,23 +21,33 @@ pub enum Scalar {
     Merge,
     /// Anything else: the text itself.
     Text,
+    /// No value of the type that its tag names.
+    Misfit,
 }
 
 /// Resolves a scalar by its text, style and explicit tag.
 pub fn resolve(text: &str, style: Style, tag: Option<&str>) -> Scalar {
     match tag {
-        Some("!!str" | "!" | "!!binary") => return Scalar::Text,
-        Some("!!null") => return Scalar::Null,
-        Some("!!float") => {
-            return match plain(text) {
-                Scalar::Int(number) => Scalar::Float(number as f64),
-                other => other,
-            };
-        }
-        Some("!!int" | "!!bool" | "!!timestamp") => return plain(text),
-        _ => {}
+        Some(tag @ ("!!null" | "!!bool" | "!!int" | "!!float" | "!!timestamp")) => return tagged(text, tag),
+        Some("!!merge") if text == "<<" => return Scalar::Merge,
+        // Compose's own tags are gone before it looks at the value. Under any other, text is text.
+        None | Some("!reset" | "!override") => {}
+        Some(_) => return Scalar::Text,
     }
     if style == Style::Plain { plain(text) } else { Scalar::Text }
+}
+
+/// What a tag asks for, in whatever style it is written. A date is none where another tag stands.
+fn tagged(text: &str, tag: &str) -> Scalar {
+    match (tag, plain(text)) {
+        ("!!float", Scalar::Int(number)) if i64::try_from(number).is_ok() => Scalar::Float(number as f64),
+        ("!!null", fitting @ Scalar::Null)
+        | ("!!bool", fitting @ Scalar::Bool(_))
+        | ("!!int", fitting @ Scalar::Int(_))
+        | ("!!float", fitting @ Scalar::Float(_))
+        | ("!!timestamp", fitting @ Scalar::Time(_)) => fitting,
+        _ => Scalar::Misfit,
+    }
 }
 
 fn plain(text: &str) -> Scalar {

@@ -2,9 +2,8 @@
 //! what its text costs; whoever expands them keeps a budget.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
-use super::event::{Event, Spanned, Style, events};
+use super::event::{Event, Properties, Spanned, Style, events};
 use crate::source::{FileId, Span};
 
 /// Index of a node in its [`Document`].
@@ -74,7 +73,7 @@ pub struct Document {
     nodes: Vec<Node>,
     root: NodeId,
     /// Parts of the file that are in no tree.
-    passed_over: Vec<Span>,
+    pub(super) passed_over: Vec<Span>,
 }
 
 impl Document {
@@ -147,9 +146,9 @@ pub struct YamlError {
 /// The causes of a [`YamlError`]. No variant holds text of the file: it may be a password.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum YamlErrorKind {
-    /// The parser's own sentence.
+    /// What stands where YAML has something else, and what to do.
     #[error("not valid YAML: {0}")]
-    Syntax(String),
+    Syntax(&'static str),
     /// `*name` without `&name` before it.
     #[error(
         "an alias (`*…`) refers to an anchor that is not defined above it; quote the value if the `*` is part of it"
@@ -172,155 +171,38 @@ const LARGEST_FILE: usize = 64 << 20;
 
 /// Parses all documents of a file.
 pub fn parse(file: FileId, text: &str) -> Result<Vec<Document>, YamlError> {
-    let read = Read::of(file, text);
-    read.stopped.map_or(Ok(read.documents), |stop| Err(stop.error))
+    Read::of(file, text).whole()
 }
 
-/// Parses what can be read of a file, and tells what is wrong with it first. Lines at which the parser stops are passed
-/// over; where those are too many, all that follows is.
-pub fn parse_around(file: FileId, text: &str) -> (Vec<Document>, Option<YamlError>) {
-    let Read { mut documents, stopped } = Read::of(file, text);
-    let Some(Stop { error: first, mut reached }) = stopped else { return (documents, None) };
-    let (mut around, mut passed_over) = (Around { file, left: text.to_owned() }, Vec::new());
-    let mut at = first.span.start as usize;
-    for _ in 0..most_passed_over(text, &first) {
-        // One tree at a time: they take many times their text.
-        documents.clear();
-        let Some(step) = around.step(at, reached) else {
-            documents = Read::of(file, &around.left).documents;
-            break;
-        };
-        passed_over.push(value_of_line(file, text, &step.line));
-        documents = step.read.documents;
-        let Some(next) = step.read.stopped else { return (without(documents, passed_over), Some(first)) };
-        (at, reached) = (next.error.span.start as usize, next.reached);
-    }
-    passed_over.extend(lines_from(text, reached).map(|line| value_of_line(file, text, &line)));
-    (without(documents, passed_over), Some(first))
-}
-
-/// How many lines are passed over one by one. For each the file is read anew, so that a large one gets fewer tries.
-fn most_passed_over(text: &str, error: &YamlError) -> usize {
-    const MOST_READ: usize = 16 << 20;
-    const LARGEST: usize = 1 << 20;
-    match &error.kind {
-        YamlErrorKind::TooLarge => 0,
-        _ if text.len() > LARGEST => 0,
-        _ => (MOST_READ / (text.len() + 1)).clamp(8, 100),
-    }
-}
-
-/// A text of which lines are blotted out, with blanks so that all places stay.
-struct Around {
-    file: FileId,
-    left: String,
-}
-
-/// A line that was blotted out, and what there is to read without it.
-struct Step {
-    line: Range<usize>,
-    read: Read,
-}
-
-impl Around {
-    /// Passes over the line that lets the parser get furthest: the one at which it stopped, the one where it was when
-    /// it last understood something, or the one before. Where the next one begins with a tab, it is to blame.
-    fn step(&mut self, at: usize, reached: usize) -> Option<Step> {
-        let stopped_at = self.line_with_text(at)?;
-        let next = (stopped_at.end < self.left.len()).then(|| line_at(&self.left, stopped_at.end + 1));
-        let is_tabbed = |line: &Range<usize>| {
-            let line = &self.left[line.clone()];
-            line[..line.len() - line.trim_start().len()].contains('\t') && !line.trim().is_empty()
-        };
-        let others = [self.line_with_text(reached), self.line_with_text(stopped_at.start.saturating_sub(1))];
-        let lines =
-            next.filter(is_tabbed).into_iter().chain([stopped_at]).chain(others.into_iter().flatten());
-        let mut best: Option<Step> = None;
-        for line in lines.collect::<Vec<_>>() {
-            if best.as_ref().is_some_and(|best| best.line == line) {
-                continue;
-            }
-            let read = Read::of(self.file, &self.without(&line));
-            let gets_to = |read: &Read| read.stopped.as_ref().map_or(u32::MAX, |stop| stop.error.span.start);
-            let is_better = best.as_ref().is_none_or(|best| gets_to(&read) > gets_to(&best.read));
-            let is_whole = read.stopped.is_none();
-            if is_better {
-                best = Some(Step { line, read });
-            }
-            if is_whole {
-                break;
-            }
-        }
-        let step = best?;
-        self.left = self.without(&step.line);
-        Some(step)
-    }
-
-    /// The line at a place, or if it is blank the last one before that is not.
-    fn line_with_text(&self, at: usize) -> Option<Range<usize>> {
-        let mut end = line_at(&self.left, at).end;
-        loop {
-            let line = line_at(&self.left, end);
-            if !self.left[line.clone()].trim().is_empty() {
-                return Some(line);
-            }
-            end = line.start.checked_sub(1)?;
-        }
-    }
-
-    fn without(&self, line: &Range<usize>) -> String {
-        let mut text = self.left.clone();
-        text.replace_range(line.clone(), &" ".repeat(line.len()));
-        text
-    }
-}
-
-/// The line around a place, without its line break.
-fn line_at(text: &str, at: usize) -> Range<usize> {
-    let bytes = text.as_bytes();
-    let at = at.min(bytes.len());
-    let start = bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |before| before + 1);
-    let end = bytes[at..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |length| at + length);
-    start..end
-}
-
-fn lines_from(text: &str, at: usize) -> impl Iterator<Item = Range<usize>> {
-    let mut next = Some(line_at(text, at));
-    std::iter::from_fn(move || {
-        let line = next.take()?;
-        next = (line.end < text.len()).then(|| line_at(text, line.end + 1));
-        Some(line)
-    })
-}
-
-/// What of a line that cannot be read may be a value: all behind a first `:` or `=`.
-fn value_of_line(file: FileId, text: &str, line: &Range<usize>) -> Span {
-    let name = text[line.clone()].find([':', '=']).map_or(0, |at| at + 1);
-    Span { file, start: (line.start + name) as u32, end: line.end as u32 }
-}
-
-fn without(mut documents: Vec<Document>, passed_over: Vec<Span>) -> Vec<Document> {
-    if let Some(document) = documents.first_mut() {
-        document.passed_over = passed_over;
-    }
-    documents
+/// Parses the first document of a file, if it has one, whatever follows.
+pub fn parse_first(file: FileId, text: &str) -> Result<Option<Document>, YamlError> {
+    Read::some(file, text, 1).whole().map(|mut documents| documents.pop())
 }
 
 /// What could be read of a text.
-struct Read {
-    documents: Vec<Document>,
-    stopped: Option<Stop>,
+pub(super) struct Read {
+    pub(super) documents: Vec<Document>,
+    pub(super) stopped: Option<Stop>,
 }
 
 /// Why no more could be read.
-struct Stop {
-    error: YamlError,
+pub(super) struct Stop {
+    pub(super) error: YamlError,
     /// Where what was understood last ends.
-    reached: usize,
+    pub(super) reached: usize,
 }
 
 impl Read {
-    fn of(file: FileId, text: &str) -> Self {
+    fn whole(self) -> Result<Vec<Document>, YamlError> {
+        self.stopped.map_or(Ok(self.documents), |stop| Err(stop.error))
+    }
+
+    /// All documents, or as far as there are no errors.
+    pub(super) fn of(file: FileId, text: &str) -> Self {
+        Read::some(file, text, usize::MAX)
+    }
+
+    fn some(file: FileId, text: &str, most: usize) -> Self {
         let span = |start: usize, end: usize| Span { file, start: start as u32, end: end as u32 };
         if text.len() > LARGEST_FILE {
             let error = YamlError { kind: YamlErrorKind::TooLarge, span: span(0, 0) };
@@ -331,7 +213,6 @@ impl Read {
             text,
             nodes: Vec::new(),
             open: Vec::new(),
-            anchors: HashMap::new(),
             names: HashMap::new(),
             earlier: HashMap::new(),
             taken: HashMap::new(),
@@ -353,6 +234,7 @@ impl Read {
                     builder.take_in(event, span(start, end), &mut documents).map(|()| end)
                 });
             match taken {
+                Ok(_) if documents.len() == most => break,
                 Ok(end) => reached = reached.max(end),
                 Err(error) => {
                     builder.close_all();
@@ -370,7 +252,6 @@ struct Builder<'a> {
     text: &'a str,
     nodes: Vec<Node>,
     open: Vec<Open>,
-    anchors: HashMap<usize, NodeId>,
     /// The anchors of this document by name.
     names: HashMap<Box<str>, NodeId>,
     /// Those of earlier documents: their document and node. go-yaml forgets none at a document's end.
@@ -388,7 +269,6 @@ const MOST_TAKEN: usize = 1_000_000;
 /// A collection whose end has not been seen.
 struct Open {
     id: NodeId,
-    anchor: usize,
     key: Option<NodeId>,
 }
 
@@ -396,18 +276,15 @@ impl Builder<'_> {
     /// Takes an event in; one that ends a document adds it to those before.
     fn take_in(&mut self, event: Event, span: Span, documents: &mut Vec<Document>) -> Result<(), YamlError> {
         match event {
-            Event::DocumentStart => {
-                self.anchors.clear();
-                self.taken.clear();
-            }
+            Event::DocumentStart => self.taken.clear(),
             Event::DocumentEnd => {
                 let number = documents.len();
                 let names = self.names.drain();
                 self.earlier.extend(names.map(|(name, id)| (name, (number, id))));
                 documents.extend(self.document());
             }
-            Event::UnknownAlias(name) => self.alias_of_earlier(&name, documents, span)?,
-            event => self.take(event, span)?,
+            Event::Alias(name) => self.alias(&name, documents, span)?,
+            event => self.take(event, span),
         }
         Ok(())
     }
@@ -428,49 +305,44 @@ impl Builder<'_> {
         }
     }
 
-    fn take(&mut self, event: Event, span: Span) -> Result<(), YamlError> {
+    fn take(&mut self, event: Event, span: Span) {
         match event {
-            Event::Scalar { mut value, style, anchor, tag } => {
-                if matches!(style, Style::Literal | Style::Folded) && self.ends_unended(&value, span) {
-                    value = value[..value.len() - 1].into();
-                }
+            Event::Scalar { value, style, properties } => {
                 let span = self.scalar_span(span, style);
-                let id =
-                    self.add(Node { span, tag, kind: Kind::Scalar { value, style }, anchored: anchor != 0 });
-                if anchor != 0 {
-                    self.anchors.insert(anchor, id);
-                }
+                let id = self.add(Kind::Scalar { value, style }, span, properties);
                 self.attach(id, span.end);
             }
-            Event::SequenceStart { flow, anchor, tag } => {
-                self.open(Kind::Sequence { items: Vec::new(), flow }, span, tag, anchor);
+            Event::SequenceStart { flow, properties } => {
+                self.open(Kind::Sequence { items: Vec::new(), flow }, span, properties);
             }
-            Event::MappingStart { flow, anchor, tag } => {
-                self.open(Kind::Mapping { entries: Vec::new(), flow }, span, tag, anchor);
+            Event::MappingStart { flow, properties } => {
+                self.open(Kind::Mapping { entries: Vec::new(), flow }, span, properties);
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(span),
-            Event::Alias(anchor) => {
-                let Some(target) = self.anchors.get(&anchor).copied() else {
-                    return Err(YamlError { kind: YamlErrorKind::UnknownAlias, span });
-                };
-                if self.open.iter().any(|open| open.anchor == anchor) {
-                    return Err(YamlError { kind: YamlErrorKind::RecursiveAlias, span });
-                }
-                let id = self.add(Node { span, tag: None, kind: Kind::Alias(target), anchored: false });
-                self.attach(id, span.end);
-            }
-            Event::Anchor(anchor, name) => {
-                if let Some(id) = self.anchors.get(&anchor) {
-                    self.names.insert(name, *id);
-                }
-            }
-            Event::UnknownAlias(_) | Event::DocumentStart | Event::DocumentEnd => {}
+            Event::Alias(_) | Event::DocumentStart | Event::DocumentEnd => {}
         }
+    }
+
+    fn alias(&mut self, name: &str, documents: &[Document], span: Span) -> Result<(), YamlError> {
+        let target = match self.names.get(name) {
+            Some(target) if self.open.iter().any(|open| open.id == *target) => {
+                return Err(YamlError { kind: YamlErrorKind::RecursiveAlias, span });
+            }
+            Some(target) => *target,
+            None => self.anchor_of_earlier(name, documents, span)?,
+        };
+        let id = self.add(Kind::Alias(target), span, Properties::default());
+        self.attach(id, span.end);
         Ok(())
     }
 
-    /// An alias of what an earlier document has: that one's nodes are taken over whole, once.
-    fn alias_of_earlier(&mut self, name: &str, documents: &[Document], span: Span) -> Result<(), YamlError> {
+    /// An anchor that an earlier document has: that one's nodes are taken over whole, once.
+    fn anchor_of_earlier(
+        &mut self,
+        name: &str,
+        documents: &[Document],
+        span: Span,
+    ) -> Result<NodeId, YamlError> {
         let found =
             self.earlier.get(name).and_then(|&(number, id)| Some((number, id, documents.get(number)?)));
         let Some((number, id, document)) = found else {
@@ -489,23 +361,22 @@ impl Builder<'_> {
                 start
             }
         };
-        let target = NodeId(start + id.0);
-        let id = self.add(Node { span, tag: None, kind: Kind::Alias(target), anchored: false });
-        self.attach(id, span.end);
-        Ok(())
+        Ok(NodeId(start + id.0))
     }
 
-    fn add(&mut self, node: Node) -> NodeId {
-        self.nodes.push(node);
-        NodeId(self.nodes.len() as u32 - 1)
-    }
-
-    fn open(&mut self, kind: Kind, span: Span, tag: Option<Box<str>>, anchor: usize) {
-        let id = self.add(Node { span, tag, kind, anchored: anchor != 0 });
-        if anchor != 0 {
-            self.anchors.insert(anchor, id);
+    fn add(&mut self, kind: Kind, span: Span, properties: Properties) -> NodeId {
+        let Properties { anchor, tag } = properties;
+        self.nodes.push(Node { span, tag, kind, anchored: anchor.is_some() });
+        let id = NodeId(self.nodes.len() as u32 - 1);
+        if let Some(name) = anchor {
+            self.names.insert(name, id);
         }
-        self.open.push(Open { id, anchor, key: None });
+        id
+    }
+
+    fn open(&mut self, kind: Kind, span: Span, properties: Properties) {
+        let id = self.add(kind, span, properties);
+        self.open.push(Open { id, key: None });
     }
 
     fn close(&mut self, end: Span) {
@@ -539,14 +410,6 @@ impl Builder<'_> {
     }
 
     /// Block scalars come with trailing blank lines and indentation: cut those off.
-    /// Whether a block of lines ends with the file, and that without a line break. The parser makes one up.
-    fn ends_unended(&self, value: &str, span: Span) -> bool {
-        let rest = self.text.get(span.end as usize..).unwrap_or_default();
-        let last = self.text.rsplit(['\n', '\r']).next().unwrap_or_default().trim_start();
-        let Some(value) = value.strip_suffix('\n') else { return false };
-        rest.trim().is_empty() && !last.is_empty() && value.ends_with(last)
-    }
-
     fn scalar_span(&self, span: Span, style: Style) -> Span {
         if !matches!(style, Style::Literal | Style::Folded) {
             return span;
@@ -615,6 +478,57 @@ mod tests {
         let Kind::Mapping { entries, .. } = &document.node(document.root()).kind else { panic!() };
         let inner = document.node(entries[0].1).span;
         assert_eq!(&text[inner.start as usize..inner.end as usize], "b: c");
+    }
+
+    #[test]
+    fn text_in_quotes_goes_on_at_column_0_and_its_place_is_still_right() {
+        let text = "a: \"one\ntwo\" # c\nb: 'x\n\ty'\nc: d\n";
+        let documents = parsed(text).unwrap();
+        let scalars: Vec<(&str, &str)> = documents[0]
+            .nodes()
+            .filter_map(|node| match &node.kind {
+                Kind::Scalar { value, .. } => {
+                    Some((value.as_ref(), &text[node.span.start as usize..node.span.end as usize]))
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(
+            scalars,
+            [
+                ("a", "a"),
+                ("one two", "\"one\ntwo\""),
+                ("b", "b"),
+                ("x y", "'x\n\ty'"),
+                ("c", "c"),
+                ("d", "d")
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_where_it_stands_and_without_the_text() {
+        let cases = [
+            ("a: canary: x\n", "a: canary", "a `:` makes no key here"),
+            ("a:\n  b: 'c'\n\t# d\n", "a:\n  b: 'c'\n", "a tab stands where only spaces indent"),
+            ("a: 'canary\nb: c\n", "a: ", "quotes are opened here and never closed"),
+            ("a: [canary\nb: c\n", "a: [canary\nb", "a `,` or the closing `]` is expected here"),
+            ("a: b\ncanary\nc: d\n", "a: b\n", "a key is expected here, and it has no `:` behind it"),
+            ("a: can\u{7}ary\n", "a: can", "a control character stands in the text"),
+        ];
+        for (text, before, message) in cases {
+            let error = parsed(text).err().unwrap();
+            assert_eq!(&text[..error.span.start as usize], before, "{text}");
+            let told = error.to_string();
+            assert!(told.contains(message) && !told.contains("canary"), "{told}");
+        }
+    }
+
+    #[test]
+    fn an_open_bracket_at_the_end_ends_the_reading_too() {
+        for text in ["{", "[", "{a: [", "{{ (\"b", "[{a", "- {"] {
+            assert!(parsed(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -73,7 +73,7 @@ fn sentence(kind: &ValidationErrorKind, key: Option<&str>) -> String {
         }
         ValidationErrorKind::Required { property } => says::missing(property.as_str().unwrap_or_default()),
         ValidationErrorKind::Enum { options } => says::not_one_of(options),
-        ValidationErrorKind::Pattern { .. } => says::PATTERN.to_owned(),
+        ValidationErrorKind::Pattern { pattern } => says::no_match(pattern),
         ValidationErrorKind::UniqueItems => says::TWICE.to_owned(),
         ValidationErrorKind::Minimum { limit } => says::too_small(limit),
         ValidationErrorKind::Maximum { limit } => says::too_large(limit),

@@ -54,7 +54,7 @@ impl<'a> Check<'a> {
                 self.wrong(None, || says::not_one_of(argument));
             }
             ("pattern", Value::String(text)) if !matches(argument.as_str().unwrap_or_default(), text) => {
-                self.wrong(None, || says::PATTERN.to_owned());
+                self.wrong(None, || says::no_match(argument.as_str().unwrap_or_default()));
             }
             ("minimum", Value::Number(number)) if number.as_f64() < argument.as_f64() => {
                 self.wrong(None, || says::too_small(argument));

@@ -339,23 +339,13 @@ const CONFIG: Shape = Keys(&[
 
 /// Checks a model against format 3.`minor`.
 pub(super) fn check(model: &Value, minor: u8) -> Result<(), LoadError> {
-    if let Some(span) = infinite(model) {
+    if let Some(span) = model.infinite() {
         return Err(LoadError::new(
             "Swarm reads no infinite number and no `.nan`; put quotes around it",
             span,
         ));
     }
     Checker { minor, path: Vec::new() }.value(model, &STACK)
-}
-
-/// The place of the first number that JSON, in which docker checks a stack, has not.
-fn infinite(value: &Value) -> Option<Span> {
-    match &value.data {
-        Data::Float(number) if !number.is_finite() => Some(value.span),
-        Data::Seq(items) => items.iter().find_map(infinite),
-        Data::Map(map) => map.values().find_map(|entry| infinite(&entry.value)),
-        _ => None,
-    }
 }
 
 struct Checker<'v> {
