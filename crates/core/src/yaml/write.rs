@@ -95,7 +95,8 @@ fn text(text: &str, indent: Option<usize>, out: &mut String) {
         for line in text.strip_suffix('\n').unwrap_or(text).split('\n') {
             out.push('\n');
             if !line.is_empty() {
-                push_indent(indent, out);
+                // Also where it is all of the document: go-yaml wants a column at least.
+                push_indent(indent.max(2), out);
                 out.push_str(line);
             }
         }
