@@ -2,25 +2,34 @@
 //! `!override`, interpolation, schema, canonical form. (compose-go `loader/loader.go`, `include.go`,
 //! `extends.go`)
 
+mod error;
+mod extends;
+mod include;
+mod ways;
+
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use self::error::LoadError;
+pub use self::ways::{Way, Ways};
+
+use self::ways::{is_below, real};
 use super::changed::Layered;
-use super::decode::{DecodeError, decode, decode_around};
+use super::decode::{decode, decode_around};
 use super::environment::{Binding, BindingOrigin, Environment};
 use super::merge::Removed;
 use super::project::{Project, default_name};
 use super::resolved::Resolved;
-use super::value::{Data, Map, MapEntry, Mark, Value};
+use super::value::{Data, Map, Value};
 use super::{
     canonical, check, dotenv, interpolate, merge, misplaced, normalize, resolve, schema, template, unicity,
 };
-use crate::detect::{is_secret_name, without_credentials};
-use crate::files::{Answer, FileKind, FileSystem, GitState, ReadError, file_name, join, parent};
+use crate::detect::is_secret_name;
+use crate::files::{Answer, FileKind, FileSystem, GitState, ReadError, file_name, join};
 use crate::source::{FileId, Sources, Span};
-use crate::yaml::{Document, YamlError};
+use crate::yaml::Document;
 
 /// What a variable without a value does, and what a file that is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,111 +99,6 @@ pub struct Loaded {
     pub unset: Vec<(String, Span)>,
     /// Why Compose would refuse what lenient loading has made sense of.
     pub refused: Option<LoadError>,
-}
-
-/// Why a file was read. With the span of a value, it tells how the value came into the project.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// It is one of the project's files, by its index.
-    Named(usize),
-    /// `include:` brought it; the span is the entry's.
-    Included(Span),
-    /// `extends:` brought it.
-    Extended(Span),
-    /// It is an env file.
-    EnvFile,
-}
-
-/// Why each file was read.
-#[derive(Clone, Debug, Default)]
-pub struct Ways {
-    ways: HashMap<FileId, Way>,
-    outside: HashMap<FileId, String>,
-}
-
-impl Ways {
-    /// Why a file was read; `None` for one that the loader did not read.
-    pub fn of(&self, file: FileId) -> Option<Way> {
-        self.ways.get(&file).copied()
-    }
-
-    /// Where a file really is, if a symbolic link on its path leads out of the project's directory. Compose
-    /// follows such links, and so does cosec; whoever trusts the directory should know.
-    pub fn outside(&self, file: FileId) -> Option<&str> {
-        self.outside.get(&file).map(String::as_str)
-    }
-
-    /// The `include:` and `extends:` entries that lead to a file, the nearest first.
-    pub fn chain(&self, file: FileId) -> Vec<Way> {
-        let mut chain = Vec::new();
-        let mut next = self.of(file);
-        while let Some(way) = next {
-            chain.push(way);
-            next = match way {
-                Way::Included(span) | Way::Extended(span) if chain.len() <= DEEPEST => self.of(span.file),
-                _ => None,
-            };
-        }
-        chain
-    }
-}
-
-/// Why files are no project. The sentence names the cause; no value of a file is in it.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct LoadError {
-    /// What is wrong and what to do.
-    pub message: String,
-    /// Where; `None` where a file itself is the trouble.
-    pub span: Option<Span>,
-    /// Another place that it is about.
-    pub related: Option<(Span, &'static str)>,
-}
-
-impl LoadError {
-    pub(crate) fn new(message: impl Into<String>, span: Span) -> Self {
-        LoadError { message: without_credentials(&message.into()), span: Some(span), related: None }
-    }
-
-    pub(super) fn also(mut self, span: Span, label: &'static str) -> Self {
-        self.related = Some((span, label));
-        self
-    }
-
-    /// An error of a file as such gets the place that names the file.
-    pub(super) fn or_at(mut self, span: Span) -> Self {
-        self.span = self.span.or(Some(span));
-        self
-    }
-
-    /// A file that another one names.
-    fn not_there(path: &str) -> Self {
-        let message = format!("there is no file {path}; create it, or correct the path");
-        LoadError { message: without_credentials(&message), span: None, related: None }
-    }
-
-    pub(crate) fn unreadable(path: &str, error: &ReadError) -> Self {
-        let message = match error {
-            ReadError::Missing => {
-                format!("there is no file {path}; name the Compose file with -f, or change to its directory")
-            }
-            error => format!("cannot read {path}: {error}"),
-        };
-        LoadError { message: without_credentials(&message), span: None, related: None }
-    }
-}
-
-impl From<YamlError> for LoadError {
-    fn from(error: YamlError) -> Self {
-        LoadError::new(error.kind.to_string(), error.span)
-    }
-}
-
-impl From<DecodeError> for LoadError {
-    fn from(error: DecodeError) -> Self {
-        let related = error.related.map(|span| (span, "first here"));
-        LoadError { message: error.kind.to_string(), span: Some(error.span), related }
-    }
 }
 
 /// Loads a project. What was read is in `sources` afterwards, whether it succeeds or not, and the trees of
@@ -326,21 +230,6 @@ const NO_MAPPING: &str = "`services` must be a mapping; write the services below
 /// Deeper chains are a mistake.
 const DEEPEST: usize = 100;
 
-/// More entries of `include:`, each with what it includes counted anew, are a mistake.
-const MOST_INCLUDED: usize = 2_000;
-
-/// More values than this are not taken over by `extends:`, so that few lines cannot stand for gigabytes.
-const MOST_INHERITED: usize = 1_000_000;
-
-/// The values in a value, itself among them.
-fn size(value: &Value) -> usize {
-    1 + match &value.data {
-        Data::Map(map) => map.values().map(|entry| size(&entry.value)).sum(),
-        Data::Seq(items) => items.iter().map(size).sum(),
-        _ => 0,
-    }
-}
-
 /// The sections that `include` brings in.
 const SECTIONS: [&str; 6] = ["services", "volumes", "networks", "secrets", "configs", "models"];
 
@@ -399,20 +288,6 @@ struct Location<'e> {
     /// Its variables.
     environment: &'e Environment,
 }
-
-/// How one came to a service.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reached {
-    /// It is of the file that is being loaded.
-    Own,
-    /// A service of another file extends it by that file's name.
-    ByFile,
-    /// A service of the same other file extends it.
-    Within,
-}
-
-/// A service on the way to its base: the file it is in, and its name.
-type Extending = Vec<(String, Arc<str>)>;
 
 impl Loader<'_> {
     /// Takes a text in, with what led to it.
@@ -631,299 +506,6 @@ impl Loader<'_> {
         Ok(model)
     }
 
-    fn extend_services(
-        &mut self,
-        document: &mut Value,
-        path: &str,
-        location: &Location<'_>,
-    ) -> Result<(), LoadError> {
-        let Some(services) = document.get("services") else { return Ok(()) };
-        let Some(services) = services.as_map() else {
-            // A file before may have had services: the merged whole would not tell.
-            let marked = services.mark != Mark::None;
-            return if marked { Ok(()) } else { self.refuse(LoadError::new(NO_MAPPING, services.span)) };
-        };
-        let extending: Vec<Arc<str>> = services
-            .iter()
-            .filter(|(_, entry)| entry.value.get("extends").is_some() && entry.value.mark != Mark::Reset)
-            .map(|(name, _)| name.clone())
-            .collect();
-        if extending.is_empty() {
-            return Ok(());
-        }
-        let services = services.clone();
-        let mut extender = Extender { main: path, location, done: HashMap::new() };
-        for name in extending {
-            let extended =
-                self.extended(&services, &name, Reached::Own, &mut extender, &mut Extending::new())?;
-            if let Some(entry) = document
-                .get_mut("services")
-                .and_then(Value::as_map_mut)
-                .and_then(|services| services.get_mut(&name))
-                && let Some(extended) = extended
-            {
-                entry.value = extended;
-            }
-        }
-        Ok(())
-    }
-
-    /// A service with all that it extends; `None` if it is nothing.
-    fn extended(
-        &mut self,
-        services: &Map,
-        name: &Arc<str>,
-        reached: Reached,
-        extender: &mut Extender<'_>,
-        way: &mut Extending,
-    ) -> Result<Option<Value>, LoadError> {
-        let own = reached == Reached::Own;
-        if own && let Some(done) = extender.done.get(name) {
-            return Ok(Some(done.clone()));
-        }
-        let Some(entry) = services.get(name) else { return Ok(None) };
-        if entry.value.is_null() {
-            return Ok(None);
-        }
-        let Some(extends) = entry.value.get("extends").filter(|extends| !extends.is_null()) else {
-            return Ok(Some(entry.value.clone()));
-        };
-        let text = |value: Option<&Value>| value.and_then(Value::to_text).map(|text| text.value);
-        let (base_name, file) = match &extends.data {
-            Data::Map(_) => (text(extends.get("service")), text(extends.get("file"))),
-            _ => (text(Some(extends)), None),
-        };
-        let Some(base_name) = base_name else {
-            self.refuse(LoadError::new("`extends:` needs the name of a `service:`", extends.span))?;
-            return Ok(Some(without_extends(entry.value.clone())));
-        };
-        let missing = |file: &str| {
-            LoadError::new(
-                format!("cannot extend service `{base_name}`: {file} has no such service"),
-                extends.span,
-            )
-        };
-        let (base_services, base_reached, step) = match &file {
-            None => {
-                if !services.contains_key(&base_name) {
-                    self.allow(missing("the file"))?;
-                    return Ok(Some(entry.value.clone()));
-                }
-                (None, if own { Reached::Own } else { Reached::Within }, extender.main.to_owned())
-            }
-            Some(file) => {
-                let found = match self.base_services(file, extender.location, extends.span) {
-                    Ok(found) => found,
-                    Err(error) => {
-                        self.allow(error)?;
-                        return Ok(Some(without_extends(entry.value.clone())));
-                    }
-                };
-                if !found.contains_key(&base_name) {
-                    self.allow(missing(file))?;
-                    return Ok(Some(without_extends(entry.value.clone())));
-                }
-                (Some(found), Reached::ByFile, file.to_string())
-            }
-        };
-        let step = (step, name.clone());
-        if way.contains(&step) {
-            let circle: Vec<&str> =
-                way.iter().map(|(_, name)| name.as_ref()).chain([name.as_ref()]).collect();
-            let message = format!("services extend each other in a circle: {}", circle.join(" → "));
-            self.refuse(LoadError::new(message, extends.span))?;
-            return Ok(Some(without_extends(entry.value.clone())));
-        }
-        if way.len() >= DEEPEST {
-            let message =
-                format!("services extend each other more than {DEEPEST} deep; write some of them out");
-            self.refuse(LoadError::new(message, extends.span))?;
-            return Ok(Some(without_extends(entry.value.clone())));
-        }
-        way.push(step);
-        let base = self.extended(
-            base_services.as_ref().unwrap_or(services),
-            &base_name,
-            base_reached,
-            extender,
-            way,
-        )?;
-        way.pop();
-        // What the base says of others is done with by now.
-        let Some(base) = base.and_then(merge::without_resets) else { return Ok(Some(entry.value.clone())) };
-        self.inherited += size(&base);
-        if self.inherited > MOST_INHERITED {
-            let message = format!(
-                "services take more than {MOST_INHERITED} values from those that they extend; extend smaller ones"
-            );
-            return Err(LoadError::new(message, extends.span));
-        }
-        let over = without_extends(entry.value.clone());
-        // A mark of the service itself is about other files, not about what it extends.
-        let (mark, mut over) = (over.mark, Value { mark: Mark::None, ..over });
-        if reached == Reached::Within {
-            // Compose 2 passes over what these services mark.
-            over = merge::without_marks(over);
-        }
-        let merged = merge::merge_service(self.sources, name, base, over, &mut self.removed)?;
-        let merged = Value { mark, ..merged };
-        if own {
-            extender.done.insert(name.clone(), merged.clone());
-        }
-        Ok(Some(merged))
-    }
-
-    /// The services of another file, their paths resolved as far as to the file that extends them.
-    fn base_services(&mut self, file: &str, location: &Location<'_>, span: Span) -> Result<Map, LoadError> {
-        if resolve::is_remote_text(file) {
-            return Err(LoadError::new(
-                format!("{file} is not on this disk, and cosec fetches nothing"),
-                span,
-            ));
-        }
-        let path = join(location.read_from, file);
-        let directory = relative_parent(file);
-        let key = (path, directory);
-        if let Some(services) = self.bases.get(&key) {
-            return Ok(services.clone());
-        }
-        let (path, directory) = &key;
-        let parsed = self.parse(path, Way::Extended(span)).map_err(|error| error.or_at(span))?;
-        let documents =
-            self.interpolated(&parsed, location.environment).map_err(|error| error.or_at(span))?;
-        let mut model = self.base_model(documents, span)?;
-        resolve::resolve_paths(self.files, &mut model, directory);
-        let services = model.as_map_mut().and_then(|top| top.shift_remove("services"));
-        let Some(MapEntry { value: Value { data: Data::Map(services), .. }, .. }) = services else {
-            return Err(LoadError::new(format!("{file} has no `services:` to extend"), span));
-        };
-        self.bases.insert(key, services.clone());
-        Ok(services)
-    }
-
-    /// The documents of a file that is extended. Of one alone the marks stay: its services extend others, too.
-    fn base_model(&mut self, mut documents: Vec<Value>, span: Span) -> Result<Value, LoadError> {
-        if let [document] = documents.as_mut_slice() {
-            merge::empty_resets(document);
-            unicity::enforce(document, self.interpolation)?;
-            if self.is_exact() {
-                canonical::canonical(document, self.interpolation, &self.ports)?;
-                unicity::enforce(document, self.interpolation)?;
-            }
-        }
-        if documents.len() == 1
-            && let Some(document) = documents.pop()
-        {
-            return Ok(document);
-        }
-        let mut model: Option<Layered> = None;
-        for document in documents {
-            model = Some(self.over(model.take(), document, false)?);
-        }
-        Ok(model.map_or_else(|| merge::empty(span), |model| model.value))
-    }
-
-    fn include(
-        &mut self,
-        document: &mut Value,
-        location: &Location<'_>,
-        including: &[String],
-    ) -> Result<(), LoadError> {
-        let Data::Map(top) = &mut document.data else { return Ok(()) };
-        let Some(include) = top.shift_remove("include").map(|entry| entry.value) else { return Ok(()) };
-        let items = match &include.data {
-            Data::Seq(items) => items.as_slice(),
-            Data::Null => return Ok(()),
-            _ => return self.refuse(LoadError::new("`include:` must be a list of files", include.span)),
-        };
-        for item in items {
-            let included = match self.included(item, location, including) {
-                Ok(included) => included,
-                Err(error) if error.span.is_none() => {
-                    self.allow(error.or_at(item.span))?;
-                    continue;
-                }
-                Err(error) => {
-                    self.refuse(error)?;
-                    continue;
-                }
-            };
-            import(document, included, &mut |conflict| self.refuse(conflict))?;
-        }
-        Ok(())
-    }
-
-    /// The model of one entry of `include:`.
-    fn included(
-        &mut self,
-        item: &Value,
-        location: &Location<'_>,
-        including: &[String],
-    ) -> Result<Value, LoadError> {
-        if item.as_seq().is_some() {
-            let message =
-                "an entry of `include:` is a path, or a mapping with `path:`; write several paths there";
-            return Err(LoadError::new(message, item.span));
-        }
-        let paths = texts(item.get("path").unwrap_or(item));
-        let Some(first) = paths.first() else {
-            return Err(LoadError::new("an entry of `include:` needs a `path:`", item.span));
-        };
-        if let Some(remote) = paths.iter().find(|path| resolve::is_remote_text(path)) {
-            let message = format!("{remote} is not on this disk, and cosec fetches nothing");
-            return Err(LoadError { message: without_credentials(&message), span: None, related: None });
-        }
-        self.included += 1;
-        if self.included > MOST_INCLUDED {
-            let message = format!(
-                "more than {MOST_INCLUDED} files are included, one of them again and again; include each once"
-            );
-            return Err(LoadError::new(message, item.span));
-        }
-        let from = |path: &str| join(location.read_from, path);
-        let files: Vec<String> = paths.iter().map(|path| from(path)).collect();
-        if including.contains(&files[0]) {
-            let mut circle: Vec<&str> = including.iter().map(String::as_str).collect();
-            circle.push(&files[0]);
-            let message = format!("files include each other in a circle: {}", circle.join(" → "));
-            return Err(LoadError::new(message, item.span));
-        }
-        if including.len() >= DEEPEST {
-            let message =
-                format!("files include each other more than {DEEPEST} deep; include them in fewer steps");
-            return Err(LoadError::new(message, item.span));
-        }
-        let own = match item
-            .get("project_directory")
-            .and_then(Value::to_text)
-            .filter(|text| !text.value.is_empty())
-        {
-            Some(own) => own.value.to_string(),
-            None => relative_parent(first),
-        };
-        let read_from = from(&own);
-        let mut environment = location.environment.clone();
-        let mut env_files = Vec::new();
-        match item.get("env_file").map(texts).filter(|files| !files.is_empty()) {
-            Some(named) => {
-                for file in named {
-                    match self.env_file(&from(&file)) {
-                        Ok(file) => env_files.push(file),
-                        Err(error) => self.allow(error)?,
-                    }
-                }
-            }
-            None => env_files.extend(self.env_file(&join(&read_from, ".env"))),
-        }
-        add_env_files(self.sources, &env_files, &mut environment, self.interpolation.missing())?;
-        let way = Way::Included(item.span);
-        let parsed = files.iter().map(|path| self.parse(path, way)).collect::<Result<Vec<_>, _>>()?;
-        let resolve_against = join("", &own);
-        let location =
-            Location { read_from: &read_from, resolve_against: &resolve_against, environment: &environment };
-        self.model(&parsed, &location, including)
-    }
-
     fn env_file(&mut self, path: &str) -> Result<FileId, LoadError> {
         let text = self.files.read_env_file(path).map_err(|error| match error {
             ReadError::Missing => LoadError::not_there(path),
@@ -978,48 +560,6 @@ fn variables_of_paths(files: &dyn FileSystem, directory: &str) -> Environment {
     Environment::from_process(own.chain(here))
 }
 
-/// More links than a system follows.
-const MOST_LINKS: usize = 40;
-
-/// A path with all its symbolic links followed, as far as the file system tells.
-fn real(files: &dyn FileSystem, path: &str) -> String {
-    let mut path = path.to_owned();
-    for _ in 0..MOST_LINKS {
-        match files.real_path(&path) {
-            Some(next) => path = next,
-            None => break,
-        }
-    }
-    path
-}
-
-/// Whether a clean path is the directory or below it.
-fn is_below(path: &str, directory: &str) -> bool {
-    path.strip_prefix(directory.trim_end_matches('/'))
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-/// What following `extends:` of one file's services needs.
-struct Extender<'e> {
-    /// The file that is being loaded.
-    main: &'e str,
-    location: &'e Location<'e>,
-    /// The file's services that have been extended.
-    done: HashMap<Arc<str>, Value>,
-}
-
-fn without_extends(mut service: Value) -> Value {
-    if let Some(map) = service.as_map_mut() {
-        map.shift_remove("extends");
-    }
-    service
-}
-
-/// The directory of a file as seen from where its path starts: `a/b.yaml` → `a`, `b.yaml` → `.`.
-fn relative_parent(path: &str) -> String {
-    join("", parent(path))
-}
-
 /// Adds the variables of env files, later ones over earlier ones, that are not set yet.
 pub fn add_env_files(
     sources: &Sources,
@@ -1034,55 +574,6 @@ pub fn add_env_files(
         environment.name_file(*file, sources.file(*file).path());
     }
     environment.extend_default(&set);
-    Ok(())
-}
-
-/// A text, or a list of texts.
-fn texts(value: &Value) -> Vec<String> {
-    let one = |value: &Value| value.to_text().map(|text| text.value.to_string());
-    match &value.data {
-        Data::Seq(items) => items.iter().filter_map(one).collect(),
-        _ => one(value).into_iter().collect(),
-    }
-}
-
-/// Adds what an included project has. The same thing said twice is fine, two things of one name are told to `refuse`.
-fn import(
-    document: &mut Value,
-    included: Value,
-    refuse: &mut dyn FnMut(LoadError) -> Result<(), LoadError>,
-) -> Result<(), LoadError> {
-    let (Data::Map(top), Data::Map(mut included)) = (&mut document.data, included.data) else {
-        return Ok(());
-    };
-    for section in SECTIONS {
-        let Some(entry) = included.shift_remove(section) else { continue };
-        let key_span = entry.key_span;
-        let Data::Map(more) = entry.value.data else { continue };
-        let span = entry.value.span;
-        let own = top
-            .entry(section.into())
-            .or_insert_with(|| super::value::MapEntry { key_span, value: merge::empty(span) });
-        if matches!(own.value.data, Data::Null) {
-            own.value = merge::empty(span);
-        }
-        let Data::Map(own) = &mut own.value.data else { continue };
-        for (name, entry) in more {
-            match own.get(&name) {
-                Some(earlier) if !merge::same(&earlier.value, &entry.value) => {
-                    let message = format!(
-                        "{section}.{name} conflicts with the imported one of the same name; rename one"
-                    );
-                    let conflict = LoadError::new(message, earlier.key_span);
-                    refuse(conflict.also(entry.key_span, "imported from here"))?;
-                }
-                Some(_) => {}
-                None => {
-                    own.insert(name, entry);
-                }
-            }
-        }
-    }
     Ok(())
 }
 
