@@ -13,8 +13,7 @@ use crate::runtime::Runtime;
 use crate::{project, serving};
 
 pub(crate) fn run(project: &ProjectArgs, args: &StatusArgs) -> Result<ExitCode, Failure> {
-    let loaded = project::load(project, &[], project::Purpose::Show)?;
-    let project = &loaded.project.name;
+    let project = &project::named(project)?.name;
     let (mut servers, mut dead) = (Vec::new(), None);
     for runtime in Runtime::all(project)? {
         match serving::status(&runtime) {
