@@ -45,12 +45,17 @@ pub(crate) fn rollback(project: &ProjectArgs, args: &RollbackArgs) -> Result<Exi
         Some(version) => version,
         None => secret.earlier.iter().map(|old| old.version).max().ok_or_else(|| {
             let reason = server.keeps_none().map(|reason| format!(": {reason}")).unwrap_or_default();
-            let hint = match &secret.trouble {
-                Some(trouble) => format!(
-                    "; {trouble}; `cosec rollback {name} --to {}` writes what is served",
+            let is_lost = secret
+                .file
+                .as_deref()
+                .is_some_and(|path| SourceFile::find(&named.name, path).is_ok_and(|file| file.is_gone()));
+            let hint = if is_lost {
+                format!(
+                    "; its file is gone: `cosec rollback {name} --to {}` writes what is served",
                     secret.version
-                ),
-                None => String::new(),
+                )
+            } else {
+                String::new()
             };
             Failure::Cannot(format!(
                 "no earlier version of `{name}` is kept{reason}; nothing was changed{hint}"
