@@ -123,6 +123,9 @@ fn files_of(args: &ProjectArgs, environment: &Environment) -> Vec<PathBuf> {
     named.into_iter().filter(|file| !crate::runtime::is_override(file)).collect()
 }
 
+/// What to do where no file can be read, for commands that use [`named`].
+const HINT: &str = "with `-p NAME` this command needs no Compose file";
+
 /// A project, as far as a look at its server needs it.
 pub(crate) struct Named {
     pub(crate) name: String,
@@ -141,7 +144,6 @@ pub(crate) fn named(args: &ProjectArgs) -> Result<Named, Failure> {
         }
         return Ok(Named { name: name.to_owned(), directory: None });
     }
-    const HINT: &str = "with `-p NAME` this command needs no Compose file";
     let failure = match load(args, &[], Purpose::Show) {
         Ok(loaded) => {
             return Ok(Named { name: loaded.project.name, directory: Some(loaded.directory) });
@@ -160,7 +162,7 @@ pub(crate) fn named(args: &ProjectArgs) -> Result<Named, Failure> {
     Err(match failure {
         Failure::Shown(text) => Failure::Shown(format!("{}\n{HINT}", text.trim_end())),
         Failure::Cannot(text) => Failure::Cannot(format!("{text}; {HINT}")),
-        other => other,
+        refused @ Failure::Refused(_) => refused,
     })
 }
 

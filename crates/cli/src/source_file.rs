@@ -213,6 +213,10 @@ mod tests {
         fs::create_dir(at("directory")).unwrap();
         refused("directory", "no regular file");
         assert!(!at("nowhere").exists() && !at(".cosec-new").exists());
+        symlink(at("directory"), at(".cosec-new")).unwrap();
+        fs::write(at("directory/.gitignore"), "mine").unwrap();
+        refused("pw", ".cosec-new beside it is a symbolic link; remove it");
+        assert_eq!(fs::read(at("directory/.gitignore")).unwrap(), b"mine");
     }
 
     #[test]
