@@ -513,6 +513,27 @@ fn a_broken_compose_file_hides_no_audit_and_a_torn_line_breaks_no_reader_of_json
 }
 
 #[test]
+fn who_follows_the_audit_sees_an_entry_that_is_written_in_two_steps() {
+    let project = project("value");
+    shell(&project, "cat /run/secrets/pw").succeeds();
+    let trail = project.state().join("cosec/demo/audit.jsonl");
+    let whole = std::fs::read_to_string(&trail).unwrap();
+    let line = format!("{}\n", whole.lines().next().unwrap());
+    std::fs::write(&trail, &line[..30]).unwrap();
+    let mut command = project.command(&["audit", "--follow", "--json"]);
+    let output = std::fs::File::create(project.path("seen")).unwrap();
+    let mut child = command.stderr(output.try_clone().unwrap()).stdout(output).spawn().unwrap();
+    // It looks ten times a second.
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    let mut file = std::fs::OpenOptions::new().append(true).open(&trail).unwrap();
+    std::io::Write::write_all(&mut file, &line.as_bytes()[30..]).unwrap();
+    until("something is said", || !project.text("seen").is_empty());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(project.text("seen"), line);
+}
+
+#[test]
 fn without_a_server_a_shell_does_not_go_on_to_start_containers_without_their_secrets() {
     let project = project("value");
     let mut command = project.command(&["env"]);

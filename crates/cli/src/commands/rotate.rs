@@ -158,7 +158,7 @@ pub(super) fn write(
             )));
         }
         file.write(value)?;
-        println!("{} was gone and is made anew", path.display());
+        println!("{} was not there and is made", path.display());
         return Ok(());
     }
     file.write(value)
