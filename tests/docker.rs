@@ -33,6 +33,9 @@ const TESTS: &[(&str, rig::EngineTest)] = &[
     ("after_a_total_loss_up_brings_the_secrets_back", total_loss),
     ("repair_brings_running_containers_their_secrets_back", repair),
     ("a_new_value_is_served_told_and_taken_back", rotate),
+    ("what_is_served_is_written_back_where_its_file_was_lost", written_back),
+    ("a_server_of_very_many_secrets_says_that_it_keeps_no_version", very_many),
+    ("a_replica_that_cannot_be_told_keeps_no_other_from_hearing", replicas),
     ("a_rotated_value_is_gone_from_the_workers_memory", memory),
     ("configs_are_served_too", configs),
     ("every_other_verb_of_compose_keeps_the_secrets", pass_through),
@@ -429,6 +432,14 @@ fn one_name(engine: &Engine) {
     let refused = project.cosec(&["-f", &from, "up", "--allow-unignored", "-d"]);
     refused.fails(1, &["another project of the name", "is served", "-p"]);
     assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+    let mut rotate = project.command(&["-f", &from, "rotate", "pw", "--generate"]);
+    rig::finish(&mut rotate).fails(1, &["another project of the name"]);
+    project.cosec(&["-f", &from, "rollback", "pw", "--to", "1"]).fails(1, &["another project of the name"]);
+    assert_eq!(std::fs::read_to_string(elsewhere.join("secrets/pw")).unwrap(), "of another");
+    let mut unnamed = project.command(&["-f", &from, "versions", "pw"]);
+    let named = format!("name: {}\n{}", project.name, project.text("compose.yaml"));
+    std::fs::write(elsewhere.join("compose.yaml"), named).unwrap();
+    rig::finish(unnamed.env_remove("COMPOSE_PROJECT_NAME")).fails(1, &["another project of the name"]);
     up(&project);
     down(&project);
     project.cosec(&["-f", &from, "up", "--allow-unignored", "-d"]).succeeds();
@@ -628,6 +639,89 @@ fn rotate(engine: &Engine) {
     for said in [versions, status] {
         assert!(!said.contains("second") && !said.contains("first"), "{said}");
     }
+    down(&project);
+}
+
+fn written_back(engine: &Engine) {
+    let project = project(engine, "secrets: [pw]", "first");
+    up(&project);
+    let lose = || std::fs::remove_file(project.path("secrets/pw")).unwrap();
+    let served = || exec(&project, None, "cat /run/secrets/pw").succeeds().stdout;
+    lose();
+    project.cosec(&["rollback", "pw"]).fails(2, &["no earlier version", "`cosec rollback pw --to 1` writes"]);
+    project.cosec(&["rollback", "pw", "--to", "1"]).succeeds();
+    assert_eq!((project.text("secrets/pw"), served()), ("first".to_owned(), "first".to_owned()));
+    let again = project.cosec(&["rollback", "pw", "--to", "1"]).succeeds().stdout;
+    assert!(again.contains("`pw` has version 1 already") && !again.contains("first"), "{again}");
+    lose();
+    assert!(give(&project, "pw", "second").contains("version 2"));
+    project.replace("secrets/pw", "");
+    until("nothing is served as the value", || served().is_empty());
+    assert!(give(&project, "pw", "fourth").contains("version 4"));
+    project.cosec(&["rollback", "pw"]).succeeds();
+    assert_eq!((project.text("secrets/pw"), served()), (String::new(), String::new()), "empty as it was");
+    lose();
+    project.cosec(&["rollback", "pw", "--to", "2"]).succeeds();
+    assert_eq!((project.text("secrets/pw"), served()), ("second".to_owned(), "second".to_owned()));
+    lose();
+    std::os::unix::fs::symlink("nowhere", project.path("secrets/pw")).unwrap();
+    project.cosec(&["rollback", "pw", "--to", "1"]).fails(2, &["is a symbolic link to nowhere"]);
+    // With the file broken the name is enough.
+    lose();
+    let text = project.text("compose.yaml");
+    project.write("compose.yaml", "services: [");
+    project.cosec(&["rollback", "pw", "--to", "1"]).succeeds();
+    assert_eq!(served(), "first");
+    project.cosec(&["versions", "pw"]).succeeds();
+    project.cosec(&["versions", "pw", "--config"]).fails(2, &["it is a secret: leave --config out"]);
+    project.write("compose.yaml", text);
+    down(&project);
+}
+
+fn very_many(engine: &Engine) {
+    let project = project(engine, "secrets: [pw]", "first");
+    let names: Vec<String> = (0..cosec_fuse::MOST_KEPT).map(|number| format!("s{number}")).collect();
+    let granted = format!("secrets: [pw, {}]\nuser: \"0\"", names.join(", "));
+    let mut text = compose(&granted);
+    for name in &names {
+        text += &format!("  {name}: {{file: ./secrets/{name}}}\n");
+        project.write(&format!("secrets/{name}"), "value");
+    }
+    project.write("compose.yaml", text);
+    project.cosec(&["mount"]).succeeds();
+    let rotated = project.cosec(&["rotate", "pw", "--generate"]).succeeds();
+    assert!(rotated.stderr.contains("no earlier version of `pw` is kept"), "{}", rotated.stderr);
+    let versions = project.cosec(&["versions", "pw"]).succeeds().stdout;
+    assert!(versions.contains("for up to 256 secrets, and has 257"), "{versions}");
+    project.cosec(&["rollback", "pw"]).fails(2, &["no earlier version", "for up to 256 secrets"]);
+    project.cosec(&["rollback", "pw", "--to", "1"]).fails(2, &["for up to 256 secrets"]);
+    project.cosec(&["umount"]).succeeds();
+    project.assert_nothing_left();
+}
+
+fn replicas(engine: &Engine) {
+    let service = "secrets: [pw]\ndeploy: {replicas: 3}\nx-cosec: {on-rotate: {exec: [touch, /tmp/told]}}";
+    let project = project(engine, service, "first");
+    up(&project);
+    let docker = |arguments: &[&str]| rig::Ran::of(&engine.docker(arguments));
+    let label = format!("label=com.docker.compose.project={}", project.name);
+    let ids = docker(&["ps", "--quiet", "--filter", &label]).succeeds().stdout;
+    let ids: Vec<&str> = ids.lines().collect();
+    assert_eq!(ids.len(), 3);
+    // The one that is told first.
+    docker(&["pause", ids[0]]).succeeds();
+    give(&project, "pw", "second");
+    for id in &ids[1..] {
+        until("the others are told", || docker(&["exec", id, "test", "-e", "/tmp/told"]).code == 0);
+    }
+    let log = project.runtime().join("cosec").join(&project.name).join("server.log");
+    let logged = |words: &str| std::fs::read_to_string(&log).unwrap_or_default().contains(words);
+    until("who was not told is known", || logged("is paused"));
+    docker(&["unpause", ids[0]]).succeeds();
+    project.write("compose.yaml", project.text("compose.yaml").replace("touch, /tmp/told", "nosuch"));
+    up(&project);
+    give(&project, "pw", "third");
+    until("the reason is told", || logged("\"nosuch\": executable file not found"));
     down(&project);
 }
 
@@ -1445,6 +1539,9 @@ fn ordinary_user(engine: &Engine) {
         command.env("XDG_RUNTIME_DIR", project.runtime()).env("XDG_STATE_HOME", project.state());
         rig::finish(command.env("COMPOSE_PROJECT_NAME", &project.name))
     };
+    run("chmod", &["0600", &socket]);
+    cosec(&["compose", "ps"]).fails(2, &["may not talk to the Docker engine; sudo usermod -aG docker"]);
+    run("chmod", &["0666", &socket]);
     let conf = FuseConf::with("");
     cosec(&["mount"]).fails(2, &["user_allow_other", "/etc/fuse.conf"]);
     drop(conf);

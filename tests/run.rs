@@ -329,6 +329,10 @@ fn without_fuse_or_docker_one_sentence_says_what_to_install() {
     project.cosec(&["up"]).fails(2, &["no Docker engine answers; start it"]);
     let mut command = project.command(&["up"]);
     finish(command.env("COSEC_DOCKER", "/no/docker")).fails(2, &["cannot run /no/docker", "cosec run"]);
+    let doctor = project.cosec(&["doctor"]);
+    assert_eq!(doctor.code, 1, "`cosec up` cannot do without an engine: {}", doctor.stdout);
+    assert!(doctor.stdout.contains("BAD   docker engine: no Docker engine answers"), "{}", doctor.stdout);
+    assert!(doctor.stdout.contains("?     engine's users: not known"), "{}", doctor.stdout);
     // A mount namespace in which /dev/fuse is hidden.
     let script = format!(
         "mount -t tmpfs x /dev && mknod -m 666 /dev/null c 1 3 && exec {} run -- true",
@@ -480,5 +484,100 @@ fn ten_thousand_opens_at_once_all_read() {
     assert_eq!(project.audit().lines().count(), 10_000);
     rig::signal(&[child.id()], "TERM");
     child.wait().unwrap();
+    project.assert_nothing_left();
+}
+
+#[test]
+fn a_broken_compose_file_hides_no_audit_and_a_torn_line_breaks_no_reader_of_json() {
+    let project = project("value");
+    shell(&project, "cat /run/secrets/pw").succeeds();
+    let trail = project.state().join("cosec/demo/audit.jsonl");
+    let whole = std::fs::read_to_string(&trail).unwrap();
+    let entries = whole.lines().count();
+    assert!(entries > 0);
+    std::fs::write(&trail, format!("{}\n17\n{whole}{}", &whole[..40], &whole[..9])).unwrap();
+    project.write("compose.yaml", "services: [");
+    project
+        .cosec(&["audit"])
+        .fails(2, &["not valid YAML", "with `-p NAME` this command needs no Compose file"]);
+    project.cosec(&["status"]).fails(2, &["with `-p NAME`"]);
+    project.cosec(&["-p", "demo", "status"]).fails(2, &["no server of this project runs"]);
+    project.cosec(&["-p", "../demo", "audit"]).fails(2, &["`../demo` is no project name"]);
+    let json = project.cosec(&["-p", "demo", "audit", "--json"]).succeeds();
+    assert_eq!(json.stdout, whole);
+    assert!(json.stderr.contains("left out 3 lines of "), "{}", json.stderr);
+    let text = project.cosec(&["-p", "demo", "audit"]).succeeds();
+    assert_eq!(text.stdout.lines().count(), entries, "{}", text.stdout);
+    project.write(".env", "COMPOSE_PROJECT_NAME=demo\n");
+    assert_eq!(project.cosec(&["audit", "--json"]).succeeds().stdout, whole);
+}
+
+#[test]
+fn who_follows_the_audit_sees_an_entry_that_is_written_in_two_steps() {
+    let project = project("value");
+    shell(&project, "cat /run/secrets/pw").succeeds();
+    let trail = project.state().join("cosec/demo/audit.jsonl");
+    let whole = std::fs::read_to_string(&trail).unwrap();
+    let line = format!("{}\n", whole.lines().next().unwrap());
+    std::fs::write(&trail, &line[..30]).unwrap();
+    let mut command = project.command(&["audit", "--follow", "--json"]);
+    let output = std::fs::File::create(project.path("seen")).unwrap();
+    let mut child = command.stderr(output.try_clone().unwrap()).stdout(output).spawn().unwrap();
+    // It looks ten times a second.
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    let mut file = std::fs::OpenOptions::new().append(true).open(&trail).unwrap();
+    std::io::Write::write_all(&mut file, &line.as_bytes()[30..]).unwrap();
+    until("something is said", || !project.text("seen").is_empty());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(project.text("seen"), line);
+}
+
+#[test]
+fn without_a_server_a_shell_does_not_go_on_to_start_containers_without_their_secrets() {
+    let project = project("value");
+    let mut command = project.command(&["env"]);
+    let failed = finish(&mut command).fails(2, &["no server of this project runs"]);
+    let script = format!("eval '{}' && echo started", failed.stdout.trim_end());
+    let shell = finish(Command::new("sh").args(["-c", &script]));
+    assert_eq!((shell.stdout.as_str(), shell.code), ("", 1));
+}
+
+#[test]
+fn a_rotation_overwrites_no_file_of_the_project_itself_and_writes_nothing_where_git_would_take_it() {
+    let project = project("value");
+    for name in ["compose.yaml", ".env", "app.env", "compose.override.yaml", "settings.ini"] {
+        project.write(name, "A=1\n");
+    }
+    std::os::unix::fs::symlink("compose.yaml", project.path("link")).unwrap();
+    let files = ["./compose.yaml", ".env", "app.env", "compose.override.yaml", "link", "settings.ini"];
+    let configs = (0..).zip(files).map(|(number, file)| format!("  c{number}: {{file: {file}}}\n"));
+    let configs: String = configs.collect();
+    let text = COMPOSE.replace(
+        "secrets: [pw]",
+        "secrets: [pw]\n    env_file: app.env\n    configs: [c0, c1, c2, c3, c4, c5]",
+    );
+    let text = format!("{text}configs:\n{configs}");
+    project.write("compose.yaml", &text);
+    project.write("compose.override.yaml", "services: {}\n");
+    let rotate =
+        |name: &str| project.cosec(&["-f", "compose.yaml", "rotate", name, "--config", "--generate"]);
+    for name in ["c0", "c1", "c2", "c3", "c4"] {
+        rotate(name).fails(1, &["which the project itself is made of"]);
+    }
+    assert_eq!(project.text("compose.yaml"), text);
+    rotate("c5").succeeds();
+    assert_eq!(project.text("settings.ini").len(), 32);
+    project.cosec(&["rotate", "c5", "--generate"]).fails(2, &["it is a config: pass --config"]);
+    rotate("pw").fails(2, &["it is a secret: leave --config out"]);
+    std::fs::remove_file(project.path("secrets/pw")).unwrap();
+    project.write(".gitignore", "\n");
+    project
+        .cosec(&["rotate", "pw", "--generate"])
+        .fails(1, &["where git would commit it", "git does not ignore", "run: echo"]);
+    assert!(!project.path("secrets/pw").exists());
+    project.write(".gitignore", "/secrets/\n");
+    project.cosec(&["rotate", "pw", "--generate"]).succeeds();
+    assert_eq!(project.text("secrets/pw").len(), 32);
     project.assert_nothing_left();
 }

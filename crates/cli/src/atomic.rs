@@ -39,6 +39,10 @@ pub(crate) fn replace_from(scratch: &Path, path: &Path, bytes: &[u8], mode: u32)
 pub(crate) fn replace_unseen(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let scratch = directory_of(path).join(SCRATCH);
     create_directory(&scratch)?;
+    if scratch.is_symlink() {
+        let reason = format!("{SCRATCH} beside it is a symbolic link; remove it");
+        return Err(Error::new(ErrorKind::InvalidInput, reason));
+    }
     clear(&scratch);
     let ignore = scratch.join(".gitignore");
     // One that a kill has left may be empty.

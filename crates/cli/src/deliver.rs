@@ -38,18 +38,8 @@ pub(crate) fn check_policy(
     for delivery in deliveries {
         // A config is no secret: it may well be in git.
         let (ValueSource::File(path), Kind::Secret) = (&delivery.source, delivery.kind) else { continue };
-        let refusal = match disk.git(path) {
-            Answer::Known(GitState::Ignored | GitState::NoRepository) => continue,
-            Answer::Known(state) => {
-                let what = if state == GitState::Tracked { "git tracks" } else { "git does not ignore" };
-                let advice = gitignore::advice(&loaded.project.directory, path, state);
-                format!("{what} {path}, the file of the secret `{}`\n  {advice}", delivery.secret)
-            }
-            Answer::NotChecked(reason) => format!(
-                "whether git would commit {path}, the file of the secret `{}`, is not known: {reason}",
-                delivery.secret
-            ),
-        };
+        let refusal = committed(&disk, &loaded.project.directory, path, &delivery.secret);
+        let Some(refusal) = refusal else { continue };
         if !refusals.contains(&refusal) {
             refusals.push(refusal);
         }
@@ -61,6 +51,23 @@ pub(crate) fn check_policy(
         "refusing to serve what git would commit\n{}\nor pass --allow-unignored",
         refusals.join("\n")
     )))
+}
+
+/// What is to be said of a secret's file that git would commit.
+pub(crate) fn committed(disk: &Disk, directory: &str, path: &str, secret: &str) -> Option<String> {
+    Some(match disk.git(path) {
+        Answer::Known(GitState::Ignored | GitState::NoRepository) => return None,
+        Answer::Known(state) => {
+            let what = if state == GitState::Tracked { "git tracks" } else { "git does not ignore" };
+            let advice = gitignore::advice(directory, path, state);
+            format!("{what} {path}, the file of the secret `{secret}`\n  {advice}")
+        }
+        Answer::NotChecked(reason) => {
+            format!(
+                "whether git would commit {path}, the file of the secret `{secret}`, is not known: {reason}"
+            )
+        }
+    })
 }
 
 /// What the file system serves: one file for each delivery, and the values that come from no file.

@@ -64,10 +64,10 @@ impl Docker {
         let program = std::env::var_os("COSEC_DOCKER").unwrap_or_else(|| "docker".into());
         let docker = Docker { program };
         // Each takes a tenth of a second, so both at once.
-        let (version, answers) = std::thread::scope(|scope| {
-            let engine = scope.spawn(|| docker.answers());
+        let (version, engine) = std::thread::scope(|scope| {
+            let engine = scope.spawn(|| docker.engine());
             let version = docker.output(&["compose", "version", "--short"]);
-            (version, engine.join().unwrap_or(false))
+            (version, engine.join().unwrap_or(Err(NoEngine::Silent)))
         });
         let version = version.map_err(|error| {
             Failure::Cannot(format!(
@@ -81,12 +81,10 @@ impl Docker {
                     .to_owned(),
             ));
         }
-        if answers {
-            return Ok(docker);
+        match engine {
+            Ok(_) => Ok(docker),
+            Err(none) => Err(Failure::Cannot(format!("{}; {}", none.what(), none.remedy()))),
         }
-        Err(Failure::Cannot(
-            "no Docker engine answers; start it, or set DOCKER_HOST or `docker context use`".to_owned(),
-        ))
     }
 
     /// The program, without asking whether it works: its first answer tells.
@@ -94,10 +92,14 @@ impl Docker {
         Docker { program: std::env::var_os("COSEC_DOCKER").unwrap_or_else(|| "docker".into()) }
     }
 
-    /// Whether an engine answers.
-    pub(crate) fn answers(&self) -> bool {
-        let version = self.output(&["version", "--format", "{{.Server.Version}}"]);
-        version.is_ok_and(|output| output.status.success())
+    /// The version of the engine that answers.
+    pub(crate) fn engine(&self) -> Result<String, NoEngine> {
+        let output =
+            self.output(&["version", "--format", "{{.Server.Version}}"]).map_err(|_| NoEngine::Silent)?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        }
+        Err(NoEngine::of(&String::from_utf8_lossy(&output.stderr)))
     }
 
     /// What the engine says of a container; `None` if it does not have it.
@@ -202,8 +204,7 @@ impl Docker {
             return Ok(());
         }
         let words = arguments.first().copied().unwrap_or_default();
-        let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        Err(Failure::Cannot(format!("docker {words} failed: {reason}")))
+        Err(Failure::Cannot(format!("docker {words} failed: {}", reason(&output))))
     }
 
     /// `docker compose OPTIONS…`, to be completed.
@@ -251,6 +252,56 @@ impl Docker {
     }
 }
 
+/// Why no engine answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoEngine {
+    /// There is none, or it is not found.
+    Silent,
+    /// Its socket is closed to this user.
+    Closed,
+}
+
+impl NoEngine {
+    /// From what `docker version` says on standard error.
+    fn of(said: &str) -> Self {
+        if said.contains("permission denied while trying to connect") {
+            NoEngine::Closed
+        } else {
+            NoEngine::Silent
+        }
+    }
+
+    /// What is wrong.
+    pub(crate) fn what(self) -> &'static str {
+        match self {
+            NoEngine::Silent => "no Docker engine answers",
+            NoEngine::Closed => "this user may not talk to the Docker engine",
+        }
+    }
+
+    /// What to do about it.
+    pub(crate) fn remedy(self) -> &'static str {
+        match self {
+            NoEngine::Silent => "start it, or set DOCKER_HOST or `docker context use`",
+            NoEngine::Closed => "sudo usermod -aG docker \"$USER\", then log in again",
+        }
+    }
+}
+
+/// Why a command has failed. What an `exec` has printed may hold a secret: of standard output only the runtime's own
+/// word counts, which Docker prints there.
+fn reason(output: &Output) -> String {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    if !errors.trim().is_empty() {
+        return errors.trim().to_owned();
+    }
+    let printed = String::from_utf8_lossy(&output.stdout);
+    match printed.lines().find(|line| line.starts_with("OCI runtime exec failed: ")) {
+        Some(line) => line.trim().to_owned(),
+        None => format!("it ended with {}", output.status),
+    }
+}
+
 /// What the engine says of a container.
 pub(crate) struct Inspected {
     pub(crate) name: String,
@@ -288,4 +339,41 @@ fn first_file(archive: &[u8]) -> Option<String> {
         rest = after.get(size.div_ceil(512) * 512..)?;
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
+
+    use super::*;
+
+    fn failed(stdout: &str, stderr: &str) -> Output {
+        Output { status: ExitStatus::from_raw(3 << 8), stdout: stdout.into(), stderr: stderr.into() }
+    }
+
+    #[test]
+    fn the_reason_of_a_failed_exec_is_not_lost_and_is_never_what_the_command_printed() {
+        let runtime = "OCI runtime exec failed: exec failed: exec: \"nosuch\": executable file not found";
+        assert_eq!(reason(&failed(&format!("{runtime}\n"), "")), runtime);
+        assert_eq!(reason(&failed("hunter2", "")), "it ended with exit status: 3");
+        assert_eq!(reason(&failed("hunter2", "is paused\n")), "is paused");
+    }
+
+    #[test]
+    fn a_user_whom_the_socket_is_closed_to_is_not_sent_to_start_an_engine_that_runs() {
+        let closed = [
+            "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
+            "Got permission denied while trying to connect to the Docker daemon socket",
+            "permission denied while trying to connect to the docker API at unix:///var/run/docker.sock",
+        ];
+        assert!(closed.iter().all(|said| NoEngine::of(said) == NoEngine::Closed));
+        assert!(NoEngine::Closed.remedy().contains("usermod -aG docker"));
+        let silent = [
+            "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+            "WARNING: Error loading config file: open /root/.docker/config.json: permission denied\nCannot connect",
+            "ssh: Permission denied (publickey)",
+        ];
+        assert!(silent.iter().all(|said| NoEngine::of(said) == NoEngine::Silent));
+    }
 }

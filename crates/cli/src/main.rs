@@ -18,6 +18,7 @@ mod project;
 mod runtime;
 mod serving;
 mod signals;
+mod source_file;
 mod undo;
 
 use std::panic::PanicHookInfo;

@@ -58,19 +58,11 @@ const NO_FILE: &str =
 pub(crate) fn load(args: &ProjectArgs, services: &[String], purpose: Purpose) -> Result<Loaded, Failure> {
     let disk = Disk::default();
     let mut outcome = Outcome::default();
-    let start = args.project_directory.clone().unwrap_or_default();
     let mut environment = process_environment();
     // The directory in which the search starts has its say by its `.env`, the project's directory afterwards.
     let first = directory_of(args, &args.file);
     let mut env_files = vec![add_env_files(args, &first, &disk, &mut outcome, &mut environment)?];
-    let files = match args.file.as_slice() {
-        [] => match variable_files(&environment) {
-            files if files.is_empty() => discover(&start),
-            // After `eval "$(cosec env)"` our own override is one of them.
-            files => files.into_iter().filter(|file| !crate::runtime::is_override(file)).collect(),
-        },
-        files => files.to_vec(),
-    };
+    let files = files_of(args, &environment);
     if files.is_empty() {
         return Err(Failure::Cannot(NO_FILE.to_owned()));
     }
@@ -118,17 +110,67 @@ pub(crate) fn load(args: &ProjectArgs, services: &[String], purpose: Purpose) ->
     Ok(Loaded { project, resolved, root, files, directory, environment, env_files, unset, outcome })
 }
 
+/// The Compose files that are named, or found.
+fn files_of(args: &ProjectArgs, environment: &Environment) -> Vec<PathBuf> {
+    if !args.file.is_empty() {
+        return args.file.clone();
+    }
+    let named = variable_files(environment);
+    if named.is_empty() {
+        return discover(&args.project_directory.clone().unwrap_or_default());
+    }
+    // After `eval "$(cosec env)"` our own override is one of them.
+    named.into_iter().filter(|file| !crate::runtime::is_override(file)).collect()
+}
+
+/// What to do where no file can be read, for commands that use [`named`].
+const HINT: &str = "with `-p NAME` this command needs no Compose file";
+
+/// A project, as far as a look at its server needs it.
+pub(crate) struct Named {
+    pub(crate) name: String,
+    /// Its directory; nothing where only the name is known, which was given.
+    pub(crate) directory: Option<PathBuf>,
+}
+
+/// The project's name. One that is given needs no file, as with `docker compose -p NAME ps`: what is served can be
+/// looked at with the file broken or gone.
+pub(crate) fn named(args: &ProjectArgs) -> Result<Named, Failure> {
+    if let Some(name) = args.project_name.as_deref().filter(|name| !name.is_empty()) {
+        if compose::default_name(name) != name {
+            return Err(Failure::Cannot(format!(
+                "`{name}` is no project name; it has lower case letters, digits, `-` and `_`, and starts with a letter or digit"
+            )));
+        }
+        return Ok(Named { name: name.to_owned(), directory: None });
+    }
+    let failure = match load(args, &[], Purpose::Show) {
+        Ok(loaded) => {
+            return Ok(Named { name: loaded.project.name, directory: Some(loaded.directory) });
+        }
+        Err(failure) => failure,
+    };
+    // `.env` may give it, too.
+    let directory = directory_of(args, &files_of(args, &process_environment()));
+    let environment = environment_of(args, &directory).unwrap_or_default();
+    if let Some(name) = environment.get("COMPOSE_PROJECT_NAME").map(|binding| binding.value.to_string())
+        && !name.is_empty()
+        && compose::default_name(&name) == name
+    {
+        return Ok(Named { name, directory: Some(absolute(&directory)) });
+    }
+    Err(match failure {
+        Failure::Shown(text) => Failure::Shown(format!("{}\n{HINT}", text.trim_end())),
+        Failure::Cannot(text) => Failure::Cannot(format!("{text}; {HINT}")),
+        refused @ Failure::Refused(_) => refused,
+    })
+}
+
 /// The files as `docker stack` would read them: without `.env`. The files are found as Compose finds them, but for the
 /// variables of `.env`.
 pub(crate) fn read_stack(args: &ProjectArgs, interpolate: bool) -> Result<Stack, Failure> {
     let environment = process_environment();
-    let files = match args.file.as_slice() {
-        [] => match variable_files(&environment) {
-            files if files.is_empty() => discover(&args.project_directory.clone().unwrap_or_default()),
-            files => files,
-        },
-        files => files.to_vec(),
-    };
+    let files = files_of(args, &environment);
     let Some(first) = files.first() else { return Err(Failure::Cannot(NO_FILE.to_owned())) };
     let mut outcome = Outcome { path: first.display().to_string(), ..Outcome::default() };
     let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
@@ -177,6 +219,19 @@ impl Loaded {
                 place.column,
             );
         }
+    }
+
+    /// Whether a file is one that the project is made of: a Compose file or an env file of it.
+    pub(crate) fn is_made_of(&self, path: &Path) -> bool {
+        let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| absolute(path));
+        let path = real(path);
+        let env_files = self.project.services.iter().flat_map(|service| &service.env_files);
+        let mut read = (self.outcome.sources.iter().map(|(_, file)| file.path()))
+            .chain(env_files.map(|file| &*file.path.value));
+        // Found by Compose by their names, though this command may have been given others.
+        let found = [".env"].iter().chain(&FILE_NAMES).chain(&OVERRIDE_NAMES);
+        read.any(|file| real(Path::new(file)) == path)
+            || found.into_iter().any(|name| real(&self.directory.join(name)) == path)
     }
 
     /// An error of a later step, shown in the file.

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use cosec_core::extension::{self, OnRotate, allows_host, on_rotate};
 use cosec_core::plan::{Delivery, Plan, plan};
-use cosec_fuse::{Client, Helpers, MountKind, Running, Scope, Server, Spec, StartOptions, Status};
+use cosec_fuse::{Client, Helpers, MountKind, Running, Scope, Server, StartOptions, Status};
 
 use crate::args::{Cli, DeliverArgs, HELP_CHANGED, HELP_CONTAINER, SUPERVISOR, ServeArgs, WORKER};
 use crate::commands::up::note;
@@ -105,7 +106,7 @@ pub(crate) fn start(
     if let Ok(mut client) = Client::connect(runtime.directory()) {
         // A stuck worker has no status, and the new plan is what brings another.
         if let Ok(status) = client.status() {
-            refuse_another(&status, &spec)?;
+            refuse_another(&status, &spec.project, &spec.directory)?;
         }
         client.reload(&spec, &held).map_err(|error| {
             Failure::Cannot(format!("the server that runs does not take the new plan: {error}"))
@@ -140,14 +141,15 @@ pub(crate) fn start(
     Ok(Mount { id: status(runtime)?.mount_id, ours: Some(running), in_use })
 }
 
-/// Its plan would take the place of the other project's, whose containers would lose their files or see others.
-fn refuse_another(status: &Status, spec: &Spec) -> Result<(), Failure> {
-    if status.directory == spec.directory {
+/// What is meant for a project would befall another one of its name, whose containers would lose their files or see
+/// others.
+pub(crate) fn refuse_another(status: &Status, project: &str, directory: &Path) -> Result<(), Failure> {
+    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if status.directory == directory || real(&status.directory) == real(directory) {
         return Ok(());
     }
     Err(Failure::Refused(format!(
-        "another project of the name `{}` is served, that of {}; give this one another name with `-p` or a top-level `name:`, or end the other with `cosec down` there",
-        spec.project,
+        "another project of the name `{project}` is served, that of {}; give this one another name with `-p` or a top-level `name:`, or end the other with `cosec down` there",
         status.directory.display()
     )))
 }

@@ -84,4 +84,4 @@ pub use spec::{
 };
 pub use supervisor::supervisor_main;
 pub use tree::TreeError;
-pub use worker::worker_main;
+pub use worker::{MOST_KEPT, worker_main};

@@ -99,8 +99,8 @@ pub(crate) struct Shown {
     pub(crate) audit: Option<String>,
 }
 
-/// The supervisor keeps one descriptor for each version of so many secrets; the rest go without.
-const MOST_KEPT: usize = 256;
+/// The supervisor keeps one descriptor for each version of so many secrets; with more, no earlier version is kept.
+pub const MOST_KEPT: usize = 256;
 
 /// Descriptor 0 of both processes is their socket to whoever started them.
 pub(crate) fn standard_channel() -> Result<Channel, Box<dyn std::error::Error>> {

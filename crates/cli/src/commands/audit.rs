@@ -7,27 +7,26 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anstream::println;
+use anstream::{eprintln, println};
 use serde_json::Value;
 
 use crate::args::{AuditArgs, ProjectArgs};
 use crate::failure::Failure;
-use crate::project::{self, Purpose};
-use crate::runtime;
+use crate::{project, runtime};
 
 pub(crate) fn run(project: &ProjectArgs, args: &AuditArgs) -> Result<ExitCode, Failure> {
-    let loaded = project::load(project, &[], Purpose::Show)?;
-    let path = runtime::audit_file(&loaded.project.name)?;
+    let name = project::named(project)?.name;
+    let path = runtime::audit_file(&name)?;
     let mut shown = false;
     for old in (1..=9).rev().map(|number| PathBuf::from(format!("{}.{number}", path.display()))) {
         shown |= show(args, &old, &mut None)?;
     }
     let mut open = None;
     shown |= show(args, &path, &mut open)?;
-    if !shown && !args.follow {
-        println!("no such open of a secret of project {} was written down yet", loaded.project.name);
-    }
     if !args.follow {
+        if !shown {
+            println!("no such open of a secret of project {name} was written down yet");
+        }
         return Ok(ExitCode::SUCCESS);
     }
     loop {
@@ -36,15 +35,21 @@ pub(crate) fn run(project: &ProjectArgs, args: &AuditArgs) -> Result<ExitCode, F
     }
 }
 
+/// A file that is read, and the beginning of a line that is not written to its end yet.
+struct Trail {
+    reader: BufReader<File>,
+    begun: Vec<u8>,
+}
+
 /// Prints what is to be read; a file that was replaced since is read to its end, then its successor. Whether
 /// there was anything.
-fn show(args: &AuditArgs, path: &Path, open: &mut Option<BufReader<File>>) -> Result<bool, Failure> {
+fn show(args: &AuditArgs, path: &Path, open: &mut Option<Trail>) -> Result<bool, Failure> {
     let cannot = |error: std::io::Error| Failure::Cannot(format!("cannot read {}: {error}", path.display()));
     let mut shown = false;
-    if let Some(reader) = open {
-        shown |= print_lines(args, reader).map_err(cannot)?;
+    if let Some(trail) = open {
+        shown |= print_lines(args, path, trail).map_err(cannot)?;
         let same = |there: std::fs::Metadata, ours: std::fs::Metadata| there.ino() == ours.ino();
-        let replaced = match (std::fs::metadata(path), reader.get_ref().metadata()) {
+        let replaced = match (std::fs::metadata(path), trail.reader.get_ref().metadata()) {
             (Ok(there), Ok(ours)) => !same(there, ours),
             _ => false,
         };
@@ -54,8 +59,8 @@ fn show(args: &AuditArgs, path: &Path, open: &mut Option<BufReader<File>>) -> Re
     }
     match File::open(path) {
         Ok(file) => {
-            let reader = open.insert(BufReader::new(file));
-            shown |= print_lines(args, reader).map_err(cannot)?;
+            let trail = open.insert(Trail { reader: BufReader::new(file), begun: Vec::new() });
+            shown |= print_lines(args, path, trail).map_err(cannot)?;
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(cannot(error)),
@@ -63,25 +68,35 @@ fn show(args: &AuditArgs, path: &Path, open: &mut Option<BufReader<File>>) -> Re
     Ok(shown)
 }
 
-fn print_lines(args: &AuditArgs, reader: &mut BufReader<File>) -> std::io::Result<bool> {
-    let mut shown = false;
-    let mut line = String::new();
-    while reader.read_line(&mut line)? > 0 {
-        let text = line.trim_end();
-        match serde_json::from_str::<Value>(text) {
-            Ok(entry) if !is_wanted(args, &entry) => {}
-            Ok(entry) if !args.json => {
-                println!("{}", readable(&entry));
-                shown = true;
-            }
-            // What a full disk has torn is shown as it is, to whom it may concern.
-            Ok(_) | Err(_) if !text.is_empty() => {
-                println!("{text}");
-                shown = true;
-            }
-            Ok(_) | Err(_) => {}
+/// Prints the entries up to the end of what is there. What a full disk has torn is no entry: it is left out, and said
+/// to be missing.
+fn print_lines(args: &AuditArgs, path: &Path, trail: &mut Trail) -> std::io::Result<bool> {
+    let (mut shown, mut torn) = (false, 0);
+    while trail.reader.read_until(b'\n', &mut trail.begun)? > 0 {
+        // The rest of it may be on its way.
+        if args.follow && !trail.begun.ends_with(b"\n") {
+            break;
         }
-        line.clear();
+        let line = std::mem::take(&mut trail.begun);
+        let line = line.trim_ascii();
+        match serde_json::from_slice::<Value>(line) {
+            Ok(entry) if entry.is_object() => {
+                if is_wanted(args, &entry) {
+                    let text =
+                        if args.json { String::from_utf8_lossy(line).into_owned() } else { readable(&entry) };
+                    println!("{text}");
+                    shown = true;
+                }
+            }
+            Ok(_) | Err(_) => torn += usize::from(!line.is_empty()),
+        }
+    }
+    if torn > 0 {
+        let lines = if torn == 1 { "line" } else { "lines" };
+        eprintln!(
+            "cosec: left out {torn} {lines} of {} that is no whole entry; a full disk tears them",
+            path.display()
+        );
     }
     Ok(shown)
 }

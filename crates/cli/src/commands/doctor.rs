@@ -6,16 +6,20 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anstream::println;
 
+use crate::docker::Docker;
+
 /// How a check ended.
 enum Health {
     Good(String),
     /// It works, but less well.
     Weak(String, &'static str),
-    /// Something will not work.
+    /// `cosec up` cannot do without it.
     Bad(String, &'static str),
+    /// There was nobody to ask.
+    Unknown(&'static str),
 }
 
-use Health::{Bad, Good, Weak};
+use Health::{Bad, Good, Unknown, Weak};
 
 type Check = (&'static str, fn() -> Health);
 
@@ -43,6 +47,7 @@ pub(crate) fn run() -> ExitCode {
                 bad = true;
                 ("BAD ", text, Some(remedy))
             }
+            Unknown(text) => ("?   ", text.to_owned(), None),
         };
         println!("{mark}  {name}: {text}");
         if let Some(remedy) = remedy {
@@ -178,7 +183,7 @@ fn git() -> Health {
 
 fn docker() -> Health {
     docker_says(&["--version"]).map_or_else(
-        || Weak("is missing: only `cosec run` works".to_owned(), "install Docker with its Compose plugin"),
+        || Bad("is missing: only `cosec run` works".to_owned(), "install Docker with its Compose plugin"),
         Good,
     )
 }
@@ -187,13 +192,14 @@ fn compose() -> Health {
     match docker_says(&["compose", "version", "--short"]) {
         Some(text) if version(&text).is_some_and(|version| version >= (2, 24)) => Good(text),
         Some(text) => Bad(format!("{text} is too old"), "install Compose 2.24.4 or newer"),
-        None => Weak("is missing: only `cosec run` works".to_owned(), "install Docker's Compose plugin"),
+        None => Bad("is missing: only `cosec run` works".to_owned(), "install Docker's Compose plugin"),
     }
 }
 
 fn engine() -> Health {
-    let Some(version) = docker_says(&["version", "--format", "{{.Server.Version}}"]) else {
-        return Weak("none answers: only `cosec run` works".to_owned(), "start it, or set DOCKER_HOST");
+    let version = match Docker::unchecked().engine() {
+        Ok(version) => version,
+        Err(none) => return Bad(format!("{}: only `cosec run` works", none.what()), none.remedy()),
     };
     let context = docker_says(&["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]);
     let host = std::env::var("DOCKER_HOST").ok().or(context).unwrap_or_default();
@@ -214,7 +220,12 @@ fn engine() -> Health {
 }
 
 fn remapping() -> Health {
-    let options = docker_says(&["info", "--format", "{{.SecurityOptions}}"]).unwrap_or_default();
+    // Some versions of `docker info` succeed without an engine, and say nothing of it.
+    let said = docker_says(&["info", "--format", "{{.ServerVersion}} {{.SecurityOptions}}"]);
+    let said = said.unwrap_or_default();
+    let Some((_, options)) = said.split_once(' ').filter(|(version, _)| !version.is_empty()) else {
+        return Unknown("not known, as no engine answers");
+    };
     if options.contains("rootless") {
         return Weak(
             "the engine is rootless".to_owned(),

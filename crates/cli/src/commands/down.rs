@@ -11,14 +11,26 @@ use crate::runtime::Runtime;
 use crate::serving;
 
 pub(crate) fn run(cli: &Cli, args: &PassedArgs) -> Result<ExitCode, Failure> {
-    let loaded = project::load(&cli.project, &[], Purpose::Run)?;
+    let (name, options) = match project::load(&cli.project, &[], Purpose::Run) {
+        Ok(loaded) => {
+            let options = loaded.compose_options(&cli.project, None);
+            (loaded.project.name, options)
+        }
+        // `docker compose -p NAME down` needs no file either.
+        Err(failure) if cli.project.project_name.is_none() => return Err(failure),
+        Err(_) => {
+            let name = project::named(&cli.project)?.name;
+            let options = vec!["--project-name".into(), name.clone().into()];
+            (name, options)
+        }
+    };
     let docker = Docker::find()?;
-    let mut command = docker.compose(&loaded.compose_options(&cli.project, None));
+    let mut command = docker.compose(&options);
     command.arg("down").args(&args.args);
     let code = wait(cli, &mut command)?;
     if code == ExitCode::SUCCESS && !is_dry_run(&args.args) {
         // `down SERVICE` and services of other profiles leave containers behind.
-        serving::stop_unless_used(cli, &docker, &Runtime::of(&loaded.project.name, false)?)?;
+        serving::stop_unless_used(cli, &docker, &Runtime::of(&name, false)?)?;
     }
     Ok(code)
 }

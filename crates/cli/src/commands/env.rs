@@ -10,7 +10,13 @@ use crate::failure::Failure;
 use crate::runtime::Runtime;
 use crate::{project, serving};
 
+/// What cannot be told is `false` for the shell: `eval` of nothing would succeed, and Compose then go on without the
+/// served secrets.
 pub(crate) fn run(project: &ProjectArgs) -> Result<ExitCode, Failure> {
+    print(project).inspect_err(|_| println!("false"))
+}
+
+fn print(project: &ProjectArgs) -> Result<ExitCode, Failure> {
     let loaded = project::load(project, &[], project::Purpose::Run)?;
     let runtime = Runtime::of(&loaded.project.name, false)?;
     serving::status(&runtime)?;

@@ -26,27 +26,27 @@ pub(crate) fn container(id: &str) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Does what a service wants done after a rotation.
+/// Does what a service wants done after a rotation, in each of its containers: one that cannot be told keeps no other
+/// from hearing.
 pub(crate) fn changed(message: &str) -> Result<ExitCode, Failure> {
     let changed: Changed = serde_json::from_str(message)
         .map_err(|error| Failure::Cannot(format!("not what the supervisor says: {error}")))?;
+    let before: Vec<&str> = match &changed.hook {
+        Value::String(hook) if hook == "restart" => vec!["restart"],
+        hook => match (hook["signal"].as_str(), hook["exec"].as_array()) {
+            (Some(signal), _) => vec!["kill", "--signal", signal],
+            (None, Some(_)) => vec!["exec"],
+            (None, None) => return Ok(ExitCode::SUCCESS),
+        },
+    };
+    let after: Vec<&str> =
+        changed.hook["exec"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let docker = Docker::unchecked();
     let containers = docker.containers(&changed.project, &changed.service)?;
-    let each = |words: &[&str]| -> Result<(), Failure> {
-        containers.iter().try_for_each(|id| docker.succeed(&[words, &[id.as_str()]].concat()))
-    };
-    match &changed.hook {
-        Value::String(hook) if hook == "restart" => each(&["restart"])?,
-        hook => {
-            if let Some(signal) = hook["signal"].as_str() {
-                each(&["kill", "--signal", signal])?;
-            } else if let Some(words) = hook["exec"].as_array() {
-                let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
-                for id in &containers {
-                    docker.succeed(&[&["exec", id.as_str()], words.as_slice()].concat())?;
-                }
-            }
-        }
+    let tell = |id: &String| docker.succeed(&[before.as_slice(), &[id], &after].concat()).err();
+    let failures: Vec<String> = containers.iter().filter_map(tell).map(|error| error.to_string()).collect();
+    if failures.is_empty() {
+        return Ok(ExitCode::SUCCESS);
     }
-    Ok(ExitCode::SUCCESS)
+    Err(Failure::Cannot(failures.join("; ")))
 }

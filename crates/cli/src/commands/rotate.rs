@@ -5,35 +5,30 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anstream::println;
+use anstream::{eprintln, println};
 use cosec_core::plan::{Compat, Kind, ValueSource, plan};
-use cosec_fuse::{Client, HeldValues, SecretKind, SecretStatus};
+use cosec_fuse::{Client, HeldValues, MOST_KEPT, SecretKind, SecretStatus};
 use zeroize::Zeroizing;
 
-use crate::args::{ProjectArgs, RotateArgs};
-use crate::atomic;
-use crate::deliver::limits;
-use crate::disk::absolute;
+use crate::args::{NameArgs, ProjectArgs, RotateArgs};
+use crate::deliver::{committed, limits};
+use crate::disk::{Disk, absolute};
 use crate::failure::Failure;
 use crate::runtime::Runtime;
-use crate::{mounts, project, serving};
+use crate::source_file::SourceFile;
+use crate::{project, serving};
 
 pub(crate) fn run(project: &ProjectArgs, args: &RotateArgs) -> Result<ExitCode, Failure> {
     cosec_fuse::keep_others_out();
     let loaded = project::load(project, &[], project::Purpose::Show)?;
     let plan = plan(&loaded.project, Compat::Cosec).map_err(|error| loaded.show(&error))?;
     let name = &args.name.name;
-    let (wanted, kind) = if args.name.config {
-        (Kind::Config, SecretKind::Config)
-    } else {
-        (Kind::Secret, SecretKind::Secret)
-    };
-    let delivery =
-        plan.deliveries.iter().find(|delivery| delivery.kind == wanted && delivery.secret == *name);
-    let delivery = delivery.ok_or_else(|| {
-        Failure::Cannot(format!(
-            "no service is granted a {wanted} `{name}`; `cosec plan` shows what there is"
-        ))
+    let (wanted, kind) = kinds(&args.name);
+    let named = || plan.deliveries.iter().filter(|delivery| delivery.secret == *name);
+    let delivery = named().find(|delivery| delivery.kind == wanted).ok_or_else(|| {
+        let hint =
+            if named().next().is_some() { other_kind(kind) } else { "`cosec plan` shows what there is" };
+        Failure::Cannot(format!("no service is granted a {wanted} `{name}`; {hint}"))
     })?;
     let (file, variable) = match &delivery.source {
         ValueSource::File(path) => (Some(absolute(Path::new(path))), None),
@@ -44,13 +39,36 @@ pub(crate) fn run(project: &ProjectArgs, args: &RotateArgs) -> Result<ExitCode, 
             )));
         }
     };
+    if let Some(path) = file.as_ref().filter(|path| loaded.is_made_of(path)) {
+        return Err(Failure::Refused(format!(
+            "the {wanted} `{name}` is {}, which the project itself is made of: a new value would overwrite it; edit it by hand",
+            path.display()
+        )));
+    }
     let value = match args.generate {
         Some(length) => made_up(length)?,
-        None => from_standard_input(limits(&loaded)?.max_size)?,
+        None => from_standard_input(name, limits(&loaded)?.max_size)?,
     };
     let target = Target { kind, name: name.clone(), file, variable };
-    put(&plan.project, &target, &value)?;
+    let server = serving_it(&plan.project, Some(&loaded.directory), &target)?;
+    put(&plan.project, &loaded.directory, &target, server.as_ref(), &value)?;
+    if let Some(reason) = server.as_ref().and_then(Serving::keeps_none) {
+        eprintln!("warning: no earlier version of `{name}` is kept: {reason}");
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Secret or config, to the plan and to the server.
+pub(super) fn kinds(args: &NameArgs) -> (Kind, SecretKind) {
+    if args.config { (Kind::Config, SecretKind::Config) } else { (Kind::Secret, SecretKind::Secret) }
+}
+
+/// What to say where a name is one of the other kind.
+pub(super) fn other_kind(asked: SecretKind) -> &'static str {
+    match asked {
+        SecretKind::Secret => "it is a config: pass --config",
+        SecretKind::Config => "it is a secret: leave --config out",
+    }
 }
 
 /// Where a new value goes.
@@ -64,25 +82,26 @@ pub(super) struct Target {
 }
 
 /// Writes a value where the secret comes from, and waits until it is served.
-pub(super) fn put(project: &str, target: &Target, value: &[u8]) -> Result<(), Failure> {
+pub(super) fn put(
+    project: &str,
+    directory: &Path,
+    target: &Target,
+    server: Option<&Serving>,
+    value: &[u8],
+) -> Result<(), Failure> {
     let name = &target.name;
-    if value.is_empty() {
-        return Err(Failure::Cannot(format!("the new value of `{name}` is empty; nothing was changed")));
-    }
-    let serving = serving_it(project, target)?;
     let version = || {
-        let (runtime, _) = serving.as_ref()?;
-        let secrets = serving::status(runtime).ok()?.secrets;
+        let secrets = serving::status(&server?.runtime).ok()?.secrets;
         secrets.into_iter().find(|secret| target.is(secret)).map(|secret| secret.version)
     };
     let before = version();
-    match (&target.file, &serving) {
-        (Some(path), _) => replace(project, path, value)?,
-        (None, Some((runtime, _))) => {
+    match (&target.file, server) {
+        (Some(path), _) => write(project, directory, target, path, value)?,
+        (None, Some(server)) => {
             let cannot =
                 |error: &dyn std::fmt::Display| Failure::Cannot(format!("cannot rotate `{name}`: {error}"));
             let held = HeldValues::seal_one(value).map_err(|error| cannot(&error))?;
-            let client = Client::connect(runtime.directory());
+            let client = Client::connect(server.runtime.directory());
             client
                 .and_then(|mut client| client.hold(target.kind, name, &held))
                 .map_err(|error| cannot(&error))?;
@@ -117,6 +136,34 @@ pub(super) fn put(project: &str, target: &Target, value: &[u8]) -> Result<(), Fa
     Ok(())
 }
 
+/// Writes a value into the file that the secret comes from. One that is gone is made anew, unless git would take it.
+pub(super) fn write(
+    project: &str,
+    directory: &Path,
+    target: &Target,
+    path: &Path,
+    value: &[u8],
+) -> Result<(), Failure> {
+    let name = &target.name;
+    let file = SourceFile::find(project, path)?;
+    if file.is_gone() {
+        // A config is no secret: it may well be in git.
+        let refusal = (target.kind == SecretKind::Secret).then(|| {
+            let (directory, path) = (directory.display().to_string(), path.display().to_string());
+            committed(&Disk::default(), &directory, &path, name)
+        });
+        if let Some(refusal) = refusal.flatten() {
+            return Err(Failure::Refused(format!(
+                "refusing to write the value where git would commit it\n{refusal}"
+            )));
+        }
+        file.write(value)?;
+        println!("{} was not there and is made", path.display());
+        return Ok(());
+    }
+    file.write(value)
+}
+
 impl Target {
     fn is(&self, secret: &SecretStatus) -> bool {
         secret.kind == self.kind && secret.name == self.name
@@ -133,43 +180,41 @@ fn canonical(path: &Path) -> PathBuf {
     }
 }
 
-/// The server that serves a secret, and how. A mount comes last and counts most: there it is read.
-pub(super) fn serving_it(project: &str, target: &Target) -> Result<Option<(Runtime, SecretStatus)>, Failure> {
-    let mut found = None;
-    for (runtime, status) in serving::all(project)? {
-        if let Some(secret) = status.secrets.into_iter().find(|secret| target.is(secret)) {
-            found = Some((runtime, secret));
-        }
-    }
-    Ok(found)
+/// A server that serves a secret, and how.
+pub(super) struct Serving {
+    pub(super) runtime: Runtime,
+    /// The directory of its project.
+    pub(super) directory: PathBuf,
+    pub(super) secret: SecretStatus,
+    /// How many secrets it serves.
+    secrets: usize,
 }
 
-/// A new file in the old one's place, of the same owner and mode. Who has the old one open keeps it.
-fn replace(project: &str, path: &Path, value: &[u8]) -> Result<(), Failure> {
-    let cannot = |error: std::io::Error| {
-        Failure::Cannot(format!("cannot write {}: {error}; nothing was changed", path.display()))
-    };
-    // A link stays a link: what it points to is replaced.
-    let mut path = std::fs::canonicalize(path).map_err(cannot)?;
-    // Where a mount of ours is, what lies beneath it is replaced.
-    let mut beneath = None;
-    for runtime in Runtime::mounts(project)? {
-        if let Ok(inside) = path.strip_prefix(runtime.mount_point())
-            && let Ok(mut client) = Client::connect(runtime.directory())
-        {
-            let directory = client.underlay().map_err(|error| Failure::Cannot(error.to_string()))?;
-            beneath = Some((mounts::past_mount(&directory, inside), directory));
-        }
+impl Serving {
+    /// Why it keeps no earlier version of anything, if so.
+    pub(super) fn keeps_none(&self) -> Option<String> {
+        (self.secrets > MOST_KEPT)
+            .then(|| format!("the server keeps them for up to {MOST_KEPT} secrets, and has {}", self.secrets))
     }
-    if let Some((past, _)) = &beneath {
-        path.clone_from(past);
-        if std::fs::symlink_metadata(&path).map_err(cannot)?.is_symlink() {
-            return Err(cannot(std::io::Error::other("it is a symbolic link, which is not followed there")));
+}
+
+/// The server that serves a secret. A mount comes last and counts most: there it is read. One of another directory's
+/// project of the same name is refused.
+pub(super) fn serving_it(
+    project: &str,
+    directory: Option<&Path>,
+    target: &Target,
+) -> Result<Option<Serving>, Failure> {
+    let mut found = None;
+    for (runtime, status) in serving::all(project)? {
+        let Some(secret) = status.secrets.iter().find(|secret| target.is(secret)).cloned() else { continue };
+        if let Some(directory) = directory {
+            serving::refuse_another(&status, project, directory)?;
         }
+        let secrets = status.secrets.len();
+        found = Some(Serving { runtime, directory: status.directory, secret, secrets });
     }
-    std::fs::metadata(&path)
-        .and_then(|_| atomic::replace_unseen(&path, value, atomic::PRIVATE))
-        .map_err(cannot)
+    Ok(found)
 }
 
 /// Letters and digits, each as likely as any other.
@@ -195,7 +240,7 @@ fn made_up(length: u16) -> Result<Zeroizing<Vec<u8>>, Failure> {
 }
 
 /// Byte for byte, a line's end at the end included.
-fn from_standard_input(largest: u64) -> Result<Zeroizing<Vec<u8>>, Failure> {
+fn from_standard_input(name: &str, largest: u64) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let input = std::io::stdin();
     if rustix::termios::isatty(&input) {
         return Err(Failure::Cannot(
@@ -212,6 +257,10 @@ fn from_standard_input(largest: u64) -> Result<Zeroizing<Vec<u8>>, Failure> {
         .map_err(|error| Failure::Cannot(format!("cannot read standard input: {error}")))?;
     if value.len() as u64 > largest {
         return Err(Failure::Cannot(format!("the new value is larger than {largest} bytes")));
+    }
+    // What most likely failed is the command before the pipe.
+    if value.is_empty() {
+        return Err(Failure::Cannot(format!("the new value of `{name}` is empty; nothing was changed")));
     }
     Ok(value)
 }

@@ -13,13 +13,17 @@ use crate::runtime::Runtime;
 use crate::{project, serving};
 
 pub(crate) fn run(project: &ProjectArgs, args: &StatusArgs) -> Result<ExitCode, Failure> {
-    let loaded = project::load(project, &[], project::Purpose::Show)?;
-    let project = &loaded.project.name;
+    let project = &project::named(project)?.name;
     let (mut servers, mut dead) = (Vec::new(), None);
     for runtime in Runtime::all(project)? {
         match serving::status(&runtime) {
             Ok(status) => servers.push(status),
             Err(_) if cosec_fuse::is_dead(&runtime.mount_point()) => dead = Some(runtime.mount_point()),
+            Err(failure) if serving::client(&runtime).is_ok() => {
+                return Err(Failure::Cannot(format!(
+                    "the server of project {project} does not answer: {failure}; one that is stopped is replaced within half a minute, and readers get their secrets meanwhile"
+                )));
+            }
             Err(_) => {}
         }
     }
