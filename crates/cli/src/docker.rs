@@ -204,7 +204,7 @@ impl Docker {
             return Ok(());
         }
         let words = arguments.first().copied().unwrap_or_default();
-        Err(Failure::Cannot(format!("docker {words} failed: {}", reason(&output))))
+        Err(Failure::Cannot(format!("docker {words} failed: {}", reason(words, &output))))
     }
 
     /// `docker compose OPTIONS…`, to be completed.
@@ -288,18 +288,18 @@ impl NoEngine {
     }
 }
 
-/// Why a command has failed. What an `exec` has printed may hold a secret: of standard output only the runtime's own
-/// word counts, which Docker prints there.
-fn reason(output: &Output) -> String {
+/// Why a command has failed. What a program in a container has printed may hold a secret: of an `exec` only the engine's
+/// and the runtime's own words count, of which Docker prints some on standard output.
+fn reason(command: &str, output: &Output) -> String {
+    const OWN: [&str; 2] = ["OCI runtime exec failed: ", "Error response from daemon: "];
+    let ended = || format!("it ended with {}", output.status);
     let errors = String::from_utf8_lossy(&output.stderr);
-    if !errors.trim().is_empty() {
-        return errors.trim().to_owned();
+    if command != "exec" {
+        return if errors.trim().is_empty() { ended() } else { errors.trim().to_owned() };
     }
     let printed = String::from_utf8_lossy(&output.stdout);
-    match printed.lines().find(|line| line.starts_with("OCI runtime exec failed: ")) {
-        Some(line) => line.trim().to_owned(),
-        None => format!("it ended with {}", output.status),
-    }
+    let own = |line: &&str| OWN.iter().any(|own| line.starts_with(own));
+    errors.lines().chain(printed.lines()).find(own).map_or_else(ended, |line| line.trim().to_owned())
 }
 
 /// What the engine says of a container.
@@ -355,9 +355,11 @@ mod tests {
     #[test]
     fn the_reason_of_a_failed_exec_is_not_lost_and_is_never_what_the_command_printed() {
         let runtime = "OCI runtime exec failed: exec failed: exec: \"nosuch\": executable file not found";
-        assert_eq!(reason(&failed(&format!("{runtime}\n"), "")), runtime);
-        assert_eq!(reason(&failed("hunter2", "")), "it ended with exit status: 3");
-        assert_eq!(reason(&failed("hunter2", "is paused\n")), "is paused");
+        assert_eq!(reason("exec", &failed(&format!("hunter2\n{runtime}\n"), "")), runtime);
+        assert_eq!(reason("exec", &failed("hunter2", "hunter2: refused")), "it ended with exit status: 3");
+        let paused = "Error response from daemon: Container a is paused";
+        assert_eq!(reason("exec", &failed("", &format!("{paused}\n"))), paused);
+        assert_eq!(reason("restart", &failed("", "no such container\n")), "no such container");
     }
 
     #[test]
