@@ -145,7 +145,8 @@ pub(crate) fn start(
 /// others.
 pub(crate) fn refuse_another(status: &Status, project: &str, directory: &Path) -> Result<(), Failure> {
     let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    if status.directory == directory || real(&status.directory) == real(directory) {
+    // One that is not there any more was renamed.
+    if real(&status.directory) == real(directory) || !status.directory.exists() {
         return Ok(());
     }
     Err(Failure::Refused(format!(

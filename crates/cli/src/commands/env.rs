@@ -19,7 +19,7 @@ pub(crate) fn run(project: &ProjectArgs) -> Result<ExitCode, Failure> {
 fn print(project: &ProjectArgs) -> Result<ExitCode, Failure> {
     let loaded = project::load(project, &[], project::Purpose::Run)?;
     let runtime = Runtime::of(&loaded.project.name, false)?;
-    serving::status(&runtime)?;
+    serving::refuse_another(&serving::status(&runtime)?, &loaded.project.name, &loaded.directory)?;
     let over = runtime.override_file();
     let files: Vec<String> =
         loaded.files.iter().chain([&over]).map(|file| file.display().to_string()).collect();
