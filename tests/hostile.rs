@@ -101,6 +101,24 @@ fn ten_thousand_levels_are_refused() {
 }
 
 #[test]
+fn variables_that_double_with_each_are_refused() {
+    let bomb = |lines: usize| {
+        let more = |number: usize| format!("A{}=${{A{number}}}${{A{number}}}${{A{number}}}\n", number + 1);
+        format!("A0=xxxxxxxxxxxxxxxx\n{}", (0..lines).map(more).collect::<String>())
+    };
+    let compose = "services: {a: {image: x, hostname: '${A40}'}}\n";
+    let directory = project(&[("compose.yaml", compose), (".env", &bomb(40))]);
+    refused(directory.path(), "its variables stand for more text than a file can want");
+    // Each within its own measure, and too much together.
+    let many = lines(4_000, &|number| format!("B{number}=${{A10}}\n"));
+    let directory = project(&[("compose.yaml", compose), (".env", &format!("{}{many}", bomb(10)))]);
+    refused(directory.path(), "its variables stand for more text than a file can want");
+    let services = lines(2_000, &|number| format!("  a{number}: {{image: x, hostname: '${{A9}}'}}\n"));
+    let directory = project(&[("compose.yaml", &format!("services:\n{services}")), (".env", &bomb(9))]);
+    refused(directory.path(), "its variables stand for more text than a file can want");
+}
+
+#[test]
 fn ten_thousand_levels_of_a_default_are_refused() {
     let text = format!("services: {{a: {{image: '{}x{}'}}}}\n", "${A:-".repeat(10_000), "}".repeat(10_000));
     refused(project(&[("compose.yaml", &text)]).path(), "invalid interpolation format");

@@ -186,8 +186,10 @@ fn json(text: &str) -> String {
 
 fn shown(path: &[String], value: &str) -> String {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    // Who puts a value where a variable's name belongs has it told by nobody.
+    let is_variable_s = matches!(path.as_slice(), ["secrets" | "configs", _, "environment"]);
     if may_be_shown(&path)
-        && let Some(value) = allowed(value)
+        && let Some(value) = allowed(value).filter(|value| !is_variable_s || is_variable(value))
     {
         return value.to_owned();
     }
@@ -337,10 +339,8 @@ fn hidden(value: &str) -> String {
 fn hidden_pieces(text: &str, pieces: &[Piece]) -> String {
     let piece = |piece: &Piece| match piece {
         Piece::Literal(_) | Piece::Dollar(_) => REDACTED.to_owned(),
-        // `Pa$sw0rd` is a password that was written without a thought of variables.
-        Piece::Variable { name, fallback: None, .. } if pieces.len() > 1 && !is_meant(text, name) => {
-            REDACTED.to_owned()
-        }
+        // `$Pa55word` and `Pa$sw0rd` are passwords that were written without a thought of variables.
+        Piece::Variable { name, fallback: None, .. } if !is_meant(text, name) => REDACTED.to_owned(),
         Piece::Variable { name, fallback: None, .. } => format!("${{{}}}", &text[name.clone()]),
         Piece::Variable { name, fallback: Some(Fallback { operator, colon, pieces, .. }), .. } => {
             let name = &text[name.clone()];
@@ -356,9 +356,11 @@ fn hidden_pieces(text: &str, pieces: &[Piece]) -> String {
     pieces.iter().map(piece).collect()
 }
 
-/// Whether a variable among other text is one that somebody meant: in braces, or written as they are.
+/// Whether a variable is one that somebody meant: in braces, or written as they are, of several words.
 fn is_meant(text: &str, name: &std::ops::Range<usize>) -> bool {
-    text[..name.start].ends_with("${") || is_variable(&text[name.clone()])
+    let name_alone = &text[name.clone()];
+    text[..name.start].ends_with("${")
+        || (is_variable(name_alone) && name_alone.trim_matches('_').contains('_'))
 }
 
 #[cfg(test)]
@@ -440,9 +442,12 @@ configs:
             assert!(redacted.starts_with("A=redacted\n") && redacted.ends_with("B=redacted\n"), "{redacted}");
         }
         assert_eq!(
-            redact(".env", "Canary1=x\nCanary2=y\nA=Pa$canary$UPPER${lower}\n").unwrap(),
-            "redacted=redacted\nredacted_2=redacted\nA=redactedredacted${UPPER}${lower}\n"
+            redact(".env", "Canary1=x\nCanary2=y\nA=Pa$canary$CANARY9$DB_NAME${lower}\nB=$Canary\n").unwrap(),
+            "redacted=redacted\nredacted_2=redacted\nA=redactedredactedredacted${DB_NAME}${lower}\nB=redacted\n"
         );
+        let text = "secrets: {s: {environment: Canary}}\nservices: {a: {environment: {P: $Canary, Q: pa$CANARY9}}}\n";
+        let redacted = redact("compose.yaml", text).unwrap();
+        assert!(!redacted.to_lowercase().contains("canary"), "{redacted}");
         assert_eq!(
             redact(".gitignore", "*.log\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n").unwrap(),
             "*.log\nredacted\n"

@@ -3,6 +3,7 @@
 //! `'…'` is literal; `"…"` knows escapes, variables and several lines; unquoted text is trimmed, ends
 //! at ` #` and knows variables; `export K=v` and `K: v` work; `K` alone takes the value from outside.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::environment::{Binding, BindingOrigin, Environment, Lookup};
@@ -80,7 +81,7 @@ pub fn parse(
     scope: &mut Environment,
     missing: Missing,
 ) -> Result<Vec<Entry>, DotenvError> {
-    let mut parser = Parser { file, text, at: 0, scope, outer, missing };
+    let mut parser = Parser { file, text, at: 0, scope, outer, missing, left: Cell::new(MOST) };
     if text.starts_with('\u{feff}') {
         parser.at = '\u{feff}'.len_utf8();
     }
@@ -192,7 +193,12 @@ struct Parser<'a> {
     scope: &'a mut Environment,
     outer: &'a dyn Lookup,
     missing: Missing,
+    /// What its variables may still stand for, in bytes.
+    left: Cell<usize>,
 }
+
+/// The most that all variables of a file may stand for together, in bytes.
+const MOST: usize = 16 << 20;
 
 impl<'a> Parser<'a> {
     fn span(&self, start: usize, end: usize) -> Span {
@@ -303,7 +309,13 @@ impl<'a> Parser<'a> {
             return Ok(text.into());
         }
         match template::evaluate(text, &(self.outer, &*self.scope as &dyn Lookup), self.missing) {
-            Ok((value, _)) => Ok(value.into()),
+            Ok((value, _)) => {
+                let Some(left) = self.left.get().checked_sub(value.len()) else {
+                    return Err(DotenvError { kind: TemplateError::TooLarge.into(), span });
+                };
+                self.left.set(left);
+                Ok(value.into())
+            }
             Err(error) => Err(DotenvError { kind: error.into(), span }),
         }
     }

@@ -1,7 +1,7 @@
 //! Variables replaced in all values, then text turned into the type that its place wants.
 //! (compose-go `interpolation/interpolation.go`, `loader/interpolate.go`)
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use indexmap::IndexMap;
 
@@ -20,7 +20,8 @@ pub(super) fn interpolate(
     interpolation: Interpolation,
     unset: &mut Unset,
 ) -> Result<(), LoadError> {
-    let interpolator = Interpolator { environment, paths, interpolation, unset: RefCell::new(unset) };
+    let interpolator =
+        Interpolator { environment, paths, interpolation, unset: RefCell::new(unset), left: Cell::new(MOST) };
     each_text(document, &mut Vec::new(), &|value, path| interpolator.text(value, path))
 }
 
@@ -64,9 +65,20 @@ struct Interpolator<'e> {
     paths: &'e Environment,
     interpolation: Interpolation,
     unset: RefCell<&'e mut Unset>,
+    /// What the variables of the document may still stand for, in bytes.
+    left: Cell<usize>,
 }
 
+/// The most that all variables of a document may stand for together, in bytes.
+const MOST: usize = 64 << 20;
+
 impl Interpolator<'_> {
+    fn within_budget(&self, result: String) -> Result<String, TemplateError> {
+        let left = self.left.get().checked_sub(result.len()).ok_or(TemplateError::TooLarge)?;
+        self.left.set(left);
+        Ok(result)
+    }
+
     fn note_unset(&self, text: &str, pieces: &[Piece], span: Span) {
         for piece in pieces {
             let Piece::Variable { name, fallback, .. } = piece else { continue };
@@ -86,7 +98,9 @@ impl Interpolator<'_> {
         if text.contains('$') {
             let of_path = OfPath { paths: self.paths, environment: self.environment };
             let environment: &dyn Lookup = if names_file(path) { &of_path } else { self.environment };
-            match template::evaluate(&text, environment, self.interpolation.missing()) {
+            let evaluated = template::evaluate(&text, environment, self.interpolation.missing())
+                .and_then(|(result, parts)| Ok((self.within_budget(result)?, parts)));
+            match evaluated {
                 Ok((result, parts)) => {
                     if self.interpolation == Interpolation::Strict {
                         self.note_unset(&text, &template::parse(&text).unwrap_or_default(), value.span);
@@ -159,6 +173,7 @@ fn sentence(error: &TemplateError, path: &[&str]) -> String {
         TemplateError::Invalid(_) => format!(
             "invalid interpolation format for {path}; a variable is `$NAME`, `${{NAME}}` or has `-`, `:-`, `?`, `:?`, `+`, `:+` and a text behind its name; write `$$` for a plain `$`"
         ),
+        TemplateError::TooLarge => format!("error while interpolating {path}: {error}"),
         TemplateError::Required { .. } => {
             format!("error while interpolating {path}: {error}; set it in the environment or in .env")
         }

@@ -62,7 +62,13 @@ pub enum TemplateError {
         /// The message in the file.
         message: String,
     },
+    /// Variables made of variables, which stand for more than a file can want.
+    #[error("its variables stand for more text than a file can want; write some of them out")]
+    TooLarge,
 }
+
+/// The most that one text may stand for, in bytes. What an argument list and an environment may hold is far less.
+const LARGEST: usize = 1 << 20;
 
 /// Deeper nesting is refused, as a file cannot want it.
 const DEEPEST: usize = 100;
@@ -234,6 +240,9 @@ pub fn evaluate(
     for piece in parse(text)? {
         let range = piece.range();
         let kind = evaluate_piece(text, &piece, environment, missing, &mut result)?;
+        if result.len() > LARGEST {
+            return Err(TemplateError::TooLarge);
+        }
         parts.push(Part { range: (range.start, range.end), kind });
     }
     Ok((result, parts))
@@ -273,6 +282,9 @@ fn evaluate_piece(
     if is_used || !environment.is_lazy() {
         for piece in &fallback.pieces {
             evaluate_piece(text, piece, environment, missing, &mut argument)?;
+            if argument.len() > LARGEST {
+                return Err(TemplateError::TooLarge);
+            }
         }
     }
     Ok(match (fallback.operator, set) {
