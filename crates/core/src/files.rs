@@ -245,8 +245,10 @@ impl FileSystem for MemoryFiles {
             Answer::NotChecked("the file lies outside of what is here")
         } else if self.ignored.covers(&path) {
             Answer::Known(GitState::Ignored)
-        } else {
+        } else if self.ignored.speak_of(&path) {
             Answer::Known(GitState::Untracked)
+        } else {
+            Answer::NotChecked("no .gitignore of its directory or one above it is here")
         }
     }
 

@@ -33,6 +33,16 @@ enum Glob {
 }
 
 impl IgnoreFiles {
+    /// Whether one of them is in the directory of a path, or above it.
+    pub fn speak_of(&self, path: &str) -> bool {
+        let segments: Vec<&str> = path.split('/').collect();
+        let is_above = |directory: &[String]| {
+            directory.len() < segments.len()
+                && directory.iter().zip(&segments).all(|(own, other)| own == other)
+        };
+        self.directories.iter().any(|(directory, _)| is_above(directory))
+    }
+
     /// Takes the .gitignore of a directory in.
     pub fn insert(&mut self, directory: &str, text: &str) {
         let directory = components(directory);
