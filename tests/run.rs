@@ -309,6 +309,20 @@ fn a_project_that_cannot_be_served_is_told_why_in_one_sentence() {
     with(&COMPOSE.replace("file: ./secrets/pw", "file: \"\""), &["is a directory; name a file"]);
     with(&COMPOSE.replace("[pw]", "[{source: pw, target: ../x}]"), &["leaves its directory"]);
     with(&COMPOSE.replace("[pw]", "[pw, {source: pw, target: pw}]"), &["both go to /run/secrets/pw"]);
+    for pair in [
+        "[{source: pw, target: x}, {source: pw, target: x/y}]",
+        "[{source: pw, target: /a/b/c}, {source: pw, target: /a}]",
+    ] {
+        with(
+            &COMPOSE.replace("[pw]", pair),
+            &["compose.yaml:", "one is a file and a directory of the other's"],
+        );
+    }
+    let long = format!("[{{source: pw, target: {}}}]", "n".repeat(256));
+    with(
+        &COMPOSE.replace("[pw]", &long),
+        &["compose.yaml:", "has 256 bytes, and a file's name has 255 at most"],
+    );
     with(
         &COMPOSE.replace("[pw]", "[{source: pw, target: /no/such/place}]"),
         &["/no/such/place does not exist here"],
@@ -438,7 +452,7 @@ fn hostile_names_and_targets_are_served_as_they_are_or_refused() {
         shell(&project, "true").fails(2, &[words]);
     }
     project.write("compose.yaml", COMPOSE.replace("[pw]", &format!("[{{source: pw, target: {long}n}}]")));
-    shell(&project, "true").fails(2, &["no path below a mount point"]);
+    shell(&project, "true").fails(2, &["has 255 at most"]);
     // A secret may be called `..`, which is no name for a file.
     project.write("compose.yaml", COMPOSE.replace("pw:", "..:").replace("[pw]", "[{source: .., target: x}]"));
     assert_eq!(shell(&project, "cat /run/secrets/x").succeeds().stdout, "value");

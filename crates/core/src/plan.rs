@@ -127,6 +127,7 @@ pub fn plan(project: &Project, compat: Compat) -> Result<Plan, LoadError> {
     let definitions = Definitions { secrets: by_name(&project.secrets), configs: by_name(&project.configs) };
     for service in &project.services {
         let mut targets: HashMap<String, usize> = HashMap::new();
+        let mut directories: HashMap<String, usize> = HashMap::new();
         let secrets = service.secrets.iter().map(|grant| (Kind::Secret, grant));
         let configs = service.configs.iter().map(|grant| (Kind::Config, grant));
         for (kind, grant) in secrets.chain(configs) {
@@ -139,10 +140,28 @@ pub fn plan(project: &Project, compat: Compat) -> Result<Plan, LoadError> {
                 );
                 return Err(LoadError::new(message, grant.span));
             }
+            let below = directories_of(&delivery.target).find_map(|directory| targets.get(directory));
+            if let Some(other) = below.or_else(|| directories.get(&delivery.target)) {
+                let other = &deliveries[*other].target;
+                let message = format!(
+                    "{} and {other} of service `{}` cannot both be: one is a file and a directory of the other's; give one another `target:`",
+                    delivery.target, delivery.service
+                );
+                return Err(LoadError::new(message, grant.span));
+            }
+            for directory in directories_of(&delivery.target) {
+                directories.entry(directory.to_owned()).or_insert(deliveries.len());
+            }
             deliveries.push(delivery);
         }
     }
     Ok(Plan { project: project.name.clone(), deliveries })
+}
+
+/// The directories above a target that could be another's file: not those that are there in any case.
+fn directories_of(target: &str) -> impl Iterator<Item = &str> {
+    let above = target.match_indices('/').map(|(at, _)| &target[..at]);
+    above.filter(|directory| !matches!(*directory, "" | "/run" | "/run/secrets"))
 }
 
 /// What is defined, by name.
@@ -205,6 +224,9 @@ fn deliver(
     })
 }
 
+/// NAME_MAX (linux/limits.h).
+const LONGEST_NAME: usize = 255;
+
 fn target(kind: Kind, grant: &Grant) -> Result<String, LoadError> {
     let (written, span) = match &grant.target {
         Some(target) if !target.value.is_empty() => (&*target.value, target.span),
@@ -221,6 +243,14 @@ fn target(kind: Kind, grant: &Grant) -> Result<String, LoadError> {
         let message = format!(
             "the target of the {kind} `{}` holds a line break or NUL; take it out",
             grant.source.value.escape_debug()
+        );
+        return Err(LoadError::new(message, span));
+    }
+    if let Some(part) = written.split('/').find(|part| part.len() > LONGEST_NAME) {
+        let message = format!(
+            "a name in the target of the {kind} `{}` has {} bytes, and a file's name has {LONGEST_NAME} at most; give it a shorter `target:`",
+            grant.source.value,
+            part.len()
         );
         return Err(LoadError::new(message, span));
     }

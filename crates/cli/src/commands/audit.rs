@@ -94,7 +94,7 @@ fn print_lines(args: &AuditArgs, path: &Path, trail: &mut Trail) -> std::io::Res
     if torn > 0 {
         let lines = if torn == 1 { "line" } else { "lines" };
         eprintln!(
-            "cosec: left out {torn} {lines} of {} that is no whole entry; a full disk tears them",
+            "cosec: left out {torn} {lines} of {} that is no whole entry; a full disk or a kill tears them",
             path.display()
         );
     }
