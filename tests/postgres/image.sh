@@ -5,7 +5,7 @@
 # apt and Debian's keys, but neither root's leave for the machine's own packages nor a chroot.
 set -eu
 archive=$1
-# The machine's own mirror, if it has one.
+# The mirror that this machine uses.
 mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Identifier: Packages' |
     awk '$2 == "bookworm" && !found { print $1; found = 1 }')
 here=$(dirname "$(realpath "$0")")
@@ -13,7 +13,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/debs" "$work/root"
 : >"$work/status"
-echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:-http://deb.debian.org/debian} bookworm main" >"$work/sources.list"
+echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:?no source of Debian 12 is in /etc/apt; add one} bookworm main" >"$work/sources.list"
 apt() {
     apt-get -qq -o Dir::State::lists="$work/lists" -o Dir::State::status="$work/status" \
         -o Dir::Cache="$work/cache" -o Dir::Etc::SourceList="$work/sources.list" -o Dir::Etc::SourceParts=/dev/null \
