@@ -102,6 +102,16 @@ impl Open {
     }
 }
 
+/// The last bytes of a file, so many at the most; none of one that cannot be read.
+fn end_of(path: &Path, most: u64) -> Vec<u8> {
+    let Ok(file) = File::open(path) else { return Vec::new() };
+    let from = file.metadata().map_or(0, |facts| facts.len().saturating_sub(most));
+    let mut bytes = vec![0; most as usize];
+    let count = file.read_at(&mut bytes, from).unwrap_or(0);
+    bytes.truncate(count);
+    bytes
+}
+
 /// Whether the last line of a file has no end: whoever began it could not write it whole, and may be gone.
 fn is_torn(path: &Path, facts: &Metadata) -> bool {
     let mut last = [0];
@@ -163,17 +173,20 @@ impl Audit {
         })
     }
 
-    /// Whether a worker that died before it could answer has written the same open down.
+    /// Whether a worker that died before it could answer has written the same open down. The file may have given way to
+    /// a new one since.
     fn has(&self, line: &Line<'_>) -> bool {
-        let Ok(file) = File::open(&self.spec.path) else { return false };
-        let from = file.metadata().map_or(0, |facts| facts.len().saturating_sub(LOOK_BACK));
-        let mut bytes = vec![0; LOOK_BACK as usize];
-        let Ok(count) = file.read_at(&mut bytes, from) else { return false };
-        bytes.truncate(count);
         let number = format!("\"request\":{}}}", line.request);
         let pid = format!("\"pid\":{},", line.pid);
-        let text = String::from_utf8_lossy(&bytes);
-        text.lines().any(|earlier| earlier.ends_with(&number) && earlier.contains(&pid))
+        let is_same = |earlier: &str| earlier.ends_with(&number) && earlier.contains(&pid);
+        let now = end_of(&self.spec.path, LOOK_BACK);
+        let before = end_of(&self.old(1), LOOK_BACK.saturating_sub(now.len() as u64));
+        [before, now].iter().any(|bytes| String::from_utf8_lossy(bytes).lines().any(is_same))
+    }
+
+    /// A file that has given way to newer ones.
+    fn old(&self, number: u32) -> PathBuf {
+        PathBuf::from(format!("{}.{number}", self.spec.path.display()))
     }
 
     /// One write(2) a line: lines of several writers do not mix.
@@ -208,12 +221,11 @@ impl Audit {
         };
         let size = there.len();
         if size > 0 && size + more > self.spec.max_bytes {
-            let old = |number: u32| PathBuf::from(format!("{}.{number}", path.display()));
             for number in (1..KEPT).rev() {
                 // A gap in the row is no error.
-                let _ = std::fs::rename(old(number), old(number + 1));
+                let _ = std::fs::rename(self.old(number), self.old(number + 1));
             }
-            std::fs::rename(path, old(1))?;
+            std::fs::rename(path, self.old(1))?;
             *open = Open::at(path)?;
         }
         Ok(())
@@ -329,5 +341,13 @@ mod tests {
         record_request(&audit, "", 4 | RESENT).unwrap();
         record_request(&audit, "", 6 | RESENT).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2);
+        std::fs::rename(&path, directory.path().join("audit.jsonl.1")).unwrap();
+        record_request(&audit, "", 8).unwrap();
+        record_request(&audit, "", 6 | RESENT).unwrap();
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap().lines().count(),
+            1,
+            "the file has given way since"
+        );
     }
 }
