@@ -119,9 +119,17 @@ const bulb = (act: () => void) =>
     },
   });
 
+/** Whether all of a text was selected, and is pasted or typed over or taken out. */
+function takesAll(transaction: Transaction): boolean {
+  const { doc, selection } = transaction.startState;
+  const { from, to } = selection.main;
+  const isAll = doc.length > 0 && from === 0 && to === doc.length;
+  return isAll && transaction.docChanged && ["input.paste", "input.type", "delete"].some((event) => transaction.isUserEvent(event));
+}
+
 export interface Handlers {
-  /** The text is about to change by the user's hand. */
-  changed(text: Text): void;
+  /** The text is about to change by the user's hand, `whole` where something else takes the place of all of it. */
+  changed(text: Text, whole: boolean): void;
   /** The cursor has moved. */
   moved(): void;
   jump(direction: 1 | -1): void;
@@ -146,7 +154,7 @@ export class Editor {
       // Before the view draws the change: the linter works meanwhile.
       dispatchTransactions: (transactions, view) => {
         const last = transactions.at(-1);
-        if (last && transactions.some((transaction) => transaction.docChanged)) handlers.changed(last.newDoc);
+        if (last && transactions.some((transaction) => transaction.docChanged)) handlers.changed(last.newDoc, transactions.some(takesAll));
         view.update(transactions);
       },
     });
@@ -198,7 +206,7 @@ export class Editor {
         syntaxHighlighting(colours),
         placeholder("Paste a Compose file, or drop files or a folder here"),
         EditorView.lineWrapping,
-        this.#held.extension((typed) => this.#handlers.changed(typed.newDoc), () => this.#draw()),
+        this.#held.extension((typed) => this.#handlers.changed(typed.newDoc, false), () => this.#draw()),
         keymap.of([
           { key: "F8", run: run(() => this.#handlers.jump(1)) },
           { key: "Shift-F8", run: run(() => this.#handlers.jump(-1)) },

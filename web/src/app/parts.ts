@@ -67,7 +67,8 @@ export class Parts {
     this.notice = new Notice(this.#toEditor);
     const editorBox = h("div", { id: "editor" });
     this.#editor = new Editor(editorBox, root, {
-      changed: (text) => {
+      changed: (text, whole) => {
+        if (whole) this.replacing.overExample();
         this.files.typed(text.toString());
         this.kept.soon();
       },
