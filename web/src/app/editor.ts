@@ -2,9 +2,9 @@
 // style sheets, so the page's policy allows none.
 import { defaultKeymap, history, historyKeymap, indentWithTab, isolateHistory } from "@codemirror/commands";
 import { bracketMatching, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
-import { type Diagnostic, forEachDiagnostic, lintGutter, setDiagnostics } from "@codemirror/lint";
+import { type Diagnostic, forEachDiagnostic, lintGutter, setDiagnostics, setDiagnosticsEffect } from "@codemirror/lint";
 import { search, searchKeymap } from "@codemirror/search";
-import { type ChangeSpec, Compartment, EditorState, type Text, Transaction } from "@codemirror/state";
+import { type ChangeSpec, Compartment, EditorState, StateField, type Text, Transaction } from "@codemirror/state";
 import {
   EditorView,
   gutter,
@@ -87,6 +87,21 @@ export interface Mark extends Diagnostic {
   rule?: string;
   finding?: Finding;
 }
+
+/** Whether lines have been parted or joined since the marks were set: the dots beside the lines move along with the
+ * starts of lines, not with the marks. */
+const linesMoved = StateField.define<boolean>({
+  create: () => false,
+  update(moved, transaction) {
+    if (transaction.effects.some((effect) => effect.is(setDiagnosticsEffect))) return false;
+    if (moved || !transaction.docChanged) return moved;
+    const before = transaction.startState.doc;
+    transaction.changes.iterChanges((from, to, _, __, inserted) => {
+      moved ||= inserted.lines > 1 || before.lineAt(from).to < to;
+    });
+    return moved;
+  },
+});
 
 const lit = new (class extends GutterMarker {
   override toDOM(): HTMLElement {
@@ -191,6 +206,7 @@ export class Editor {
       extensions: [
         lineNumbers(),
         lintGutter(),
+        linesMoved,
         bulb(() => this.#handlers.actions()),
         highlightActiveLine(),
         highlightActiveLineGutter(),
@@ -269,6 +285,7 @@ export class Editor {
   /** Whether the marks that are there, moved by what was typed, are these: most keys change none. What they say then
    * becomes what the newest finding says. */
   #isMarked(state: EditorState, diagnostics: Mark[]): boolean {
+    if (state.field(linesMoved)) return false;
     const place = (mark: Mark, from: number, to: number) => `${from} ${to} ${mark.severity} ${mark.rule ?? ""} ${mark.message}`;
     const open = new Map<string, Mark[]>();
     for (const mark of diagnostics) {
