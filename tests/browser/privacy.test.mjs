@@ -231,3 +231,15 @@ test("one file on the disk is the whole page", async () => {
   assert.deepEqual(it.complaints, []);
   assert.deepEqual(it.requests.filter((url) => !url.startsWith("blob:") && !url.startsWith("data:")), [FROM_DISK]);
 });
+
+test("no field and no panel that shows the files is offered to the browser's spell check, memory or translation", async () => {
+  await content().click();
+  await it.page.keyboard.press("ControlOrMeta+f");
+  for (const name of ["search", "replace"]) {
+    const field = it.page.locator(`.cm-search input[name=${name}]`);
+    await field.click();
+    const kept = await field.evaluate(({ spellcheck, autocomplete, translate }) => ({ spellcheck, autocomplete, translate }));
+    assert.deepEqual(kept, { spellcheck: false, autocomplete: "off", translate: false });
+  }
+  for (const box of ["#editor", "#tabs", "#notice", "#panel-findings", "#panel-plan", "#panel-config"]) assert.equal(await it.page.locator(box).evaluate((element) => element.closest("[translate=no]") !== null), true, box);
+});

@@ -173,7 +173,13 @@ export class Editor {
         view.update(transactions);
       },
     });
+    this.#view.dom.addEventListener("focusin", this.#shield);
   }
+
+  /** The fields for finding and replacing: browsers may send away what they check or keep what they complete. */
+  readonly #shield = ({ target }: FocusEvent): void => {
+    if (target instanceof HTMLInputElement) Object.assign(target, { autocomplete: "off", spellcheck: false });
+  };
 
   /** The view, with all that has been typed drawn. */
   get view(): EditorView {

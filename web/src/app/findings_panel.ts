@@ -55,7 +55,7 @@ export class FindingsPanel {
     const { file, rule } = this.#choices;
     this.box = h(
       "div",
-      {},
+      { translate: false },
       h(
         "div",
         { className: "head" },

@@ -35,7 +35,7 @@ export function fixDialog(root: ShadowRoot, title: string, fixed: Fixed, isNew: 
     });
     const dialog = h(
       "dialog",
-      { id: "fix", aria: { labelledby: "fix-title" } },
+      { id: "fix", translate: false, aria: { labelledby: "fix-title" } },
       h("h2", { id: "fix-title" }, title),
       ...titles.map((text) => said(text)),
       isUnsafe && h("p", { className: "caution" }, h("strong", {}, "This changes how the stack runs. "), "Look at it before you apply it."),

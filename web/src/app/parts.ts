@@ -142,7 +142,7 @@ export class Parts {
 
     const incoming = new Incoming(root, (intake, alone) => this.#taking.take(intake, alone));
     const right = h("section", { className: "right", aria: { label: "Results" } }, this.#panels.tabs, ...this.#panels.boxes);
-    const left = h("section", { className: "left", aria: { label: "Editor" } }, this.#stripBox(), editorBox, this.#place.box);
+    const left = h("section", { className: "left", translate: false, aria: { label: "Editor" } }, this.#stripBox(), editorBox, this.#place.box);
     this.remember = element.hasAttribute("remember") && !notHere ? this.#rememberBox() : undefined;
     this.#app.append(
       this.#toolbar(incoming),

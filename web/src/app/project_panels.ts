@@ -32,8 +32,8 @@ export class ProjectPanels {
     this.#show = show;
     this.#selects = { plan: this.#select("plan"), config: this.#select("config") };
     this.#values.addEventListener("change", () => void this.#render("config"));
-    this.plan = h("div", {}, this.#selects.plan, this.#boxes.plan);
-    this.config = h("div", {}, h("div", { className: "head config" }, this.#selects.config, h("label", {}, this.#values, " show values"), this.#copy), this.#boxes.config);
+    this.plan = h("div", { translate: false }, this.#selects.plan, this.#boxes.plan);
+    this.config = h("div", { translate: false }, h("div", { className: "head config" }, this.#selects.config, h("label", {}, this.#values, " show values"), this.#copy), this.#boxes.config);
   }
 
   /** What one of the panels shows, if `panel` is one of them. `current` is the file in the editor. */
