@@ -363,3 +363,32 @@ test("hover names the rule once", async () => {
   await tooltip.waitFor();
   assert.equal(await tooltip.locator("*", { hasText: /^inline-password$/ }).count(), 1);
 });
+
+test("F8 shows in the list and below the editor what it has come to, and the focus stays in the text", async () => {
+  await it.page.setViewportSize({ width: 1440, height: 420 });
+  await content().focus();
+  const now = it.page.locator("#list > [aria-current=true]");
+  const seen = [];
+  // Two of the nine stand at one place.
+  for (let step = 0; step < 8; step++) {
+    await it.page.keyboard.press("F8");
+    assert.equal(await now.count(), 1);
+    const [entry, panel] = [await now.boundingBox(), await it.page.locator("#panel-findings").boundingBox()];
+    assert.ok(entry.y + 20 >= panel.y && entry.y < panel.y + panel.height, `step ${step}: ${entry.y} in ${panel.y} and ${panel.height}`);
+    seen.push(await now.textContent());
+    await it.page.locator("#part:not(:empty)").waitFor();
+  }
+  assert.equal(new Set(seen).size, 8);
+  assert.ok(await content().evaluate((content) => content.getRootNode().activeElement === content));
+});
+
+test("values that were asked for in one project are hidden in the next", async () => {
+  await put({ "compose.yaml": ONE });
+  await it.page.click("#tab-config");
+  await it.page.check("#values");
+  await it.page.locator("#resolved", { hasText: "canary1" }).waitFor();
+  await put({ "compose.yaml": ONE.replace("canary1", "canary2") });
+  await it.page.locator("#resolved", { hasText: "API_TOKEN" }).waitFor();
+  assert.equal(await it.page.isChecked("#values"), false);
+  assert.doesNotMatch(await it.page.locator("#resolved").textContent(), /canary/);
+});

@@ -63,12 +63,23 @@ function missing(report: Report): string[] {
   return report.wanted.filter((path) => reasons.some((reason) => reason.includes(path)));
 }
 
+/** An entry by what it is about: a finding, or, where there is no rule, a file that is not valid. */
+export interface Pointed {
+  file: string;
+  rule?: string;
+  line?: number;
+  column?: number;
+}
+
 export class FindingsList {
   readonly #list: HTMLElement;
   readonly #actions: Actions;
   readonly #leave: () => void;
   #most = PAGE;
   #again = () => {};
+  /** Of the entry that the editor is at; with an edit its place may be another, its key stays. */
+  #current = "";
+  #pointed: Pointed | undefined;
 
   /** `leave` is called when the last entry goes away under who stands in it. */
   constructor(list: HTMLElement, actions: Actions, leave: () => void) {
@@ -80,6 +91,33 @@ export class FindingsList {
   /** Back to a first page. */
   fold(): void {
     this.#most = PAGE;
+    this.#current = "";
+  }
+
+  /** Marks the entry that the editor is at, and scrolls to it. */
+  point(entry: Pointed): void {
+    this.#pointed = entry;
+    this.#current = "";
+    this.#again();
+    this.#pointed = undefined;
+    this.#list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
+  }
+
+  #isPointed({ file, rule, line, column }: Pointed): boolean {
+    const at = this.#pointed;
+    return at !== undefined && at.file === file && at.rule === rule && (rule === undefined || (at.line === line && at.column === column));
+  }
+
+  /** An entry, marked where it is the one that the editor is at. */
+  #entry(key: string, shown: unknown, make: () => HTMLElement, of: Pointed): Entry {
+    if (this.#current === "" && this.#isPointed(of)) this.#current = key;
+    const isCurrent = key === this.#current;
+    const made = () => {
+      const item = make();
+      if (isCurrent) item.setAttribute("aria-current", "true");
+      return item;
+    };
+    return { key, shown: JSON.stringify([shown, isCurrent]), make: made };
   }
 
   clear(): void {
@@ -103,10 +141,12 @@ export class FindingsList {
     };
     const entries: Entry[] = report.errors
       .filter((error) => filter.file === "" || error.file === filter.file)
-      .map((error) => ({ key: unique(`error ${error.file}`), shown: JSON.stringify(error), make: () => this.#error(error) }));
+      .map((error) => this.#entry(unique(`error ${error.file}`), error, () => this.#error(error), { file: error.file }));
+    // The entry that is asked for is on the page.
+    this.#most = Math.max(this.#most, 1 + findings.findIndex((finding) => this.#isPointed(finding)));
     for (const finding of findings.slice(0, this.#most)) {
       const key = unique(`${finding.rule} ${finding.file} ${finding.fingerprint}`);
-      entries.push({ key, shown: JSON.stringify([finding, manyFiles]), make: () => this.#item(finding, manyFiles) });
+      entries.push(this.#entry(key, [finding, manyFiles], () => this.#item(finding, manyFiles), finding));
     }
     const left = findings.length - this.#most;
     if (left > 0) {

@@ -173,7 +173,7 @@ export class Parts {
   }
 
   jump(direction: 1 | -1): void {
-    jump(direction, this.#editor, this.files, this.report, this.notice);
+    jump(direction, this.#editor, this.files, this.report, this.notice, (entry) => this.#findings.point(entry));
   }
 
   /** What was said of an earlier text says nothing of this one. */
