@@ -96,7 +96,10 @@ export class Parts {
         this.#renderTabs();
         this.kept.soon();
       },
-      cleared: () => this.#findings.reset(),
+      cleared: () => {
+        this.#findings.reset();
+        this.#projects.reset();
+      },
     });
     this.kept = new Kept(
       () => this.files.written(),

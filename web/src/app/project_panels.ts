@@ -43,6 +43,13 @@ export class ProjectPanels {
     if (panel === "plan" || panel === "config") void this.#render(panel);
   }
 
+  /** Other files: of these nobody has asked for the values. */
+  reset(): void {
+    this.#values.checked = false;
+    this.#shown = undefined;
+    patchContent(this.#boxes.config, []);
+  }
+
   fail(leave: () => void): void {
     this.#report = undefined;
     for (const box of Object.values(this.#boxes)) patchContent(box, [], leave);
