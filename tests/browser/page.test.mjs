@@ -1,8 +1,10 @@
 // What people see and do: findings, plan, rules, reports.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { beforeEach, test } from "node:test";
-import { choose, content, current, entries, files, focusIn, hold, inBrowser, it, open, paste, put, release, report, selected, settled, summary, tab } from "./harness.mjs";
+import { pathToFileURL } from "node:url";
+import { choose, content, current, dist, entries, files, focusIn, hold, inBrowser, it, open, paste, put, release, report, selected, settled, summary, tab } from "./harness.mjs";
 
 inBrowser();
 beforeEach(() => open());
@@ -391,4 +393,64 @@ test("values that were asked for in one project are hidden in the next", async (
   await it.page.locator("#resolved", { hasText: "API_TOKEN" }).waitFor();
   assert.equal(await it.page.isChecked("#values"), false);
   assert.doesNotMatch(await it.page.locator("#resolved").textContent(), /canary/);
+});
+
+/** The address of a link with these entries. */
+const linkOf = (entries, address) =>
+  it.page.evaluate(
+    async ([entries, address]) => {
+      const stream = new Blob([JSON.stringify(entries)]).stream().pipeThrough(new CompressionStream("deflate-raw"));
+      const letters = String.fromCharCode(...new Uint8Array(await new Response(stream).arrayBuffer()));
+      return `${address}#share=1.${btoa(letters).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "")}`;
+    },
+    [entries, address],
+  );
+
+test("what is written into the files of a link is there after a reload, not the link's files again", async () => {
+  const link = await linkOf([["compose.yaml", ONE]], it.address);
+  await open({ url: link });
+  await cameWithLink();
+  assert.doesNotMatch(await it.page.textContent("#notice"), /taken out/);
+  assert.equal(it.page.url(), link);
+  await it.page.check("#remember");
+  assert.equal(it.page.url(), it.address);
+  await content().click();
+  await it.page.keyboard.type("# mine");
+  await it.page.waitForFunction(() => localStorage.getItem("cosec.files")?.includes("mine"));
+  await it.page.reload();
+  await report();
+  assert.match((await files())["compose.yaml"], /mine/);
+});
+
+test("a link's page from the disk leaves the link, too, once somebody writes", async () => {
+  const address = pathToFileURL(join(dist, "cosec.html")).href;
+  await open({ url: await linkOf([["compose.yaml", ONE]], address) });
+  await cameWithLink();
+  await content().click();
+  await it.page.keyboard.type("# mine");
+  assert.equal(it.page.url(), address);
+  assert.deepEqual(it.complaints, []);
+});
+
+test("a link of which one file would hide another opens nothing", async () => {
+  for (const path of ["compose.yaml", "./compose.yaml", " "]) {
+    await open({ url: await linkOf([["compose.yaml", ONE], [path, "services: {}"]], it.address) });
+    await it.page.locator("#notice", { hasText: "This link is broken" }).waitFor();
+  }
+});
+
+test("files that are none are refused, and what was there stays", async () => {
+  await put({ "compose.yaml": ONE });
+  for (const wrong of [null, undefined, "compose.yaml", [null], [{ path: "a" }], [{ path: "compose.yaml", text: "" }, { text: "x" }]]) {
+    const error = await it.page.locator("cosec-linter").evaluate((element, wrong) => {
+      try {
+        element.files = wrong;
+      } catch (error) {
+        return [error.name, error.message];
+      }
+    }, wrong);
+    assert.equal(error?.[0], "TypeError", JSON.stringify(wrong));
+    assert.match(error[1], /`files/);
+  }
+  assert.deepEqual(await files(), { "compose.yaml": ONE });
 });

@@ -105,7 +105,7 @@ export class CosecLinter extends HTMLElement {
     void decode(location.hash).then((files) => {
       const { notice, replacing } = this.#build();
       if (files === "broken") notice.say("This link is broken, or a part of it was cut off: nothing was opened.");
-      else if (files) replacing.replace(files, "These files came with the link. Their values were taken out before it was made.");
+      else if (files) replacing.replace(files, "These files came with the link. Whoever made the link may have put anything in it.");
     });
   };
 

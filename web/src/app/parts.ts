@@ -25,6 +25,7 @@ import { PlaceLine } from "./place_line";
 import { ProjectPanels } from "./project_panels";
 import { Replacing } from "./replacing";
 import { RulesPanel } from "./rules_panel";
+import { leaveLink } from "./share";
 import { shareDialog } from "./share_dialog";
 import { TabStrip, type TabView } from "./tabs";
 import { Taking } from "./taking";
@@ -104,6 +105,7 @@ export class Parts {
     this.kept = new Kept(
       () => this.files.written(),
       (message) => this.notice.say(message),
+      () => element.hasAttribute("share") && leaveLink(),
       () => this.#notKept(),
     );
     this.replacing = new Replacing(this.files, this.kept, this.notice);
