@@ -231,6 +231,7 @@ test("tabs: new, rename, close, and each has its own undo", async () => {
   await it.page.keyboard.type("docker-compose.yml");
   await it.page.keyboard.press("Enter");
   assert.equal(await it.page.locator(".rename").getAttribute("aria-invalid"), "true");
+  for (const said of ["#notice", "#announcement"]) assert.match(await it.page.textContent(said), /There is a file docker-compose\.yml already; this one is still \.env/);
   await it.page.keyboard.press("Escape");
   await tab(".env").focus();
   await it.page.keyboard.press("Delete");

@@ -118,6 +118,7 @@ export class Parts {
         this.#strip.focus(this.files.current);
       },
       rename: (path, to) => this.files.rename(path, to),
+      refused: (why) => this.notice.say(why),
       leave: this.#toEditor,
     });
     this.#findings = new FindingsPanel(
