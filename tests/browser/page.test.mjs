@@ -454,3 +454,13 @@ test("files that are none are refused, and what was there stays", async () => {
   }
   assert.deepEqual(await files(), { "compose.yaml": ONE });
 });
+
+test("a file that is not valid counts as found, and the plan says why in words", async () => {
+  await put({ "compose.yaml": "services:\n  a: [\n" });
+  assert.equal(await it.page.locator("#tab-findings").textContent(), "Findings 1");
+  await put({ "compose.yaml": "services:\n  a:\n    image: x\n    secrets: [nope]\n" });
+  await it.page.click("#tab-plan");
+  await it.page.locator("#plan .error").waitFor();
+  assert.doesNotMatch(await it.page.textContent("#plan"), /`/);
+  assert.match(await it.page.locator("#plan .error code").allTextContents().then((all) => all.join()), /nope/);
+});

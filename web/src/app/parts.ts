@@ -282,7 +282,8 @@ export class Parts {
     const { report } = this;
     if (!report) return;
     this.#findings.render({ report, paths: this.files.paths, known: this.files.known });
-    this.#panels.label("findings", report.findings.length === 0 ? "Findings" : `Findings ${report.findings.length}`);
+    const count = report.findings.length + report.errors.length;
+    this.#panels.label("findings", count === 0 ? "Findings" : `Findings ${count}`);
     this.#renderTabs();
     this.#place.render(this.#editor, report);
     this.#renderProject();
