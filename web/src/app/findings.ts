@@ -1,7 +1,7 @@
 // The list beside the editor, and what it may be narrowed to.
 import type { Finding, Place, Report, Severity } from "../core/types";
 import { h } from "./dom";
-import { inline } from "./markdown";
+import { capital, inline } from "./markdown";
 import { type Entry, patchContent, patchList } from "./patch";
 
 const WORDS: Record<Severity, [one: string, many: string]> = {
@@ -172,7 +172,7 @@ export class FindingsList {
 
   #error(error: Report["errors"][number]): HTMLElement {
     const message = h("span", { className: "message" });
-    inline(message, error.message);
+    inline(message, capital(error.message));
     const where = error.place ? `${error.file}:${error.place.line}` : error.file;
     const place = error.place ?? { file: error.file, line: 1, column: 1, end_line: 1, end_column: 1 };
     const show = () => this.#actions.show(place);
@@ -182,7 +182,7 @@ export class FindingsList {
 
   #item(finding: Finding, manyFiles: boolean): HTMLElement {
     const message = h("span", { className: "message" });
-    inline(message, finding.message);
+    inline(message, capital(finding.message));
     const where = manyFiles ? `${finding.file}:${finding.line}` : `line ${finding.line}`;
     const { text, from, to } = finding.excerpt;
     const code = h("code", { className: "excerpt" }, text.slice(0, from), h("mark", {}, text.slice(from, to)), text.slice(to));
@@ -195,7 +195,7 @@ export class FindingsList {
       text && code,
     );
     const help = h("p", { className: "help" });
-    inline(help, finding.help);
+    inline(help, capital(finding.help));
     const explain = () => this.#actions.explain(finding.rule);
     const rule = h("button", { type: "button", className: "rule", aria: { label: `Explain ${finding.rule}` }, onclick: explain }, finding.rule);
     const related = finding.related.map((other) =>
