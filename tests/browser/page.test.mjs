@@ -464,3 +464,49 @@ test("a file that is not valid counts as found, and the plan says why in words",
   assert.doesNotMatch(await it.page.textContent("#plan"), /`/);
   assert.match(await it.page.locator("#plan .error code").allTextContents().then((all) => all.join()), /nope/);
 });
+
+test("a finding of a Dockerfile can be ignored with a comment, between the lines of an instruction, too, but not in a heredoc", async () => {
+  const offered = async (text) => {
+    await put({ Dockerfile: text });
+    await content().focus();
+    await it.page.keyboard.press("ControlOrMeta+Home");
+    await it.page.keyboard.press("F8");
+    await it.page.keyboard.press("Control+.");
+    const items = await it.page.locator(".popup [role=menuitem]", { hasText: "Ignore" }).all();
+    return items[0];
+  };
+  for (const text of ["FROM x\nRUN mysql -pcanary9x7\n", "FROM x\nENV A=1 \\\n    DB_PASSWORD=canary9x7\n"]) {
+    await (await offered(text)).click();
+    await settled("Nothing found.");
+  }
+  assert.equal(await offered("FROM x\nRUN <<E\nexport DB_PASSWORD=canary9x7\nE\n"), undefined);
+});
+
+test("the menu of new files offers a Compose file that another one includes", async () => {
+  await put({ "compose.yaml": "include: [other/compose.yaml]\nservices: {a: {image: x}}\n" });
+  await it.page.click("#add");
+  const asked = it.page.locator(".menu:not([hidden]) [role=menuitem]", { hasText: "asked for" });
+  assert.deepEqual(await asked.locator("span").allTextContents(), ["other/.env", "other/compose.yaml"]);
+});
+
+test("where the browser's picker of folders fails there is the other way, and a folder that cannot be read is said", async () => {
+  await it.page.evaluate(() => {
+    window.showDirectoryPicker = () => Promise.reject(new DOMException("no", "SecurityError"));
+  });
+  const chooser = it.page.waitForEvent("filechooser");
+  await choose("#open", "Folder");
+  await chooser;
+  await it.page.evaluate(() => {
+    const handle = {
+      name: "shop",
+      async *[Symbol.asyncIterator]() {
+        yield ["compose.yaml", { kind: "file", getFile: async () => new Blob(["services: {a: {image: x}}"]) }];
+        throw new DOMException("no", "NotReadableError");
+      },
+    };
+    window.showDirectoryPicker = async () => handle;
+  });
+  await choose("#open", "Folder");
+  await it.page.locator("#notice", { hasText: "shop/ (this folder, or a part of it, cannot be read)" }).waitFor();
+  assert.deepEqual(await files(), { "compose.yaml": "services: {a: {image: x}}" });
+});

@@ -58,7 +58,7 @@ export function summary(report: Report): string {
 }
 
 /** Files without which a project is not looked at as a whole: included ones and the like. */
-function missing(report: Report): string[] {
+export function missing(report: Report): string[] {
   const reasons = report.not_checked.filter((entry) => entry.rule === "*").map((entry) => entry.reason);
   return report.wanted.filter((path) => reasons.some((reason) => reason.includes(path)));
 }
