@@ -231,6 +231,7 @@ test("tabs: new, rename, close, and each has its own undo", async () => {
   await it.page.keyboard.type("docker-compose.yml");
   await it.page.keyboard.press("Enter");
   assert.equal(await it.page.locator(".rename").getAttribute("aria-invalid"), "true");
+  for (const said of ["#notice", "#announcement"]) assert.match(await it.page.textContent(said), /There is a file docker-compose\.yml already; this one is still \.env/);
   await it.page.keyboard.press("Escape");
   await tab(".env").focus();
   await it.page.keyboard.press("Delete");
@@ -323,4 +324,45 @@ test("a name that is written with ./ is the same name", async () => {
   assert.equal(await current(), "x-compose.yaml");
   await content().waitFor();
   assert.match(await content().textContent(), /PASSWORD/);
+});
+
+/** Puts a text in from the clipboard, over all that is there. */
+async function pasteOver(text) {
+  await content().click();
+  await it.page.keyboard.press("ControlOrMeta+a");
+  await content().evaluate((content, text) => {
+    const clipboardData = new DataTransfer();
+    clipboardData.setData("text/plain", text);
+    content.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+  }, text);
+}
+
+test("what is pasted over the example is a project of its own, and the example can be brought back", async () => {
+  const example = await files();
+  await pasteOver(PASSWORD);
+  await settled("1 error.");
+  assert.deepEqual(await files(), { "compose.yaml": PASSWORD });
+  await it.page.click("#bring-back");
+  await settled("5 errors, 4 warnings.");
+  assert.deepEqual(await files(), example);
+});
+
+test("what is typed over the example has none of the example's files beside it", async () => {
+  await content().click();
+  await it.page.keyboard.press("ControlOrMeta+a");
+  await it.page.keyboard.type("s: 1");
+  assert.deepEqual(await files(), { "compose.yaml": "s: 1" });
+});
+
+test("a file of the example that the user has changed stays when the others give way", async () => {
+  await tab(".env").click();
+  await content().click();
+  await it.page.keyboard.press("ControlOrMeta+End");
+  await it.page.keyboard.type("MINE=1");
+  await tab("compose.yaml").click();
+  await pasteOver(PASSWORD);
+  assert.deepEqual(Object.keys(await files()), ["compose.yaml", ".env"]);
+  await put({ "compose.yaml": PASSWORD, "compose.override.yaml": "services: {}\n" });
+  await pasteOver("services: {}\n");
+  assert.deepEqual(Object.keys(await files()), ["compose.yaml", "compose.override.yaml"]);
 });

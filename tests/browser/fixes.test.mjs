@@ -57,6 +57,12 @@ test("keyboard alone: Ctrl-. fixes the finding at the cursor, Ctrl-Z takes it ba
   assert.match(await it.page.locator(".popup [role=menuitem]").first().textContent(), /^Fix inline-password….*changes how it runs$/);
   await it.page.keyboard.press("Enter");
   await dialog().waitFor();
+  // Enter alone does not change how the stack runs.
+  await focusIn("#fix .buttons button:not(#apply)");
+  const notes = await dialog().evaluate((dialog) => dialog.getRootNode().getElementById(dialog.getAttribute("aria-describedby")).innerText);
+  assert.match(notes, /This changes how the stack runs/);
+  assert.doesNotMatch(notes, /Secrets\/postgres/);
+  await it.page.keyboard.press("Shift+Tab");
   await it.page.keyboard.press("Enter");
   await settled("Nothing found.");
   await it.page.keyboard.press("Control+z");

@@ -120,3 +120,15 @@ if (process.env.COSEC_DOCS_SCREENSHOT) {
     await it.page.screenshot({ path: join(root, "docs", "images", "browser.png") });
   });
 }
+
+test("on a phone every menu is inside of the screen", async () => {
+  for (const width of [320, 360, 412]) {
+    await open({ viewport: { width, height: 740 } });
+    for (const button of ["#open", "#export", "#add"]) {
+      await it.page.click(button);
+      const { x, width: wide } = await it.page.locator(".menu:not([hidden])").boundingBox();
+      assert.ok(x >= 0 && x + wide <= width, `${button} at ${width}: ${x} to ${x + wide}`);
+      await it.page.keyboard.press("Escape");
+    }
+  }
+});

@@ -1,8 +1,10 @@
 // What people see and do: findings, plan, rules, reports.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { beforeEach, test } from "node:test";
-import { choose, content, current, entries, files, focusIn, hold, inBrowser, it, open, paste, put, release, report, selected, settled, summary, tab } from "./harness.mjs";
+import { pathToFileURL } from "node:url";
+import { choose, content, current, dist, entries, files, focusIn, hold, inBrowser, it, open, paste, put, release, report, selected, settled, summary, tab } from "./harness.mjs";
 
 inBrowser();
 beforeEach(() => open());
@@ -362,4 +364,149 @@ test("hover names the rule once", async () => {
   const tooltip = it.page.locator(".cm-tooltip").first();
   await tooltip.waitFor();
   assert.equal(await tooltip.locator("*", { hasText: /^inline-password$/ }).count(), 1);
+});
+
+test("F8 shows in the list and below the editor what it has come to, and the focus stays in the text", async () => {
+  await it.page.setViewportSize({ width: 1440, height: 420 });
+  await content().focus();
+  const now = it.page.locator("#list > [aria-current=true]");
+  const seen = [];
+  // Two of the nine stand at one place.
+  for (let step = 0; step < 8; step++) {
+    await it.page.keyboard.press("F8");
+    assert.equal(await now.count(), 1);
+    const [entry, panel] = [await now.boundingBox(), await it.page.locator("#panel-findings").boundingBox()];
+    assert.ok(entry.y + 20 >= panel.y && entry.y < panel.y + panel.height, `step ${step}: ${entry.y} in ${panel.y} and ${panel.height}`);
+    seen.push(await now.textContent());
+    await it.page.locator("#part:not(:empty)").waitFor();
+  }
+  assert.equal(new Set(seen).size, 8);
+  assert.ok(await content().evaluate((content) => content.getRootNode().activeElement === content));
+});
+
+test("values that were asked for in one project are hidden in the next", async () => {
+  await put({ "compose.yaml": ONE });
+  await it.page.click("#tab-config");
+  await it.page.check("#values");
+  await it.page.locator("#resolved", { hasText: "canary1" }).waitFor();
+  await put({ "compose.yaml": ONE.replace("canary1", "canary2") });
+  await it.page.locator("#resolved", { hasText: "API_TOKEN" }).waitFor();
+  assert.equal(await it.page.isChecked("#values"), false);
+  assert.doesNotMatch(await it.page.locator("#resolved").textContent(), /canary/);
+});
+
+/** The address of a link with these entries. */
+const linkOf = (entries, address) =>
+  it.page.evaluate(
+    async ([entries, address]) => {
+      const stream = new Blob([JSON.stringify(entries)]).stream().pipeThrough(new CompressionStream("deflate-raw"));
+      const letters = String.fromCharCode(...new Uint8Array(await new Response(stream).arrayBuffer()));
+      return `${address}#share=1.${btoa(letters).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "")}`;
+    },
+    [entries, address],
+  );
+
+test("what is written into the files of a link is there after a reload, not the link's files again", async () => {
+  const link = await linkOf([["compose.yaml", ONE]], it.address);
+  await open({ url: link });
+  await cameWithLink();
+  assert.doesNotMatch(await it.page.textContent("#notice"), /taken out/);
+  assert.equal(it.page.url(), link);
+  await it.page.check("#remember");
+  assert.equal(it.page.url(), it.address);
+  await content().click();
+  await it.page.keyboard.type("# mine");
+  await it.page.waitForFunction(() => localStorage.getItem("cosec.files")?.includes("mine"));
+  await it.page.reload();
+  await report();
+  assert.match((await files())["compose.yaml"], /mine/);
+});
+
+test("a link's page from the disk leaves the link, too, once somebody writes", async () => {
+  const address = pathToFileURL(join(dist, "cosec.html")).href;
+  await open({ url: await linkOf([["compose.yaml", ONE]], address) });
+  await cameWithLink();
+  await content().click();
+  await it.page.keyboard.type("# mine");
+  assert.equal(it.page.url(), address);
+  assert.deepEqual(it.complaints, []);
+});
+
+test("a link of which one file would hide another opens nothing", async () => {
+  for (const path of ["compose.yaml", "./compose.yaml", " "]) {
+    await open({ url: await linkOf([["compose.yaml", ONE], [path, "services: {}"]], it.address) });
+    await it.page.locator("#notice", { hasText: "This link is broken" }).waitFor();
+  }
+});
+
+test("files that are none are refused, and what was there stays", async () => {
+  await put({ "compose.yaml": ONE });
+  for (const wrong of [null, undefined, "compose.yaml", [null], [{ path: "a" }], [{ path: "compose.yaml", text: "" }, { text: "x" }]]) {
+    const error = await it.page.locator("cosec-linter").evaluate((element, wrong) => {
+      try {
+        element.files = wrong;
+      } catch (error) {
+        return [error.name, error.message];
+      }
+    }, wrong);
+    assert.equal(error?.[0], "TypeError", JSON.stringify(wrong));
+    assert.match(error[1], /`files/);
+  }
+  assert.deepEqual(await files(), { "compose.yaml": ONE });
+});
+
+test("a file that is not valid counts as found, and the plan says why in words", async () => {
+  await put({ "compose.yaml": "services:\n  a: [\n" });
+  assert.equal(await it.page.locator("#tab-findings").textContent(), "Findings 1");
+  await put({ "compose.yaml": "services:\n  a:\n    image: x\n    secrets: [nope]\n" });
+  await it.page.click("#tab-plan");
+  await it.page.locator("#plan .error").waitFor();
+  assert.doesNotMatch(await it.page.textContent("#plan"), /`/);
+  assert.match(await it.page.locator("#plan .error code").allTextContents().then((all) => all.join()), /nope/);
+});
+
+test("a finding of a Dockerfile can be ignored with a comment, between the lines of an instruction, too, but not in a heredoc", async () => {
+  const offered = async (text) => {
+    await put({ Dockerfile: text });
+    await content().focus();
+    await it.page.keyboard.press("ControlOrMeta+Home");
+    await it.page.keyboard.press("F8");
+    await it.page.keyboard.press("Control+.");
+    const items = await it.page.locator(".popup [role=menuitem]", { hasText: "Ignore" }).all();
+    return items[0];
+  };
+  for (const text of ["FROM x\nRUN mysql -pcanary9x7\n", "FROM x\nENV A=1 \\\n    DB_PASSWORD=canary9x7\n"]) {
+    await (await offered(text)).click();
+    await settled("Nothing found.");
+  }
+  assert.equal(await offered("FROM x\nRUN <<E\nexport DB_PASSWORD=canary9x7\nE\n"), undefined);
+});
+
+test("the menu of new files offers a Compose file that another one includes", async () => {
+  await put({ "compose.yaml": "include: [other/compose.yaml]\nservices: {a: {image: x}}\n" });
+  await it.page.click("#add");
+  const asked = it.page.locator(".menu:not([hidden]) [role=menuitem]", { hasText: "asked for" });
+  assert.deepEqual(await asked.locator("span").allTextContents(), ["other/.env", "other/compose.yaml"]);
+});
+
+test("where the browser's picker of folders fails there is the other way, and a folder that cannot be read is said", async () => {
+  await it.page.evaluate(() => {
+    window.showDirectoryPicker = () => Promise.reject(new DOMException("no", "SecurityError"));
+  });
+  const chooser = it.page.waitForEvent("filechooser");
+  await choose("#open", "Folder");
+  await chooser;
+  await it.page.evaluate(() => {
+    const handle = {
+      name: "shop",
+      async *[Symbol.asyncIterator]() {
+        yield ["compose.yaml", { kind: "file", getFile: async () => new Blob(["services: {a: {image: x}}"]) }];
+        throw new DOMException("no", "NotReadableError");
+      },
+    };
+    window.showDirectoryPicker = async () => handle;
+  });
+  await choose("#open", "Folder");
+  await it.page.locator("#notice", { hasText: "shop/ (this folder, or a part of it, cannot be read)" }).waitFor();
+  assert.deepEqual(await files(), { "compose.yaml": "services: {a: {image: x}}" });
 });

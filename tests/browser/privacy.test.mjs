@@ -1,5 +1,6 @@
 // What is put into the page stays in it: the policy, the network, the disk, the worker, the time without a network.
 import assert from "node:assert/strict";
+import { createSocket } from "node:dgram";
 import { join } from "node:path";
 import { beforeEach, test } from "node:test";
 import { pathToFileURL } from "node:url";
@@ -157,6 +158,41 @@ test("no way that a page has of asking its server for something carries a word o
   await until(() => asked.some((url) => url.includes("form=canary")), "the form");
 });
 
+/** Asks for the way from outside to here, as a call would: each question is a packet to the server of `port`. */
+const call = async (port) => {
+  const Connection = window.RTCPeerConnection ?? window.webkitRTCPeerConnection;
+  if (!Connection) return "there is none";
+  const connection = new Connection({ iceServers: [{ urls: `stun:127.0.0.1:${port}` }] });
+  connection.createDataChannel("canary");
+  await connection.setLocalDescription(await connection.createOffer());
+  return "called";
+};
+
+test("no call carries a word out: what the browser's policy does not forbid is not in the page", async () => {
+  const socket = createSocket("udp4");
+  let heard = 0;
+  socket.on("message", () => heard++);
+  await new Promise((resolve) => socket.bind(0, "127.0.0.1", resolve));
+  try {
+    const { port } = socket.address();
+    for (const url of [it.address, FROM_DISK]) {
+      await open({ url });
+      assert.equal(await it.page.evaluate(call, port), "there is none");
+      assert.equal(await it.page.evaluate(() => typeof WebTransport), "undefined");
+      const isBack = await it.page.evaluate(() => Reflect.deleteProperty(window, "RTCPeerConnection") || Reflect.defineProperty(window, "RTCPeerConnection", { value: 1 }));
+      assert.equal(isBack, false);
+    }
+    await it.page.waitForTimeout(500);
+    assert.equal(heard, 0);
+    // A page beside this one does: the way is a way.
+    await it.page.goto(`${it.address}none`);
+    assert.equal(await it.page.evaluate(call, port), "called");
+    await until(() => heard > 0, "a packet");
+  } finally {
+    socket.close();
+  }
+});
+
 test("from the disk nothing is kept, as other pages there share what is, and that is said", async () => {
   await open({ url: FROM_DISK });
   assert.equal(await it.page.locator("#remember").count(), 0);
@@ -194,4 +230,16 @@ test("one file on the disk is the whole page", async () => {
   await work();
   assert.deepEqual(it.complaints, []);
   assert.deepEqual(it.requests.filter((url) => !url.startsWith("blob:") && !url.startsWith("data:")), [FROM_DISK]);
+});
+
+test("no field and no panel that shows the files is offered to the browser's spell check, memory or translation", async () => {
+  await content().click();
+  await it.page.keyboard.press("ControlOrMeta+f");
+  for (const name of ["search", "replace"]) {
+    const field = it.page.locator(`.cm-search input[name=${name}]`);
+    await field.click();
+    const kept = await field.evaluate(({ spellcheck, autocomplete, translate }) => ({ spellcheck, autocomplete, translate }));
+    assert.deepEqual(kept, { spellcheck: false, autocomplete: "off", translate: false });
+  }
+  for (const box of ["#editor", "#tabs", "#notice", "#panel-findings", "#panel-plan", "#panel-config"]) assert.equal(await it.page.locator(box).evaluate((element) => element.closest("[translate=no]") !== null), true, box);
 });

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
-import { choose, content, current, files, inBrowser, it, open, paste, put, settled, tab } from "./harness.mjs";
+import { choose, content, current, files, inBrowser, it, open, paste, put, report, settled, tab } from "./harness.mjs";
 
 inBrowser();
 beforeEach(() => open());
@@ -169,4 +169,21 @@ test("an archive holds every file, inside of where it is unpacked", async () => 
   const { unzipSync } = createRequire(new URL("../../web/package.json", import.meta.url))("fflate");
   const names = Object.keys(unzipSync(new Uint8Array(readFileSync(await (await download).path()))));
   assert.deepEqual(names.sort(), ["up/compose-2.yaml", "up/compose.yaml", "x/y.env"]);
+});
+
+test("the dot beside a finding goes along when its line is moved by Enter at its start", async () => {
+  await put({ "compose.yaml": "services:\n  a:\n    image: x\n    environment:\n      API_TOKEN: canary3\n" });
+  const line = it.page.locator(".cm-line", { hasText: "API_TOKEN" });
+  const isBeside = async () => {
+    const [dot, text] = [await it.page.locator(".cm-lint-marker-error").boundingBox(), await line.boundingBox()];
+    return Math.abs(dot.y + dot.height / 2 - text.y - text.height / 2) < text.height / 2;
+  };
+  assert.ok(await isBeside());
+  await line.click();
+  await it.page.keyboard.press("Home");
+  await it.page.keyboard.press("Home");
+  await it.page.keyboard.press("Enter");
+  await report();
+  assert.equal(await it.page.locator(".cm-lint-marker-error").count(), 1);
+  assert.ok(await isBeside());
 });

@@ -1,4 +1,5 @@
 // The page: the element, and a copy of the page's own files for when there is no network.
+import "./closed";
 import { define } from "./app/element";
 
 define();

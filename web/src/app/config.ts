@@ -5,6 +5,7 @@ import type { Config, Place } from "../core/types";
 import { h } from "./dom";
 import { inline } from "./markdown";
 import { patchContent } from "./patch";
+import { refusal } from "./refusal";
 
 /** More is neither read nor coloured in time. */
 const MOST_SHOWN = 300_000;
@@ -24,15 +25,7 @@ export function renderConfig(box: HTMLElement, config: Config, show: (place: Pla
     inline(unset, `Without a value here: ${names}${more}. Your shell may have one; a \`.env\` tab gives one here.`);
     parts.push(unset);
   }
-  if (config.error) {
-    const { message, place } = config.error;
-    const refusal = h("p", { className: "note error" });
-    inline(refusal, `Compose refuses this project: ${message} `);
-    if (place) {
-      refusal.append(h("button", { type: "button", className: "small", onclick: () => show(place) }, `${place.file}:${place.line}`));
-    }
-    parts.push(refusal);
-  }
+  if (config.error) parts.push(refusal("Compose refuses this project: ", config.error, show));
   if (config.text !== null) {
     const text = config.text.slice(0, MOST_SHOWN);
     const code = h("pre", { id: "resolved", tabIndex: 0, aria: { label: "The resolved project" } });

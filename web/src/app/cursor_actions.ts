@@ -1,5 +1,6 @@
 // What can be done about the findings at the cursor.
 import { ensureSyntaxTree, language } from "@codemirror/language";
+import type { Text } from "@codemirror/state";
 import type { EditorView } from "@codemirror/view";
 import type { Finding } from "../core/types";
 import type { Editor } from "./editor";
@@ -37,6 +38,7 @@ export function cursorActions(editor: Editor, deeds: Deeds): MenuItem[] {
 /** Whether a line above would not be a comment but part of a text over several lines. */
 function insideText(view: EditorView, at: number): boolean {
   const { state } = view;
+  if (state.facet(language)?.name === "dockerfile") return insideHeredoc(state.doc, state.doc.lineAt(at).number);
   // An env file's values may go over several lines as well, and its grammar here knows words only.
   if (state.facet(language)?.name !== "yaml") return !/^\s*(export\s+)?[\w.-]+\s*[=:]/.test(state.doc.lineAt(at).text);
   const start = state.doc.lineAt(at).from;
@@ -46,6 +48,22 @@ function insideText(view: EditorView, at: number): boolean {
     if (/^(BlockLiteral|BlockLiteralContent|QuotedLiteral|Literal)$/.test(node.name) && node.from < start) return true;
   }
   return false;
+}
+
+/** Whether a line of a Dockerfile belongs to a text between `<<EOF` and `EOF`. Between the lines of one instruction there
+ * may be comments. */
+function insideHeredoc(text: Text, line: number): boolean {
+  const ends: { word: string; isIndented: boolean }[] = [];
+  for (let number = 1; number < line; number++) {
+    const own = text.line(number).text;
+    const end = ends[0];
+    if (end) {
+      if ((end.isIndented ? own.replace(/^\t+/, "") : own) === end.word) ends.shift();
+    } else if (/^\s*(ONBUILD\s+)?(RUN|COPY|ADD)\s/i.test(own)) {
+      for (const [, dash, , word] of own.matchAll(/<<(-?)(["']?)([A-Za-z_]\w*)\2/g)) if (word) ends.push({ word, isIndented: dash === "-" });
+    }
+  }
+  return ends.length > 0;
 }
 
 function ignore(view: EditorView, from: number, rule: string): void {

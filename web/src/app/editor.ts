@@ -2,9 +2,9 @@
 // style sheets, so the page's policy allows none.
 import { defaultKeymap, history, historyKeymap, indentWithTab, isolateHistory } from "@codemirror/commands";
 import { bracketMatching, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
-import { type Diagnostic, forEachDiagnostic, lintGutter, setDiagnostics } from "@codemirror/lint";
+import { type Diagnostic, forEachDiagnostic, lintGutter, setDiagnostics, setDiagnosticsEffect } from "@codemirror/lint";
 import { search, searchKeymap } from "@codemirror/search";
-import { type ChangeSpec, Compartment, EditorState, type Text, Transaction } from "@codemirror/state";
+import { type ChangeSpec, Compartment, EditorState, StateField, type Text, Transaction } from "@codemirror/state";
 import {
   EditorView,
   gutter,
@@ -88,6 +88,21 @@ export interface Mark extends Diagnostic {
   finding?: Finding;
 }
 
+/** Whether lines have been parted or joined since the marks were set: the dots beside the lines move along with the
+ * starts of lines, not with the marks. */
+const linesMoved = StateField.define<boolean>({
+  create: () => false,
+  update(moved, transaction) {
+    if (transaction.effects.some((effect) => effect.is(setDiagnosticsEffect))) return false;
+    if (moved || !transaction.docChanged) return moved;
+    const before = transaction.startState.doc;
+    transaction.changes.iterChanges((from, to, _, __, inserted) => {
+      moved ||= inserted.lines > 1 || before.lineAt(from).to < to;
+    });
+    return moved;
+  },
+});
+
 const lit = new (class extends GutterMarker {
   override toDOM(): HTMLElement {
     const mark = document.createElement("span");
@@ -119,9 +134,17 @@ const bulb = (act: () => void) =>
     },
   });
 
+/** Whether all of a text was selected, and is pasted or typed over or taken out. */
+function takesAll(transaction: Transaction): boolean {
+  const { doc, selection } = transaction.startState;
+  const { from, to } = selection.main;
+  const isAll = doc.length > 0 && from === 0 && to === doc.length;
+  return isAll && transaction.docChanged && ["input.paste", "input.type", "delete"].some((event) => transaction.isUserEvent(event));
+}
+
 export interface Handlers {
-  /** The text is about to change by the user's hand. */
-  changed(text: Text): void;
+  /** The text is about to change by the user's hand, `whole` where something else takes the place of all of it. */
+  changed(text: Text, whole: boolean): void;
   /** The cursor has moved. */
   moved(): void;
   jump(direction: 1 | -1): void;
@@ -146,11 +169,17 @@ export class Editor {
       // Before the view draws the change: the linter works meanwhile.
       dispatchTransactions: (transactions, view) => {
         const last = transactions.at(-1);
-        if (last && transactions.some((transaction) => transaction.docChanged)) handlers.changed(last.newDoc);
+        if (last && transactions.some((transaction) => transaction.docChanged)) handlers.changed(last.newDoc, transactions.some(takesAll));
         view.update(transactions);
       },
     });
+    this.#view.dom.addEventListener("focusin", this.#shield);
   }
+
+  /** The fields for finding and replacing: browsers may send away what they check or keep what they complete. */
+  readonly #shield = ({ target }: FocusEvent): void => {
+    if (target instanceof HTMLInputElement) Object.assign(target, { autocomplete: "off", spellcheck: false });
+  };
 
   /** The view, with all that has been typed drawn. */
   get view(): EditorView {
@@ -183,6 +212,7 @@ export class Editor {
       extensions: [
         lineNumbers(),
         lintGutter(),
+        linesMoved,
         bulb(() => this.#handlers.actions()),
         highlightActiveLine(),
         highlightActiveLineGutter(),
@@ -198,7 +228,7 @@ export class Editor {
         syntaxHighlighting(colours),
         placeholder("Paste a Compose file, or drop files or a folder here"),
         EditorView.lineWrapping,
-        this.#held.extension((typed) => this.#handlers.changed(typed.newDoc), () => this.#draw()),
+        this.#held.extension((typed) => this.#handlers.changed(typed.newDoc, false), () => this.#draw()),
         keymap.of([
           { key: "F8", run: run(() => this.#handlers.jump(1)) },
           { key: "Shift-F8", run: run(() => this.#handlers.jump(-1)) },
@@ -261,6 +291,7 @@ export class Editor {
   /** Whether the marks that are there, moved by what was typed, are these: most keys change none. What they say then
    * becomes what the newest finding says. */
   #isMarked(state: EditorState, diagnostics: Mark[]): boolean {
+    if (state.field(linesMoved)) return false;
     const place = (mark: Mark, from: number, to: number) => `${from} ${to} ${mark.severity} ${mark.rule ?? ""} ${mark.message}`;
     const open = new Map<string, Mark[]>();
     for (const mark of diagnostics) {

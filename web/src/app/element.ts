@@ -13,6 +13,16 @@ let compiled: Promise<WebAssembly.Module> | undefined;
 const style = new CSSStyleSheet();
 style.replaceSync(styleText);
 
+/** Scripts give anything. */
+function checked(files: unknown): TextFile[] {
+  if (!Array.isArray(files)) throw new TypeError("`files` is a list of {path, text}.");
+  return files.map((file: Partial<TextFile> | null | undefined, at): TextFile => {
+    const { path, text } = file ?? {};
+    if (typeof path !== "string" || typeof text !== "string") throw new TypeError(`\`files[${at}]\` lacks a \`path\` or a \`text\` that is a string.`);
+    return { path, text };
+  });
+}
+
 export class CosecLinter extends HTMLElement {
   static observedAttributes = ["persona"];
 
@@ -24,8 +34,9 @@ export class CosecLinter extends HTMLElement {
     return this.#parts?.files.written() ?? [];
   }
 
+  /** Throws where these are no files; what was there stays then. */
   set files(files: TextFile[]) {
-    this.#build().files.replaceAll(files);
+    this.#build().files.replaceAll(checked(files));
   }
 
   /** What was said last; it belongs to the files as they were then. */
@@ -94,7 +105,7 @@ export class CosecLinter extends HTMLElement {
     void decode(location.hash).then((files) => {
       const { notice, replacing } = this.#build();
       if (files === "broken") notice.say("This link is broken, or a part of it was cut off: nothing was opened.");
-      else if (files) replacing.replace(files, "These files came with the link. Their values were taken out before it was made.");
+      else if (files) replacing.replace(files, "These files came with the link. Whoever made the link may have put anything in it.");
     });
   };
 

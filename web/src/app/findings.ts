@@ -1,7 +1,7 @@
 // The list beside the editor, and what it may be narrowed to.
 import type { Finding, Place, Report, Severity } from "../core/types";
 import { h } from "./dom";
-import { inline } from "./markdown";
+import { capital, inline } from "./markdown";
 import { type Entry, patchContent, patchList } from "./patch";
 
 const WORDS: Record<Severity, [one: string, many: string]> = {
@@ -58,9 +58,17 @@ export function summary(report: Report): string {
 }
 
 /** Files without which a project is not looked at as a whole: included ones and the like. */
-function missing(report: Report): string[] {
+export function missing(report: Report): string[] {
   const reasons = report.not_checked.filter((entry) => entry.rule === "*").map((entry) => entry.reason);
   return report.wanted.filter((path) => reasons.some((reason) => reason.includes(path)));
+}
+
+/** An entry by what it is about: a finding, or, where there is no rule, a file that is not valid. */
+export interface Pointed {
+  file: string;
+  rule?: string;
+  line?: number;
+  column?: number;
 }
 
 export class FindingsList {
@@ -69,6 +77,9 @@ export class FindingsList {
   readonly #leave: () => void;
   #most = PAGE;
   #again = () => {};
+  /** Of the entry that the editor is at; with an edit its place may be another, its key stays. */
+  #current = "";
+  #pointed: Pointed | undefined;
 
   /** `leave` is called when the last entry goes away under who stands in it. */
   constructor(list: HTMLElement, actions: Actions, leave: () => void) {
@@ -80,6 +91,33 @@ export class FindingsList {
   /** Back to a first page. */
   fold(): void {
     this.#most = PAGE;
+    this.#current = "";
+  }
+
+  /** Marks the entry that the editor is at, and scrolls to it. */
+  point(entry: Pointed): void {
+    this.#pointed = entry;
+    this.#current = "";
+    this.#again();
+    this.#pointed = undefined;
+    this.#list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
+  }
+
+  #isPointed({ file, rule, line, column }: Pointed): boolean {
+    const at = this.#pointed;
+    return at !== undefined && at.file === file && at.rule === rule && (rule === undefined || (at.line === line && at.column === column));
+  }
+
+  /** An entry, marked where it is the one that the editor is at. */
+  #entry(key: string, shown: unknown, make: () => HTMLElement, of: Pointed): Entry {
+    if (this.#current === "" && this.#isPointed(of)) this.#current = key;
+    const isCurrent = key === this.#current;
+    const made = () => {
+      const item = make();
+      if (isCurrent) item.setAttribute("aria-current", "true");
+      return item;
+    };
+    return { key, shown: JSON.stringify([shown, isCurrent]), make: made };
   }
 
   clear(): void {
@@ -103,10 +141,12 @@ export class FindingsList {
     };
     const entries: Entry[] = report.errors
       .filter((error) => filter.file === "" || error.file === filter.file)
-      .map((error) => ({ key: unique(`error ${error.file}`), shown: JSON.stringify(error), make: () => this.#error(error) }));
+      .map((error) => this.#entry(unique(`error ${error.file}`), error, () => this.#error(error), { file: error.file }));
+    // The entry that is asked for is on the page.
+    this.#most = Math.max(this.#most, 1 + findings.findIndex((finding) => this.#isPointed(finding)));
     for (const finding of findings.slice(0, this.#most)) {
       const key = unique(`${finding.rule} ${finding.file} ${finding.fingerprint}`);
-      entries.push({ key, shown: JSON.stringify([finding, manyFiles]), make: () => this.#item(finding, manyFiles) });
+      entries.push(this.#entry(key, [finding, manyFiles], () => this.#item(finding, manyFiles), finding));
     }
     const left = findings.length - this.#most;
     if (left > 0) {
@@ -132,7 +172,7 @@ export class FindingsList {
 
   #error(error: Report["errors"][number]): HTMLElement {
     const message = h("span", { className: "message" });
-    inline(message, error.message);
+    inline(message, capital(error.message));
     const where = error.place ? `${error.file}:${error.place.line}` : error.file;
     const place = error.place ?? { file: error.file, line: 1, column: 1, end_line: 1, end_column: 1 };
     const show = () => this.#actions.show(place);
@@ -142,7 +182,7 @@ export class FindingsList {
 
   #item(finding: Finding, manyFiles: boolean): HTMLElement {
     const message = h("span", { className: "message" });
-    inline(message, finding.message);
+    inline(message, capital(finding.message));
     const where = manyFiles ? `${finding.file}:${finding.line}` : `line ${finding.line}`;
     const { text, from, to } = finding.excerpt;
     const code = h("code", { className: "excerpt" }, text.slice(0, from), h("mark", {}, text.slice(from, to)), text.slice(to));
@@ -155,7 +195,7 @@ export class FindingsList {
       text && code,
     );
     const help = h("p", { className: "help" });
-    inline(help, finding.help);
+    inline(help, capital(finding.help));
     const explain = () => this.#actions.explain(finding.rule);
     const rule = h("button", { type: "button", className: "rule", aria: { label: `Explain ${finding.rule}` }, onclick: explain }, finding.rule);
     const related = finding.related.map((other) =>

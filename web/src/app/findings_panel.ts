@@ -1,7 +1,7 @@
 // The panel of findings: how many, which of them are shown, the list, and what could not be checked.
 import type { Persona, Report, Severity } from "../core/types";
 import { h } from "./dom";
-import { type Actions, counted, type Filter, FindingsList, passes, renderUnchecked, SEVERITIES, summary } from "./findings";
+import { type Actions, counted, type Filter, FindingsList, passes, type Pointed, renderUnchecked, SEVERITIES, summary } from "./findings";
 import { patchContent } from "./patch";
 
 const PERSONAS = [
@@ -55,7 +55,7 @@ export class FindingsPanel {
     const { file, rule } = this.#choices;
     this.box = h(
       "div",
-      {},
+      { translate: false },
       h(
         "div",
         { className: "head" },
@@ -76,6 +76,11 @@ export class FindingsPanel {
   reset(): void {
     this.#filter = { hidden: new Set(), file: "", rule: "" };
     this.#list.fold();
+  }
+
+  /** Shows which entry the editor is at. The focus stays. */
+  point(entry: Pointed): void {
+    this.#list.point(entry);
   }
 
   render(view: View): void {

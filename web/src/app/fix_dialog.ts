@@ -2,7 +2,7 @@
 import type { Fixed, Place } from "../core/types";
 import { diff, type Run } from "./diff";
 import { h } from "./dom";
-import { inline } from "./markdown";
+import { capital, inline } from "./markdown";
 
 /** Lines around a change that say where it is. */
 const AROUND = 2;
@@ -21,7 +21,7 @@ export function fixDialog(root: ShadowRoot, title: string, fixed: Fixed, isNew: 
       inline(line, text);
       return line;
     };
-    const sentence = (text: string) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+    const sentence = (text: string) => capital(text) + (/[.!?]$/.test(text) ? "" : ".");
     // Several findings may be one fix.
     const titles = [...new Set(fixed.fixes.map((fix) => sentence(fix.title)))];
     const notes = [...new Set(fixed.fixes.flatMap((fix) => fix.notes))];
@@ -35,11 +35,15 @@ export function fixDialog(root: ShadowRoot, title: string, fixed: Fixed, isNew: 
     });
     const dialog = h(
       "dialog",
-      { id: "fix", aria: { labelledby: "fix-title" } },
+      { id: "fix", translate: false, aria: { labelledby: "fix-title", describedby: "fix-notes" } },
       h("h2", { id: "fix-title" }, title),
-      ...titles.map((text) => said(text)),
-      isUnsafe && h("p", { className: "caution" }, h("strong", {}, "This changes how the stack runs. "), "Look at it before you apply it."),
-      ...notes.map((note) => said(sentence(note), "fine")),
+      h(
+        "div",
+        { id: "fix-notes" },
+        ...titles.map((text) => said(text)),
+        isUnsafe && h("p", { className: "caution" }, h("strong", {}, "This changes how the stack runs. "), "Look at it before you apply it."),
+        ...notes.map((note) => said(sentence(note), "fine")),
+      ),
       ...fixed.files.map((file) => fileDiff(file, isNew(file.path))),
       ...refused,
       can && h("p", { className: "fine" }, "Only the tabs here change. Export, then “These files as zip”, takes them to your disk."),
@@ -57,7 +61,8 @@ export function fixDialog(root: ShadowRoot, title: string, fixed: Fixed, isNew: 
     });
     root.append(dialog);
     dialog.showModal();
-    (can ? apply : cancel).focus();
+    // What changes how the stack runs is not to be one key away.
+    (can && !isUnsafe ? apply : cancel).focus();
   });
 }
 

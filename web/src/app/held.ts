@@ -53,6 +53,9 @@ export class Held {
           draw();
           const isKey = event.inputType === "insertText" && event.data?.length === 1 && event.data === this.#key;
           if (!isKey || !event.cancelable || event.isComposing || view.composing) return false;
+          // What is typed over all of a text is no key among many.
+          const { from, to } = view.state.selection.main;
+          if (to - from === view.state.doc.length && to > 0) return false;
           this.#typedAt = performance.now();
           if (this.#late >= LATE) return false;
           this.#transaction = view.state.update(view.state.replaceSelection(this.#key), { userEvent: "input.type", scrollIntoView: true });

@@ -37,8 +37,15 @@ export class Incoming {
     // Its question is about reading; the other's sounds like sending.
     const picker = (window as { showDirectoryPicker?: (options: object) => Promise<FileSystemDirectoryHandle> }).showDirectoryPicker;
     if (!picker) return this.#folder.click();
-    const handle = await picker.call(window, { mode: "read" }).catch(() => undefined);
-    if (handle) this.#take(await fromHandle(handle), true);
+    let handle: FileSystemDirectoryHandle;
+    try {
+      handle = await picker.call(window, { mode: "read" });
+    } catch (error) {
+      // Somebody has thought better of it. All else, a policy or a frame, is the picker's own trouble.
+      if (!(error instanceof DOMException && error.name === "AbortError")) this.#folder.click();
+      return;
+    }
+    this.#take(await fromHandle(handle), true);
   }
 
   #hearDrops(root: ShadowRoot): void {

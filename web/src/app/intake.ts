@@ -49,7 +49,9 @@ export function isCredential(path: string): boolean {
 export async function facts(candidate: Candidate): Promise<FileFacts | undefined> {
   const blob = await candidate.open().catch(() => undefined);
   if (!blob) return undefined;
-  const end = new Uint8Array(await blob.slice(-2).arrayBuffer());
+  const last = await blob.slice(-2).arrayBuffer().catch(() => undefined);
+  if (!last) return undefined;
+  const end = new Uint8Array(last);
   const ending = end.at(-1) !== 10 ? "plain" : end.length === 2 && end[0] === 13 ? "crlf" : "newline";
   return { size: blob.size, ending };
 }
@@ -70,7 +72,9 @@ export async function read(candidate: Candidate): Promise<{ text: string } | { w
   const blob = await candidate.open().catch(() => undefined);
   if (!blob) return { why: "it cannot be read" };
   if (blob.size > LARGEST) return { why: `${(blob.size / (1 << 20)).toFixed(1)} MB is more than the ${LARGEST >> 20} MB this page takes` };
-  const bytes = new Uint8Array(await blob.arrayBuffer());
+  const content = await blob.arrayBuffer().catch(() => undefined);
+  if (!content) return { why: "it cannot be read" };
+  const bytes = new Uint8Array(content);
   if (bytes.subarray(0, 8000).includes(0)) return { why: "it is no text" };
   try {
     return { text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes) };
@@ -138,6 +142,11 @@ function takes(walk: Walk, candidate: Candidate): void {
   }
 }
 
+/** A folder of which not all is known. First, as a long list of what is left out is cut. */
+function unreadable(walk: Walk, path: string): void {
+  walk.skipped.unshift({ path, why: "this folder, or a part of it, cannot be read" });
+}
+
 /** Of a drop: files and folders. Must be called in the event itself, later the browser has taken them away. */
 export function fromDrop(transfer: DataTransfer): Promise<Intake> {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
@@ -152,7 +161,10 @@ export function fromDrop(transfer: DataTransfer): Promise<Intake> {
       const reader = (entry as FileSystemDirectoryEntry).createReader();
       for (;;) {
         // A hundred at a time, until there are none.
-        const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject)).catch(() => []);
+        const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject)).catch(() => {
+          unreadable(walk, `${path || entry.name}/`);
+          return [];
+        });
         if (some.length === 0) break;
         for (const inner of some) await descend(inner, path ? `${path}/${inner.name}` : inner.name);
       }
@@ -169,10 +181,14 @@ export function fromDrop(transfer: DataTransfer): Promise<Intake> {
 export async function fromHandle(handle: FileSystemDirectoryHandle): Promise<Intake> {
   const walk: Walk = { candidates: [], skipped: [] };
   const descend = async (directory: FileSystemDirectoryHandle, prefix: string): Promise<void> => {
-    for await (const [own, entry] of directory as unknown as AsyncIterable<[string, FileSystemHandle]>) {
-      const path = prefix + own;
-      if (entry.kind === "file") takes(walk, { path, open: () => (entry as FileSystemFileHandle).getFile() });
-      else if (enters(walk, path, own)) await descend(entry as FileSystemDirectoryHandle, `${path}/`);
+    try {
+      for await (const [own, entry] of directory as unknown as AsyncIterable<[string, FileSystemHandle]>) {
+        const path = prefix + own;
+        if (entry.kind === "file") takes(walk, { path, open: () => (entry as FileSystemFileHandle).getFile() });
+        else if (enters(walk, path, own)) await descend(entry as FileSystemDirectoryHandle, `${path}/`);
+      }
+    } catch {
+      unreadable(walk, prefix || `${directory.name}/`);
     }
   };
   await descend(handle, "");

@@ -1,16 +1,19 @@
 // F8: from finding to finding, through all files. What is not valid counts as one.
 import type { Place, Report, Severity } from "../core/types";
 import type { Editor } from "./editor";
-import { summary, wordFor } from "./findings";
+import { type Pointed, summary, wordFor } from "./findings";
 import type { Notice } from "./notice";
 import type { OpenFiles } from "./open_files";
 
 interface Stop extends Place {
   severity: Severity;
   message: string;
+  /** None where the file is not valid. */
+  rule?: string;
 }
 
-export function jump(direction: 1 | -1, editor: Editor, files: OpenFiles, report: Report | undefined, notice: Notice): void {
+/** `point` hears where it has come to. */
+export function jump(direction: 1 | -1, editor: Editor, files: OpenFiles, report: Report | undefined, notice: Notice, point: (entry: Pointed) => void): void {
   // For who does not see it: all that is said of the place.
   const tell = (file: string, line: number, said: Pick<Stop, "severity" | "message">[]) => {
     const sentences = said.map(({ severity, message }, at) => `${wordFor(severity)}${at === 0 ? `, ${file}, line ${line}` : ""}: ${message.replaceAll("`", "")}`);
@@ -21,6 +24,7 @@ export function jump(direction: 1 | -1, editor: Editor, files: OpenFiles, report
   const next = direction === 1 ? own.find(({ from }) => from > here) : own.filter(({ from }) => from < here).at(-1);
   if (next) {
     editor.select(next.from, next.to);
+    point(next.finding ?? { file: files.current });
     return tell(files.current, editor.view.state.doc.lineAt(next.from).number, own.filter(({ from }) => from === next.from));
   }
   const paths = files.paths;
@@ -31,6 +35,7 @@ export function jump(direction: 1 | -1, editor: Editor, files: OpenFiles, report
     const stop = direction === 1 ? stops[0] : stops.at(-1);
     if (!stop) continue;
     files.reveal(stop);
+    point(stop);
     return tell(path, stop.line, stops.filter(({ line, column }) => line === stop.line && column === stop.column));
   }
   notice.announce(report ? summary(report) : "Not checked.");

@@ -10,14 +10,16 @@ export const notHere = location.protocol === "file:" ? "not kept: other pages on
 export class Kept {
   readonly #files: () => TextFile[];
   readonly #say: (message: string) => void;
+  readonly #changed: () => void;
   readonly #ended: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #on = false;
 
-  /** `files` are asked for when they are written down; `ended` is told when another window has switched it off. */
-  constructor(files: () => TextFile[], say: (message: string) => void, ended: () => void) {
+  /** `files` are asked for when they are written down; `changed` is told when they are the user's own from now on; `ended` is told when another window has switched it off. */
+  constructor(files: () => TextFile[], say: (message: string) => void, changed: () => void, ended: () => void) {
     this.#files = files;
     this.#say = say;
+    this.#changed = changed;
     this.#ended = ended;
   }
 
@@ -40,12 +42,15 @@ export class Kept {
   switch(on: boolean): void {
     this.#on = on;
     clearTimeout(this.#timer);
-    if (on) this.#write();
-    else localStorage.removeItem(STORED);
+    if (on) {
+      this.#changed();
+      this.#write();
+    } else localStorage.removeItem(STORED);
   }
 
   /** The files have changed. */
   soon(): void {
+    this.#changed();
     clearTimeout(this.#timer);
     this.#timer = this.#on ? setTimeout(() => this.#goOn(), AFTER_MS) : undefined;
   }

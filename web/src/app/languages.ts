@@ -56,7 +56,7 @@ export interface Language {
 const LANGUAGES: [RegExp, () => Language][] = [
   [/\.ya?ml$/i, () => ({ label: "YAML", extension: yaml() })],
   [/(^|\.)env(\.|$)/i, () => ({ label: "dotenv", extension: StreamLanguage.define(dotenv) })],
-  [/^(docker|container)file(\..*)?$|\.dockerfile$/i, () => ({ label: "Dockerfile", extension: StreamLanguage.define(dockerFile) })],
+  [/^(docker|container)file(\..*)?$|\.dockerfile$/i, () => ({ label: "Dockerfile", extension: StreamLanguage.define({ ...dockerFile, name: "dockerfile" }) })],
   [/^\.(git|docker)ignore$/, () => ({ label: "ignore", extension: StreamLanguage.define(ignore) })],
   [/\.toml$/i, () => ({ label: "TOML", extension: StreamLanguage.define(toml) })],
 ];

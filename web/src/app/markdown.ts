@@ -23,6 +23,9 @@ export function render(markdown: string): DocumentFragment {
   return fragment;
 }
 
+/** With a capital letter where it begins with a word; names, paths and code are written as they are. */
+export const capital = (text: string): string => (/^[a-z]+(?=[\s,:;]|$)/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text);
+
 /** `code` and **bold** in one line. */
 export function inline(parent: HTMLElement, text: string): void {
   for (const part of text.split(/(`[^`]+`|\*\*[^*]+\*\*)/)) {

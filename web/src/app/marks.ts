@@ -4,6 +4,7 @@ import type { Finding, Report, Rule } from "../core/types";
 import { h } from "./dom";
 import type { Mark } from "./editor";
 import { fixButton } from "./findings";
+import { capital } from "./markdown";
 import { range } from "./positions";
 
 export interface HoverActions {
@@ -24,10 +25,12 @@ export function marksOf(report: Report | undefined, path: string, text: Text, ru
   return marks;
 }
 
+const plain = (text: string) => capital(text).replaceAll("`", "");
+
 function hover(finding: Finding, rules: Rule[], actions: HoverActions): HTMLElement {
-  const message = h("strong", {}, finding.message.replaceAll("`", ""));
+  const message = h("strong", {}, plain(finding.message));
   const rule = h("button", { type: "button", className: "rule", onclick: () => actions.explain(finding.rule) }, finding.rule);
   const summary = rules.find((rule) => rule.id === finding.rule)?.summary;
   const fix = finding.fix && h("p", {}, fixButton(finding, () => actions.fix(finding)));
-  return h("div", { className: "hover" }, message, h("p", {}, finding.help.replaceAll("`", "")), fix, h("p", { className: "fine" }, rule, " ", summary));
+  return h("div", { className: "hover" }, message, h("p", {}, plain(finding.help)), fix, h("p", { className: "fine" }, rule, " ", summary));
 }

@@ -34,6 +34,9 @@ function steer(list: HTMLElement, close: (back: boolean) => void): void {
   });
 }
 
+/** Where a list starts that is to start at `left`, so that it is inside of the window. */
+const inside = (left: number, width: number) => Math.max(8, Math.min(left, innerWidth - width - 8));
+
 /** A button that opens a menu; focus comes back to it. */
 export function menu(button: HTMLButtonElement, items: () => MenuItem[]): HTMLElement {
   const list = h("div", { className: "menu", hidden: true });
@@ -49,9 +52,9 @@ export function menu(button: HTMLButtonElement, items: () => MenuItem[]): HTMLEl
   const open = () => {
     list.replaceChildren(...items().map((item) => entry(item, () => close(true))));
     list.hidden = false;
-    // Keeps to the window where the button stands at its right edge.
-    list.classList.remove("left");
-    list.classList.toggle("left", list.getBoundingClientRect().right > innerWidth - 8);
+    list.style.left = "0";
+    const { left, width } = list.getBoundingClientRect();
+    list.style.left = `${inside(left, width) - left}px`;
     button.setAttribute("aria-expanded", "true");
     list.querySelector("button")?.focus();
   };
@@ -89,7 +92,7 @@ export function popup(parent: HTMLElement, at: { left: number; top: number; bott
   // Inside of the window, and above the place where there is no room below it.
   const { width, height } = list.getBoundingClientRect();
   const isAbove = at.bottom + 4 + height > innerHeight - 8 && at.top - 4 - height >= 8;
-  list.style.left = `${Math.max(8, Math.min(at.left, innerWidth - width - 8))}px`;
+  list.style.left = `${inside(at.left, width)}px`;
   list.style.top = `${isAbove ? at.top - 4 - height : at.bottom + 4}px`;
   list.querySelector("button")?.focus();
 }

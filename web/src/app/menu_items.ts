@@ -4,6 +4,7 @@ import type { Linter } from "../core/linter";
 import type { Report, ReportFormat } from "../core/types";
 import { download } from "./download";
 import { EXAMPLE } from "./example";
+import { missing } from "./findings";
 import type { Incoming } from "./incoming";
 import { isCredential } from "./intake";
 import type { MenuItem } from "./menu";
@@ -33,7 +34,9 @@ export function openItems(files: OpenFiles, incoming: Incoming, replacing: Repla
 /** `rename` lets the name of a file be written. */
 export function addItems(files: OpenFiles, report: Report | undefined, rename: (path: string) => void): MenuItem[] {
   const isOverride = (path: string) => /(^|\/)(docker-)?compose(\.override)?\.ya?ml$/.test(path);
-  const wanted = (report?.wanted ?? []).filter((path) => !isOverride(path) && !USUAL.includes(path) && !isCredential(path));
+  // What would be merged is asked for at each Compose file, what is included by its name.
+  const named = new Set(report ? missing(report) : []);
+  const wanted = (report?.wanted ?? []).filter((path) => (named.has(path) || !isOverride(path)) && !USUAL.includes(path) && !isCredential(path));
   // Those of the file that one looks at first.
   const here = files.current.slice(0, files.current.lastIndexOf("/") + 1);
   wanted.sort((left, right) => Number(right.startsWith(here)) - Number(left.startsWith(here)));

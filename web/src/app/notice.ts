@@ -6,7 +6,7 @@ import { patchContent } from "./patch";
 const ANNOUNCE_AFTER_MS = 900;
 
 export class Notice {
-  readonly line = h("div", { id: "notice", hidden: true });
+  readonly line = h("div", { id: "notice", hidden: true, translate: false });
   readonly trouble = h("p", { id: "trouble", hidden: true });
   readonly announcement = h("p", { id: "announcement", className: "unseen" });
   readonly #leave: () => void;

@@ -25,6 +25,7 @@ import { PlaceLine } from "./place_line";
 import { ProjectPanels } from "./project_panels";
 import { Replacing } from "./replacing";
 import { RulesPanel } from "./rules_panel";
+import { leaveLink } from "./share";
 import { shareDialog } from "./share_dialog";
 import { TabStrip, type TabView } from "./tabs";
 import { Taking } from "./taking";
@@ -67,7 +68,8 @@ export class Parts {
     this.notice = new Notice(this.#toEditor);
     const editorBox = h("div", { id: "editor" });
     this.#editor = new Editor(editorBox, root, {
-      changed: (text) => {
+      changed: (text, whole) => {
+        if (whole) this.replacing.overExample();
         this.files.typed(text.toString());
         this.kept.soon();
       },
@@ -95,11 +97,15 @@ export class Parts {
         this.#renderTabs();
         this.kept.soon();
       },
-      cleared: () => this.#findings.reset(),
+      cleared: () => {
+        this.#findings.reset();
+        this.#projects.reset();
+      },
     });
     this.kept = new Kept(
       () => this.files.written(),
       (message) => this.notice.say(message),
+      () => element.hasAttribute("share") && leaveLink(),
       () => this.#notKept(),
     );
     this.replacing = new Replacing(this.files, this.kept, this.notice);
@@ -112,6 +118,7 @@ export class Parts {
         this.#strip.focus(this.files.current);
       },
       rename: (path, to) => this.files.rename(path, to),
+      refused: (why) => this.notice.say(why),
       leave: this.#toEditor,
     });
     this.#findings = new FindingsPanel(
@@ -141,7 +148,7 @@ export class Parts {
 
     const incoming = new Incoming(root, (intake, alone) => this.#taking.take(intake, alone));
     const right = h("section", { className: "right", aria: { label: "Results" } }, this.#panels.tabs, ...this.#panels.boxes);
-    const left = h("section", { className: "left", aria: { label: "Editor" } }, this.#stripBox(), editorBox, this.#place.box);
+    const left = h("section", { className: "left", translate: false, aria: { label: "Editor" } }, this.#stripBox(), editorBox, this.#place.box);
     this.remember = element.hasAttribute("remember") && !notHere ? this.#rememberBox() : undefined;
     this.#app.append(
       this.#toolbar(incoming),
@@ -172,7 +179,7 @@ export class Parts {
   }
 
   jump(direction: 1 | -1): void {
-    jump(direction, this.#editor, this.files, this.report, this.notice);
+    jump(direction, this.#editor, this.files, this.report, this.notice, (entry) => this.#findings.point(entry));
   }
 
   /** What was said of an earlier text says nothing of this one. */
@@ -275,7 +282,8 @@ export class Parts {
     const { report } = this;
     if (!report) return;
     this.#findings.render({ report, paths: this.files.paths, known: this.files.known });
-    this.#panels.label("findings", report.findings.length === 0 ? "Findings" : `Findings ${report.findings.length}`);
+    const count = report.findings.length + report.errors.length;
+    this.#panels.label("findings", count === 0 ? "Findings" : `Findings ${count}`);
     this.#renderTabs();
     this.#place.render(this.#editor, report);
     this.#renderProject();

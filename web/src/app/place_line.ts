@@ -1,4 +1,5 @@
-// The line below the editor: where the cursor is, in which language, and what a file is for that is not linted.
+// The line below the editor: where the cursor is, in which language, and what is found there, or what a file is for that
+// is not linted.
 import type { Report } from "../core/types";
 import { h } from "./dom";
 import type { Editor } from "./editor";
@@ -32,7 +33,11 @@ export class PlaceLine {
     const line = state.doc.lineAt(head);
     this.#cursor.textContent = `${line.number}:${head - line.from + 1}`;
     this.#language.textContent = languageOf(editor.path).label;
-    this.#part.textContent = state.doc.length === 0 ? "" : partOf(editor.path, report);
+    const { from, to } = state.selection.main;
+    const found = editor.marks().filter((mark) => mark.from <= from && mark.to >= to);
+    const said = found.map(({ message }) => message.replaceAll("`", "")).join("; ");
+    this.#part.textContent = said || state.doc.length === 0 ? said : partOf(editor.path, report);
+    this.#part.title = said;
   }
 }
 

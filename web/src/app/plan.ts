@@ -2,6 +2,7 @@
 import type { Delivery, Place, ProjectPlan } from "../core/types";
 import { h, svg } from "./dom";
 import { patchContent } from "./patch";
+import { refusal } from "./refusal";
 
 /** Beyond this a drawing is a tangle; the table says it. */
 const MOST_DRAWN = 24;
@@ -24,11 +25,7 @@ export function owner({ owner: { uid, gid, user } }: Delivery): string {
 }
 
 export function renderPlan(parent: HTMLElement, plan: ProjectPlan, show: (place: Place) => void): void {
-  if (plan.error) {
-    const { message, place } = plan.error;
-    const jump = place && h("button", { type: "button", className: "small", onclick: () => show(place) }, `${place.file}:${place.line}`);
-    return patchContent(parent, [h("p", { className: "note error" }, message, " ", jump)]);
-  }
+  if (plan.error) return patchContent(parent, [refusal("", plan.error, show)]);
   if (plan.deliveries.length === 0) {
     return patchContent(parent, [h("p", { className: "note" }, "No service is granted a secret.")]);
   }

@@ -32,8 +32,8 @@ export class ProjectPanels {
     this.#show = show;
     this.#selects = { plan: this.#select("plan"), config: this.#select("config") };
     this.#values.addEventListener("change", () => void this.#render("config"));
-    this.plan = h("div", {}, this.#selects.plan, this.#boxes.plan);
-    this.config = h("div", {}, h("div", { className: "head config" }, this.#selects.config, h("label", {}, this.#values, " show values"), this.#copy), this.#boxes.config);
+    this.plan = h("div", { translate: false }, this.#selects.plan, this.#boxes.plan);
+    this.config = h("div", { translate: false }, h("div", { className: "head config" }, this.#selects.config, h("label", {}, this.#values, " show values"), this.#copy), this.#boxes.config);
   }
 
   /** What one of the panels shows, if `panel` is one of them. `current` is the file in the editor. */
@@ -41,6 +41,13 @@ export class ProjectPanels {
     this.#report = report;
     this.#current = current;
     if (panel === "plan" || panel === "config") void this.#render(panel);
+  }
+
+  /** Other files: of these nobody has asked for the values. */
+  reset(): void {
+    this.#values.checked = false;
+    this.#shown = undefined;
+    patchContent(this.#boxes.config, []);
   }
 
   fail(leave: () => void): void {

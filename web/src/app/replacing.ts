@@ -1,6 +1,7 @@
 // Nothing that somebody has written goes away for good: what took its place says so, and it can be brought back.
 import type { TextFile } from "../core/types";
 import { h } from "./dom";
+import { EXAMPLE } from "./example";
 import type { Kept } from "./kept";
 import type { Notice } from "./notice";
 import type { OpenFiles } from "./open_files";
@@ -33,6 +34,18 @@ export class Replacing {
     const back = this.wayBack();
     this.#files.replaceAll(files);
     this.offer(back && this.#kept.on ? `${message} What is kept changes when you write here.` : message, back);
+  }
+
+  /** Something is about to take the place of all of the example's Compose file: what the example has beside it, as it
+   * came, is none of the new one's project. */
+  overExample(): void {
+    const files = this.#files;
+    const texts = new Map(files.texts().map(({ path, text }) => [path, text]));
+    const [first, ...others] = EXAMPLE.filter(({ path, text }) => texts.get(path) === text).map(({ path }) => path);
+    if (first !== EXAMPLE[0]?.path || files.current !== first || others.length === 0) return;
+    const back = files.remembered();
+    for (const path of others) files.close(path);
+    this.offer("What the example had beside it is closed.", back);
   }
 
   close(path: string): void {

@@ -1,7 +1,9 @@
 // A link that carries files in its fragment, which no server ever sees. What goes in has lost its values before.
 import type { TextFile } from "../core/types";
+import { clean } from "./paths";
 
-const PREFIX = "#share=1.";
+const ANY = "#share=";
+const PREFIX = `${ANY}1.`;
 /** Of all texts together, before they are packed: what a link unfolds to is limited, and so is what goes in. */
 const LARGEST = 1 << 20;
 const MOST_FILES = 1000;
@@ -31,6 +33,11 @@ async function through(bytes: Uint8Array<ArrayBuffer>, stream: GenericTransformS
   return whole;
 }
 
+/** Takes the link out of the page's address: a reload would bring its files back over what has become of them. */
+export function leaveLink(): void {
+  if (location.hash.startsWith(ANY)) history.replaceState(history.state, "", location.href.replace(/#.*/, ""));
+}
+
 /** The fragment, with its `#`, or why there is none. */
 export async function encode(files: TextFile[]): Promise<{ fragment: string } | { why: string }> {
   const text = new TextEncoder().encode(JSON.stringify(files.map(({ path, text }) => [path, text])));
@@ -44,7 +51,7 @@ export async function encode(files: TextFile[]): Promise<{ fragment: string } | 
 
 /** The files of a fragment; `broken` where it is one of ours and cannot be read, nothing where it is none. */
 export async function decode(fragment: string): Promise<TextFile[] | "broken" | undefined> {
-  if (!fragment.startsWith("#share=")) return undefined;
+  if (!fragment.startsWith(ANY)) return undefined;
   try {
     if (!fragment.startsWith(PREFIX)) return "broken";
     const letters = atob(fragment.slice(PREFIX.length).replaceAll("-", "+").replaceAll("_", "/"));
@@ -54,9 +61,10 @@ export async function decode(fragment: string): Promise<TextFile[] | "broken" | 
     if (!Array.isArray(entries) || entries.length === 0 || entries.length > MOST_FILES) return "broken";
     const files = entries.flatMap((entry: unknown): TextFile[] => {
       if (!Array.isArray(entry) || typeof entry[0] !== "string" || typeof entry[1] !== "string") return [];
-      return entry[0] && entry[0].length <= LONGEST_PATH ? [{ path: entry[0], text: entry[1] }] : [];
+      return clean(entry[0]) && entry[0].length <= LONGEST_PATH ? [{ path: entry[0], text: entry[1] }] : [];
     });
-    return files.length === entries.length ? files : "broken";
+    const paths = new Set(files.map(({ path }) => clean(path)));
+    return paths.size === entries.length ? files : "broken";
   } catch {
     return "broken";
   }

@@ -23,7 +23,7 @@ export async function shareDialog(root: ShadowRoot, files: TextFile[], redact: (
   preview.textContent = shared.map(({ path, text }) => `── ${path}\n${text}`).join("\n");
   const dialog = h(
     "dialog",
-    { aria: { labelledby: "share-title" } },
+    { translate: false, aria: { labelledby: "share-title" } },
     h("h2", { id: "share-title" }, "Share without the values"),
     h("p", {}, "Comments are gone, and all that is no known name or path has been replaced, here in the page. Names are yours: look at them. This is all that the link holds; it is in the part behind ", h("code", {}, "#"), ", which browsers send to no server."),
     left.length > 0 && h("p", { className: "fine" }, `Not in it: ${left.join(", ")}.`),

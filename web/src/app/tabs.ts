@@ -19,6 +19,8 @@ export interface TabActions {
   close(path: string): void;
   /** To a clean path; false where it cannot be had. */
   rename(path: string, to: string): boolean;
+  /** Why a file has not got the name that was written; nothing once it has one. */
+  refused(why: string): void;
   leave(): void;
 }
 
@@ -92,12 +94,17 @@ export class TabStrip {
     const field = h("input", { value: path, className: "rename", spellcheck: false, aria: { label: `New name of ${path}` } });
     field.size = Math.min(60, Math.max(12, path.length));
     // By a key: who clicks elsewhere, or goes on with Tab, is there already.
+    let isRefused = false;
     const finish = (to: string | undefined, isKey: boolean) => {
       if (!this.#editing) return;
-      if (to !== undefined && !this.#canBe(path, to)) {
+      const why = to === undefined ? "" : this.#whyNot(path, to);
+      if (why !== "" || isRefused) this.#actions.refused(why);
+      isRefused = why !== "";
+      if (isRefused && isKey) {
         field.setAttribute("aria-invalid", "true");
         return;
       }
+      if (isRefused) to = undefined;
       this.#editing = false;
       const wanted = to === undefined ? path : clean(to);
       if (wanted === path || !this.#actions.rename(path, wanted)) field.replaceWith(button);
@@ -110,15 +117,18 @@ export class TabStrip {
       event.preventDefault();
       finish(event.key === "Enter" ? field.value : undefined, true);
     });
-    field.addEventListener("blur", () => finish(this.#canBe(path, field.value) ? field.value : undefined, false));
+    field.addEventListener("blur", () => finish(field.value, false));
     button.replaceWith(field);
     field.focus();
     field.select();
   }
 
-  #canBe(path: string, to: string): boolean {
+  /** Why a file cannot have this name, if it cannot. */
+  #whyNot(path: string, to: string): string {
     const wanted = clean(to);
-    return wanted !== "" && (wanted === path || !this.#buttons().some((button) => button.dataset["path"] === wanted));
+    if (wanted === "") return `A file needs a name; this one is still ${path}.`;
+    const isTaken = wanted !== path && this.#buttons().some((button) => button.dataset["path"] === wanted);
+    return isTaken ? `There is a file ${wanted} already; this one is still ${path}.` : "";
   }
 
   #key(event: KeyboardEvent): void {
