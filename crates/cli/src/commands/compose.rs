@@ -9,7 +9,7 @@ use clap::Parser;
 
 use super::up::{self, wait};
 use super::{down, provider};
-use crate::args::{Cli, Command, PassedArgs, ProjectArgs, UpArgs};
+use crate::args::{Cli, Command, PassedArgs, ProjectArgs, ServeArgs, UpArgs};
 use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::owners::Renewed;
@@ -81,14 +81,6 @@ impl Words {
     }
 }
 
-/// The words of `cosec up`.
-#[derive(Parser)]
-#[command(no_binary_name = true, disable_help_flag = true, disable_version_flag = true)]
-struct UpWords {
-    #[command(flatten)]
-    up: UpArgs,
-}
-
 pub(crate) fn run(cli: &Cli, args: &PassedArgs) -> Result<ExitCode, Failure> {
     if provider::is_asked(&args.args) {
         return Ok(provider::run(cli, &args.args));
@@ -110,10 +102,7 @@ pub(crate) fn run(cli: &Cli, args: &PassedArgs) -> Result<ExitCode, Failure> {
                 "`{option}` is no option of `docker compose` that cosec knows; its verb comes first: `cosec compose ps {option}`"
             )));
         }
-        "up" => {
-            let words = UpWords::try_parse_from(rest).map_err(|error| Failure::Cannot(error.to_string()))?;
-            return up::run(cli, &words.up);
-        }
+        "up" => return up::run(cli, &UpArgs { serve: ServeArgs::default(), args: rest.to_vec() }),
         "down" => return down::run(cli, &PassedArgs { args: rest.to_vec() }),
         _ => {}
     }

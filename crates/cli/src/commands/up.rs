@@ -109,7 +109,7 @@ pub(super) fn is_dry_run(args: &[String]) -> bool {
 }
 
 /// The options that are switched on, as pflag reads `-d`, `-d=true` and `--detach=1`.
-pub(super) fn switches(args: &[String]) -> impl Iterator<Item = &str> {
+fn switches(args: &[String]) -> impl Iterator<Item = &str> {
     const ON: [&str; 6] = ["1", "t", "T", "true", "TRUE", "True"];
     args.iter().take_while(|arg| *arg != "--").filter(|arg| arg.starts_with('-')).filter_map(|arg| match arg
         .split_once('=')
