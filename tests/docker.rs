@@ -856,6 +856,9 @@ fn ends(engine: &Engine) {
     signal(&[attached.id()], "INT");
     until("the attached one has ended", || attached.try_wait().unwrap().is_some());
     reads("more");
+    // As a command of Compose leaves it that is killed.
+    let runtime = project.runtime().join("cosec").join(&project.name);
+    std::fs::write(runtime.join("override.1.yaml"), "services: {}\n").unwrap();
     project.cosec(&["--profile", "more", "down", "-t", "0"]).succeeds();
     project.assert_nothing_left();
     project.cosec(&["up", "-d", "--dry-run"]).succeeds();

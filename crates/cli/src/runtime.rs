@@ -175,8 +175,14 @@ impl Runtime {
 
     /// Takes everything away once nothing is mounted. What is not ours to remove stays.
     pub(crate) fn remove(&self) {
-        for file in [OVERRIDE, "server.log", "control.sock", OVER, USERS] {
+        for file in ["server.log", "control.sock", OVER, USERS] {
             let _ = std::fs::remove_file(self.directory.join(file));
+        }
+        // A command that was killed leaves its own override.
+        for entry in std::fs::read_dir(&self.directory).into_iter().flatten().flatten() {
+            if entry.file_name().as_encoded_bytes().starts_with(b"override.") {
+                let _ = std::fs::remove_file(entry.path());
+            }
         }
         let _ = std::fs::remove_dir(self.directory.join("mnt"));
         let _ = std::fs::remove_dir(&self.directory);
