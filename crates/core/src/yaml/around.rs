@@ -39,7 +39,7 @@ fn most_passed_over(text: &str, error: &YamlError) -> usize {
     }
 }
 
-/// A text of which lines are blotted out, with blanks so that all places stay.
+/// A text of which lines are blotted out, with as many bytes so that all places stay.
 struct Around {
     file: FileId,
     left: String,
@@ -99,9 +99,15 @@ impl Around {
 
     fn without(&self, line: &Range<usize>) -> String {
         let mut text = self.left.clone();
-        text.replace_range(line.clone(), &" ".repeat(line.len()));
+        text.replace_range(line.clone(), &blank(&self.left[line.clone()]));
         text
     }
+}
+
+/// As many bytes with nothing in them. Of a character of several bytes they are line breaks: nothing that is read begins
+/// at one, so nothing begins inside of the character.
+fn blank(line: &str) -> String {
+    line.bytes().map(|byte| if byte.is_ascii() { ' ' } else { '\n' }).collect()
 }
 
 /// The line around a place, without its line break.
@@ -133,4 +139,31 @@ fn without(mut documents: Vec<Document>, passed_over: Vec<Span>) -> Vec<Document
         document.passed_over = passed_over;
     }
     documents
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Sources;
+
+    #[test]
+    fn nothing_begins_inside_of_a_character_of_a_line_that_is_passed_over() {
+        let texts = [
+            " |2-\n\u{fffd}\u{fffd}R: x\n",
+            "a: |2\nööö b\nc: d\n",
+            "a: |\n  b\n\u{1f600}\u{1f600}\n  c\n",
+            "a: 'b\n\u{2028}c\n",
+            "\u{feff}ö: [\na: b\n",
+        ];
+        for text in texts {
+            let mut sources = Sources::default();
+            let file = sources.add("t", text);
+            let (documents, error) = parse_around(file, text);
+            assert!(error.is_some(), "{text:?}");
+            for span in documents.iter().flat_map(Document::nodes).map(|node| node.span) {
+                let place = span.start as usize..span.end as usize;
+                assert!(text.get(place.clone()).is_some(), "{text:?} has no {place:?}");
+            }
+        }
+    }
 }
