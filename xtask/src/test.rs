@@ -31,6 +31,21 @@ pub(crate) fn run() -> Result<()> {
             "warnings",
         ]))
     })?;
+    step("the fuzzers, without libFuzzer", || {
+        run_command(&mut cargo(&[
+            "clippy",
+            "--quiet",
+            "--manifest-path",
+            "fuzz/Cargo.toml",
+            "--locked",
+            "--no-default-features",
+            "--target-dir",
+            "target",
+            "--",
+            "-D",
+            "warnings",
+        ]))
+    })?;
     step("licences, bans, sources, advisories", deny)?;
     step("core for wasm32", || {
         run_command(&mut cargo(&[
