@@ -10,9 +10,10 @@ mod project;
 pub use project::Project;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cosec_core::source::{Sources, Span};
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::memory;
 
@@ -23,13 +24,13 @@ pub const FACTOR: usize = 50;
 /// check; the rest is room for aliases, which may stand for a lot of text before the budget ends them.
 pub const CONSTANT: usize = 8 << 20;
 
-/// No input may take longer, in an unoptimised build on a busy machine.
+/// No input may take more of a processor's time, in an unoptimised build too.
 pub const SLOWEST: Duration = Duration::from_secs(2);
 
 /// What one input cost.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cost {
-    /// How long it took, of the slowest way.
+    /// The processor's time, of the slowest way.
     pub took: Duration,
     /// The most bytes that were held.
     pub peak: usize,
@@ -47,9 +48,9 @@ impl Cost {
 
 /// Runs something within `allowed` bytes.
 fn bounded<T>(what: &str, allowed: usize, run: impl FnOnce() -> T) -> Result<(T, Cost), String> {
-    let (began, before) = (Instant::now(), memory::start());
+    let (began, before) = (spent(), memory::start());
     let result = catch_unwind(AssertUnwindSafe(run)).map_err(|_| format!("{what} panics"))?;
-    let cost = Cost { took: began.elapsed(), peak: memory::peak().saturating_sub(before), results: 0 };
+    let cost = Cost { took: spent().saturating_sub(began), peak: memory::peak().saturating_sub(before), results: 0 };
     if cost.took > SLOWEST {
         return Err(format!("{what} takes {:?}", cost.took));
     }
@@ -57,6 +58,11 @@ fn bounded<T>(what: &str, allowed: usize, run: impl FnOnce() -> T) -> Result<(T,
         return Err(format!("{what} holds {} bytes, of {allowed} that are allowed", cost.peak));
     }
     Ok((result, cost))
+}
+
+/// The processor's time of this thread. What the clock says depends on what else runs.
+fn spent() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
 fn is_place(sources: &Sources, span: Span) -> bool {
