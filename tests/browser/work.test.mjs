@@ -138,6 +138,27 @@ test("what is no longer kept in one window is not kept by another", async () => 
   assert.equal(await it.page.evaluate(() => localStorage.length), 0);
 });
 
+test("of two windows the one that wrote last keeps its files, and the other says that it does not", async () => {
+  await write();
+  await it.page.check("#remember");
+  const other = await it.context.newPage();
+  await other.goto(it.address);
+  await other.locator("#remember:checked").waitFor();
+  await other.locator(".cm-content").click();
+  await other.keyboard.type("# of the other");
+  await it.page.locator("#remember:not(:checked)").waitFor();
+  await it.page.locator("#notice", { hasText: "those of this one are no longer kept" }).waitFor();
+  await content().focus();
+  await it.page.keyboard.type("canary");
+  await keep(it.page);
+  const kept = await it.page.evaluate(() => localStorage.getItem("cosec.files"));
+  assert.match(kept, /# of the other/);
+  assert.doesNotMatch(kept, /canary/);
+  await it.page.check("#remember");
+  await other.locator("#remember:not(:checked)").waitFor();
+  assert.match(await it.page.evaluate(() => localStorage.getItem("cosec.files")), /canary/);
+});
+
 test("a fix that was worked on is not undone by half: the secret stays in its file", async () => {
   await put({ "compose.yaml": "services:\n  db:\n    image: postgres:17\n    environment:\n      POSTGRES_PASSWORD: canary1\n" });
   await it.page.locator("#list .fix").first().click();

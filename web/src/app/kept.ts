@@ -7,16 +7,19 @@ const AFTER_MS = 400;
 /** Why files cannot be kept here, if they cannot. All pages from the disk share one storage in some browsers. */
 export const notHere = location.protocol === "file:" ? "not kept: other pages on this disk could read it" : undefined;
 
+/** How another window ends the keeping: for all windows, or by keeping other files, as there is one place for them. */
+export type End = "switched off" | "taken over";
+
 export class Kept {
   readonly #files: () => TextFile[];
   readonly #say: (message: string) => void;
   readonly #changed: () => void;
-  readonly #ended: () => void;
+  readonly #ended: (by: End) => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #on = false;
 
-  /** `files` are asked for when they are written down; `changed` is told when they are the user's own from now on; `ended` is told when another window has switched it off. */
-  constructor(files: () => TextFile[], say: (message: string) => void, changed: () => void, ended: () => void) {
+  /** `files` are asked for when they are written down; `changed` is told when they are the user's own from now on; `ended` is told when another window has put an end to it. */
+  constructor(files: () => TextFile[], say: (message: string) => void, changed: () => void, ended: (by: End) => void) {
     this.#files = files;
     this.#say = say;
     this.#changed = changed;
@@ -76,27 +79,33 @@ export class Kept {
   };
 
   readonly #other = (event: StorageEvent): void => {
-    if ((event.key === STORED || event.key === null) && event.newValue === null) this.#end();
+    if (event.key !== STORED && event.key !== null) return;
+    if (event.newValue === null) this.#end("switched off");
+    else if (this.#on && event.newValue !== this.#text()) this.#end("taken over");
   };
 
   #goOn(): void {
     this.#timer = undefined;
     if (!this.#on) return;
     // Another window has switched it off, and the word of it has not come yet.
-    if (localStorage.getItem(STORED) === null) this.#end();
+    if (localStorage.getItem(STORED) === null) this.#end("switched off");
     else this.#write();
   }
 
-  #end(): void {
+  #end(by: End): void {
     if (!this.#on) return;
     this.#on = false;
     clearTimeout(this.#timer);
-    this.#ended();
+    this.#ended(by);
+  }
+
+  #text(): string {
+    return JSON.stringify(this.#files());
   }
 
   #write(): void {
     try {
-      localStorage.setItem(STORED, JSON.stringify(this.#files()));
+      localStorage.setItem(STORED, this.#text());
     } catch {
       this.#say("These files are more than this browser keeps. What it kept before is there still.");
     }

@@ -13,7 +13,7 @@ import { FileSelect } from "./file_select";
 import { Fixing } from "./fixing";
 import { Incoming } from "./incoming";
 import { jump } from "./jump";
-import { Kept, notHere } from "./kept";
+import { type End, Kept, notHere } from "./kept";
 import { MOD } from "./keys";
 import { marksOf } from "./marks";
 import { menu, popup } from "./menu";
@@ -106,7 +106,7 @@ export class Parts {
       () => this.files.written(),
       (message) => this.notice.say(message),
       () => element.hasAttribute("share") && leaveLink(),
-      () => this.#notKept(),
+      (by) => this.#notKept(by),
     );
     this.replacing = new Replacing(this.files, this.kept, this.notice);
     this.#taking = new Taking(this.files, this.replacing, this.kept, this.notice);
@@ -335,8 +335,12 @@ export class Parts {
   }
 
   /** Another window has put an end to it. */
-  #notKept(): void {
+  #notKept(by: End): void {
     if (this.remember) this.remember.checked = false;
-    this.notice.say("Another window of this page no longer keeps files in this browser; neither does this one.");
+    this.notice.say(
+      by === "switched off"
+        ? "Another window of this page no longer keeps files in this browser; neither does this one."
+        : "Another window of this page keeps its files in this browser now; those of this one are no longer kept. Set the mark again to keep these instead.",
+    );
   }
 }
