@@ -50,7 +50,8 @@ impl Cost {
 fn bounded<T>(what: &str, allowed: usize, run: impl FnOnce() -> T) -> Result<(T, Cost), String> {
     let (began, before) = (spent(), memory::start());
     let result = catch_unwind(AssertUnwindSafe(run)).map_err(|_| format!("{what} panics"))?;
-    let cost = Cost { took: spent().saturating_sub(began), peak: memory::peak().saturating_sub(before), results: 0 };
+    let cost =
+        Cost { took: spent().saturating_sub(began), peak: memory::peak().saturating_sub(before), results: 0 };
     if cost.took > SLOWEST {
         return Err(format!("{what} takes {:?}", cost.took));
     }
