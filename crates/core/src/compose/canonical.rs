@@ -223,7 +223,12 @@ impl Canonical<'_> {
                     continue;
                 }
             };
-            match port::parse(&spec) {
+            let parsed = port::parse(&spec);
+            // Docker's own reading takes port 0, which Compose refuses then.
+            match parsed.and_then(|ports| {
+                let is_none = ports.iter().any(|port| port.target == 0);
+                if is_none { Err(port::NO_TARGET) } else { Ok(ports) }
+            }) {
                 Ok(parsed) => {
                     self.ports.set(self.ports.get() + parsed.len());
                     if self.ports.get() > MOST_PORTS {

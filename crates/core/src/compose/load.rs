@@ -22,7 +22,7 @@ use super::environment::{Binding, BindingOrigin, Environment};
 use super::merge::Removed;
 use super::project::{Project, default_name};
 use super::resolved::Resolved;
-use super::value::{Data, Map, Value};
+use super::value::{Data, Map, Mark, Value};
 use super::{
     canonical, check, dotenv, interpolate, merge, misplaced, normalize, resolve, schema, template, unicity,
 };
@@ -397,7 +397,16 @@ impl Loader<'_> {
     }
 
     /// A document over what there is. Writing short forms out can show two entries to be the same.
-    fn over(&mut self, base: Option<Layered>, document: Value, validate: bool) -> Result<Layered, LoadError> {
+    fn over(
+        &mut self,
+        base: Option<Layered>,
+        mut document: Value,
+        validate: bool,
+    ) -> Result<Layered, LoadError> {
+        // No key leads to the whole document, so a mark on it is about nothing.
+        if document.mark == Mark::Override {
+            document.mark = Mark::None;
+        }
         let mut layered = base.unwrap_or_else(|| Layered::new(document.span));
         let changed = layered.changed_by(&document);
         // What does not go together is left out; the clone shares all that the merge leaves as it is.
@@ -580,7 +589,6 @@ pub fn add_env_files(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compose::Mark;
     use crate::files::MemoryFiles;
 
     /// Files in memory of which some are links.

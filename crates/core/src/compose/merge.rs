@@ -118,6 +118,8 @@ impl Merger<'_> {
             let value = without_resets(Value { mark: Mark::None, ..over });
             return Ok(value.map_or(base, |value| Value { mark, ..value }));
         }
+        // Marks go by the keys that the base has as it is written: those of a list are numbers.
+        let is_list = base.listed || matches!(base.data, Data::Seq(_));
         let (base, over) = match form(path) {
             Form::Replaced => return Ok(without_resets(over).unwrap_or(base)),
             Form::Pools => return self.pools(&base, &over, path),
@@ -135,7 +137,7 @@ impl Merger<'_> {
             Form::Names => (names(base), names(over)),
             Form::List => (list(base), list(over)),
             Form::Hosts => {
-                let (base, mut over) = (lines(base), lines(over));
+                let (base, mut over) = (lines(self.struck(base, &over, path)), lines(over));
                 let own: Vec<String> = strings(&base);
                 if let Some(items) = over.as_seq_mut() {
                     items.retain(|item| !item.as_str().is_some_and(|text| own.iter().any(|one| one == text)));
@@ -153,7 +155,7 @@ impl Merger<'_> {
         let over_span = over.span;
         match (base.data, over.data) {
             (Data::Map(base_map), Data::Map(over_map)) => {
-                let data = Data::Map(self.merge_maps(base_map, over_map, path)?);
+                let data = Data::Map(self.merge_maps(base_map, over_map, is_list, path)?);
                 Ok(Value { listed: base.listed || over.listed, ..Value::new(data, over_span) })
             }
             (Data::Seq(mut items), Data::Seq(more)) => {
@@ -178,10 +180,38 @@ impl Merger<'_> {
         }
     }
 
-    fn merge_maps(&mut self, mut base: Map, over: Map, path: &mut Path) -> Result<Map, LoadError> {
+    /// What `over` marks is taken out of a mapping that becomes a list.
+    fn struck(&mut self, mut base: Value, over: &Value, path: &mut Path) -> Value {
+        if let (Data::Map(base), Data::Map(over)) = (&mut base.data, &over.data) {
+            for (key, entry) in over.iter().filter(|(_, entry)| entry.value.mark != Mark::None) {
+                if let Some(gone) = base.shift_remove(key) {
+                    path.push(key.clone());
+                    self.removes(&gone.value, &entry.value, path);
+                    path.pop();
+                }
+            }
+        }
+        base
+    }
+
+    /// Where the base was a list (`is_list`), what `over` marks is not in it by that name and stays.
+    fn merge_maps(
+        &mut self,
+        mut base: Map,
+        over: Map,
+        is_list: bool,
+        path: &mut Path,
+    ) -> Result<Map, LoadError> {
         for (key, entry) in over {
             path.push(key.clone());
-            if entry.value.mark == Mark::Reset {
+            if is_list && entry.value.mark == Mark::Reset {
+                match base.get_mut(&key) {
+                    // It goes from earlier files, and is here.
+                    Some(own) if self.keeps_marks => own.value.mark = Mark::Override,
+                    None if self.keeps_marks => drop(base.insert(key, entry)),
+                    _ => {}
+                }
+            } else if entry.value.mark == Mark::Reset {
                 if let Some(gone) = base.shift_remove(&key) {
                     self.removes(&gone.value, &entry.value, path);
                 }
@@ -226,7 +256,7 @@ impl Merger<'_> {
                     return Err(wrong(other));
                 };
                 path.push("[]".into());
-                pool = Value::new(Data::Map(self.merge_maps(map, more, path)?), other.span);
+                pool = Value::new(Data::Map(self.merge_maps(map, more, false, path)?), other.span);
                 path.pop();
                 match place(&pools, &pool) {
                     Some(place) => pools[place] = pool.clone(),
@@ -350,7 +380,7 @@ fn list(mut value: Value) -> Value {
 fn lines(value: Value) -> Value {
     let Data::Map(map) = &value.data else { return value };
     let mut items: Vec<Value> = Vec::with_capacity(map.len());
-    for (name, entry) in map {
+    for (name, entry) in map.iter().filter(|(_, entry)| entry.value.mark != Mark::Reset) {
         let values = entry.value.as_seq().unwrap_or(std::slice::from_ref(&entry.value));
         for one in values {
             let line = match one.to_text() {

@@ -13,6 +13,10 @@ pub(super) struct Port {
     pub(super) protocol: String,
 }
 
+/// What is wrong with a port of the container that is none.
+pub(super) const NO_TARGET: &str =
+    "has a container port that is none, nor a range; ports are 1 to 65535, as in `8080:80`";
+
 /// The ports that a short form means, in Compose's order: by target and protocol as text.
 pub(super) fn parse(spec: &str) -> Result<Vec<Port>, &'static str> {
     let mut parts: Vec<&str> = spec.split(':').collect();
@@ -27,10 +31,12 @@ pub(super) fn parse(spec: &str) -> Result<Vec<Port>, &'static str> {
     if port.is_empty() {
         return Err("names no port of the container");
     }
-    let (first, last) = range(port).ok_or("has a container port that is no port or range of ports")?;
+    let (first, last) = range(port).ok_or(NO_TARGET)?;
     let host = match published {
         "" => None,
-        published => Some(range(published).ok_or("has a published port that is no port or range of ports")?),
+        published => Some(range(published).ok_or(
+            "has a published port that is none, nor a range; ports are 0 to 65535, as in `8080:80`",
+        )?),
     };
     if let Some((host_first, host_last)) = host
         && last - first != host_last - host_first
@@ -72,7 +78,7 @@ fn address(text: &str) -> Result<Option<String>, &'static str> {
     };
     match bare.parse::<IpAddr>() {
         Ok(_) => Ok(Some(bare.to_owned())),
-        Err(_) => Err("has an invalid IP address"),
+        Err(_) => Err("has an invalid IP address; write `127.0.0.1` for this machine, names are not taken"),
     }
 }
 

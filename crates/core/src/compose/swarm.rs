@@ -158,6 +158,17 @@ impl Reader<'_> {
         for (name, entry) in members(model, "services") {
             let Some(service) = entry.value.as_map() else { continue };
             self.env_files(name, service)?;
+            for key in ["command", "entrypoint"] {
+                if let Some(entry) = service.get(key)
+                    && let Data::Str(line) = &entry.value.data
+                    && !closes_quotes(line)
+                {
+                    let message = format!(
+                        "`services.{name}.{key}` opens quotes and does not close them; close them, or write a list"
+                    );
+                    return Err(LoadError::new(message, entry.value.span));
+                }
+            }
             for item in items(service, "ports") {
                 let text = item.to_text().map(|text| text.value);
                 if let Some(Err(problem)) = text.map(|text| short_port(&text)) {
@@ -281,6 +292,25 @@ fn short_port(spec: &str) -> Result<(), &'static str> {
     }
     let (address, ports) = parts.split_at(parts.len() - 2);
     port::parse(&format!("[{}]:{}", address.join(":"), ports.join(":"))).map(|_| ())
+}
+
+/// Whether all quotes of a command line are closed, and no backslash ends it. (google/shlex)
+fn closes_quotes(line: &str) -> bool {
+    let (mut quote, mut between_words) = (None, true);
+    let mut characters = line.chars();
+    while let Some(character) = characters.next() {
+        match (quote, character) {
+            (Some('"') | None, '\\') if characters.next().is_none() => return false,
+            (Some('"') | None, '\\') => between_words = false,
+            (Some(open), character) if open == character => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => (quote, between_words) = (Some(character), false),
+            (None, '#') if between_words => drop(characters.find(|character| *character == '\n')),
+            (None, ' ' | '\t' | '\r' | '\n') => between_words = true,
+            (None, _) => between_words = false,
+        }
+    }
+    quote.is_none()
 }
 
 /// The place of the first item that stands twice in a list.

@@ -23,6 +23,10 @@ enum Type {
     /// A truth value that is printed if it is said.
     Said,
     Int,
+    /// A number of so many bits that may not be negative, nor a text.
+    Unsigned(u32),
+    /// The same, which is printed even if it is not said.
+    SaidUnsigned(u32),
     /// A number that is printed if it is said, and may not be negative.
     Count,
     /// A number that is printed if it is said.
@@ -31,6 +35,8 @@ enum Type {
     Float,
     /// A size, printed as text.
     Bytes,
+    /// A size that is printed even if it is not said.
+    Rate,
     Duration,
     /// A duration that is printed if it is said.
     SaidDuration,
@@ -76,8 +82,8 @@ enum Type {
 
 use Type::{
     Always, Bool, Bytes, Command, Count, DeviceCount, Dropped, Float, HealthTest, Hosts, Int, List, MapOf,
-    Mapping, Mode, MultiOptions, Options, Raw, Said, SaidDuration, SaidInt, Scalars, Ssh, Struct, Text,
-    TextMap, TextOrTexts, Texts, Ulimits, Variables,
+    Mapping, Mode, MultiOptions, Options, Rate, Raw, Said, SaidDuration, SaidInt, SaidUnsigned, Scalars, Ssh,
+    Struct, Text, TextMap, TextOrTexts, Texts, Ulimits, Unsigned, Variables,
 };
 
 const HOOK: &[Field] = &[
@@ -124,11 +130,11 @@ const BUILD: &[Field] = &[
 ];
 
 // These two have no names in JSON, so go prints those of its fields.
-const WEIGHT_DEVICE: &[Field] = &[Field("Path", Raw), Field("Weight", Raw)];
-const THROTTLE_DEVICE: &[Field] = &[Field("Path", Raw), Field("Rate", Type::Bytes)];
+const WEIGHT_DEVICE: &[Field] = &[Field("Path", Raw), Field("Weight", SaidUnsigned(16))];
+const THROTTLE_DEVICE: &[Field] = &[Field("Path", Raw), Field("Rate", Rate)];
 
 const BLKIO: &[Field] = &[
-    Field("weight", Int),
+    Field("weight", Unsigned(16)),
     Field("weight_device", List(WEIGHT_DEVICE)),
     Field("device_read_bps", List(THROTTLE_DEVICE)),
     Field("device_read_iops", List(THROTTLE_DEVICE)),
@@ -195,7 +201,7 @@ const DEPLOY: &[Field] = &[
         Always(&[
             Field("constraints", Texts),
             Field("preferences", List(&[Field("spread", Text)])),
-            Field("max_replicas_per_node", Int),
+            Field("max_replicas_per_node", Unsigned(64)),
         ]),
     ),
     Field("endpoint_mode", Text),
@@ -217,7 +223,7 @@ const PORT: &[Field] = &[
     Field("name", Text),
     Field("mode", Text),
     Field("host_ip", Text),
-    Field("target", Int),
+    Field("target", Unsigned(32)),
     Field("published", Text),
     Field("protocol", Text),
     Field("app_protocol", Text),
@@ -239,7 +245,7 @@ const MOUNT: &[Field] = &[
         ]),
     ),
     Field("volume", Struct(&[Field("labels", Mapping), Field("nocopy", Bool), Field("subpath", Text)])),
-    Field("tmpfs", Struct(&[Field("size", Bytes), Field("mode", Int)])),
+    Field("tmpfs", Struct(&[Field("size", Bytes), Field("mode", Unsigned(32))])),
     Field("image", Struct(&[Field("subpath", Text)])),
 ];
 
@@ -483,6 +489,8 @@ fn field(entry: Option<&MapEntry>, kind: Type, place: &Place<'_>) -> Result<Opti
         return Ok(match kind {
             Always(fields) => Some(attributes(&Map::new(), fields, place)?),
             Command => Some(JsonValue::Null),
+            Rate => Some(json!("0")),
+            SaidUnsigned(_) => Some(json!(0)),
             _ => None,
         });
     };
@@ -497,6 +505,17 @@ fn field(entry: Option<&MapEntry>, kind: Type, place: &Place<'_>) -> Result<Opti
         Bool => truth(value, place)?.then_some(JsonValue::Bool(true)),
         Said => Some(JsonValue::Bool(truth(value, place)?)),
         Int => Some(whole(value, place)?).filter(|number| *number != 0).map(number),
+        Unsigned(bits) | SaidUnsigned(bits) => {
+            let size = match &value.data {
+                Data::Int(number) if *number >= 0 => *number as u64,
+                Data::Float(number) if *number >= 0.0 => *number as u64,
+                Data::Int(_) | Data::Float(_) => return Err(place.wrong("0 or more", span)),
+                _ => return Err(place.wrong("a whole number, without quotes", span)),
+            };
+            // What is too large for it wraps around, as go has it.
+            let size = size & (u64::MAX >> (64 - bits));
+            (size != 0 || matches!(kind, SaidUnsigned(_))).then(|| JsonValue::from(size))
+        }
         SaidInt => Some(number(whole(value, place)?)),
         Count => {
             let count = whole(value, place)?;
@@ -506,15 +525,17 @@ fn field(entry: Option<&MapEntry>, kind: Type, place: &Place<'_>) -> Result<Opti
             Some(number(count))
         }
         Float => Some(single(value, place)?).filter(|number| *number != 0.0).and_then(single_number),
-        Bytes => {
+        Bytes | Rate => {
             let size = match &value.data {
-                Data::Int(number) => *number as i64,
+                // go-yaml has another type for what is larger, which Compose takes for nothing.
+                Data::Int(number) => i64::try_from(*number).unwrap_or(0),
                 Data::Str(text) => {
                     units::bytes(text).ok_or_else(|| place.wrong("a size such as `64m`", span))?
                 }
                 _ => 0,
             };
-            (size != 0).then(|| JsonValue::String(size.to_string()))
+            let is_printed = size != 0 || matches!(kind, Rate);
+            is_printed.then(|| JsonValue::String(size.to_string()))
         }
         Type::Duration => Some(nanoseconds(value, place)?)
             .filter(|duration| *duration != 0)
@@ -657,8 +678,12 @@ fn truth(value: &Value, place: &Place<'_>) -> Result<bool, LoadError> {
 
 fn whole(value: &Value, place: &Place<'_>) -> Result<i128, LoadError> {
     match &value.data {
-        Data::Int(number) => Some(*number),
-        Data::Float(number) => Some(*number as i128),
+        // What is too large for a signed one wraps around, as go has it.
+        Data::Int(number) => Some(i128::from(*number as i64)),
+        Data::Float(number) => {
+            let fits = *number >= -(2f64.powi(63)) && *number < 2f64.powi(63);
+            Some(i128::from(if fits { *number as i64 } else { i64::MIN }))
+        }
         Data::Str(text) => integer(text),
         _ => None,
     }

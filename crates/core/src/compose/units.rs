@@ -7,7 +7,7 @@ pub(super) fn bytes(text: &str) -> Option<i64> {
         b' ' => (&text[..end], &text[end + 1..]),
         _ => text.split_at(end + 1),
     };
-    let size: f64 = number.parse().ok().filter(|size| *size >= 0.0)?;
+    let size: f64 = number.parse().ok().filter(|size: &f64| *size >= 0.0 && size.is_finite())?;
     let suffix = suffix.to_lowercase();
     let factor = match suffix.as_str() {
         "" | "b" => 1.0,

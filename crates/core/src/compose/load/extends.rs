@@ -46,6 +46,11 @@ struct Extender<'e> {
     done: HashMap<Arc<str>, Value>,
 }
 
+/// What a service says that it extends, and does not take back at once (`!reset`).
+fn extends_of(service: &Value) -> Option<&Value> {
+    service.get("extends").filter(|extends| extends.mark != Mark::Reset)
+}
+
 fn without_extends(mut service: Value) -> Value {
     if let Some(map) = service.as_map_mut() {
         map.shift_remove("extends");
@@ -68,7 +73,7 @@ impl Loader<'_> {
         };
         let extending: Vec<Arc<str>> = services
             .iter()
-            .filter(|(_, entry)| entry.value.get("extends").is_some() && entry.value.mark != Mark::Reset)
+            .filter(|(_, entry)| extends_of(&entry.value).is_some() && entry.value.mark != Mark::Reset)
             .map(|(name, _)| name.clone())
             .collect();
         if extending.is_empty() {
@@ -108,7 +113,7 @@ impl Loader<'_> {
         if entry.value.is_null() {
             return Ok(None);
         }
-        let Some(extends) = entry.value.get("extends").filter(|extends| !extends.is_null()) else {
+        let Some(extends) = extends_of(&entry.value).filter(|extends| !extends.is_null()) else {
             return Ok(Some(entry.value.clone()));
         };
         let text = |value: Option<&Value>| value.and_then(Value::to_text).map(|text| text.value);

@@ -1,7 +1,7 @@
 //! `include:` of other projects. (compose-go `loader/include.go`)
 
 use super::{DEEPEST, LoadError, Loader, Location, SECTIONS, Way, add_env_files};
-use crate::compose::value::{Data, MapEntry, Value};
+use crate::compose::value::{Data, MapEntry, Mark, Value};
 use crate::compose::{merge, resolve};
 use crate::detect::without_credentials;
 use crate::files::{join, parent};
@@ -71,6 +71,9 @@ impl Loader<'_> {
     ) -> Result<(), LoadError> {
         let Data::Map(top) = &mut document.data else { return Ok(()) };
         let Some(include) = top.shift_remove("include").map(|entry| entry.value) else { return Ok(()) };
+        if include.mark == Mark::Reset {
+            return Ok(());
+        }
         let items = match &include.data {
             Data::Seq(items) => items.as_slice(),
             Data::Null => return Ok(()),

@@ -11,10 +11,16 @@ use crate::source::Span;
 enum Shape {
     Any,
     Text,
+    /// Text, or a date, which becomes one.
+    Dated,
     Bool,
     /// A whole number.
     Int,
+    /// A whole number from 0 on.
+    Count,
     Number,
+    /// A number from 0 on.
+    Positive,
     Null,
     /// Text that go's `time.ParseDuration` reads.
     Duration,
@@ -41,8 +47,8 @@ enum Shape {
 }
 
 use Shape::{
-    Any, Bool, Duration, Either, Int, Keys, Lower, Named, Null, Number, OneOf, OpenKeys, OpenNamed, Port,
-    Since, Text,
+    Any, Bool, Count, Dated, Duration, Either, Int, Keys, Lower, Named, Null, Number, OneOf, OpenKeys,
+    OpenNamed, Port, Positive, Since, Text,
 };
 
 /// A key, the minor version that has it first, and its value. `x-` stands for all keys that start so.
@@ -52,9 +58,9 @@ const TEXTS: Shape = Shape::List(&Text, true);
 const LIST: Shape = Shape::List(&Text, false);
 const TEXT_OR_TEXTS: Shape = Either(&[Text, TEXTS]);
 const TEXT_OR_LIST: Shape = Either(&[Text, LIST]);
-const SCALARS: Shape = Shape::Map(&Either(&[Text, Number, Null]));
+const SCALARS: Shape = Shape::Map(&Either(&[Dated, Number, Null]));
 const VARIABLES: Shape = Either(&[SCALARS, TEXTS]);
-const OPTIONS: Shape = Shape::Map(&Either(&[Text, Number]));
+const OPTIONS: Shape = Shape::Map(&Either(&[Dated, Number]));
 const EXTERNAL: Shape = Either(&[Bool, Keys(&[("name", 0, Text)])]);
 const OPEN_EXTERNAL: Shape = Either(&[Bool, OpenKeys(&[("name", 0, Text)])]);
 
@@ -76,7 +82,7 @@ const GRANTS: Shape = Shape::List(
             ("target", 0, Text),
             ("uid", 0, Text),
             ("gid", 0, Text),
-            ("mode", 0, Number),
+            ("mode", 0, Positive),
         ]),
     ]),
     false,
@@ -110,7 +116,7 @@ const SERVICE: Shape = Keys(&[
         Keys(&[
             ("disable", 0, Bool),
             ("interval", 0, Duration),
-            ("retries", 0, Number),
+            ("retries", 0, Positive),
             ("test", 0, TEXT_OR_LIST),
             ("timeout", 0, Duration),
             ("start_period", 4, Duration),
@@ -155,8 +161,8 @@ const SERVICE: Shape = Keys(&[
                     Port,
                     Keys(&[
                         ("mode", 0, Text),
-                        ("target", 0, Int),
-                        ("published", 0, Int),
+                        ("target", 0, Count),
+                        ("published", 0, Count),
                         ("protocol", 0, Text),
                     ]),
                 ]),
@@ -168,7 +174,8 @@ const SERVICE: Shape = Keys(&[
     ("read_only", 0, Bool),
     ("restart", 0, Text),
     ("security_opt", 0, TEXTS),
-    ("shm_size", 0, Either(&[Number, Text])),
+    // Its schema takes a number, what reads it does not.
+    ("shm_size", 0, Text),
     ("secrets", 1, GRANTS),
     ("sysctls", 0, VARIABLES),
     ("stdin_open", 0, Bool),
@@ -223,7 +230,7 @@ const BUILD: Shape = Keys(BUILD_KEYS);
 const OPEN_BUILD: Shape = OpenKeys(BUILD_KEYS);
 
 const UPDATE: Shape = Keys(&[
-    ("parallelism", 0, Int),
+    ("parallelism", 0, Count),
     ("delay", 0, Duration),
     ("failure_action", 0, Text),
     ("monitor", 0, Duration),
@@ -234,7 +241,7 @@ const UPDATE: Shape = Keys(&[
 const DEPLOY: Shape = Keys(&[
     ("mode", 0, Text),
     ("endpoint_mode", 2, Text),
-    ("replicas", 0, Int),
+    ("replicas", 0, Count),
     ("labels", 0, VARIABLES),
     ("rollback_config", 7, UPDATE),
     ("update_config", 0, UPDATE),
@@ -271,7 +278,7 @@ const DEPLOY: Shape = Keys(&[
         Keys(&[
             ("condition", 0, Text),
             ("delay", 0, Duration),
-            ("max_attempts", 0, Int),
+            ("max_attempts", 0, Count),
             ("window", 0, Duration),
         ]),
     ),
@@ -281,7 +288,7 @@ const DEPLOY: Shape = Keys(&[
         Keys(&[
             ("constraints", 0, LIST),
             ("preferences", 3, Shape::List(&Keys(&[("spread", 0, Text)]), false)),
-            ("max_replicas_per_node", 8, Int),
+            ("max_replicas_per_node", 8, Count),
         ]),
     ),
 ]);
@@ -490,12 +497,18 @@ impl<'v> Checker<'v> {
 fn fits(value: &Value, shape: &Shape) -> bool {
     match shape {
         Shape::Any => true,
-        // A date becomes text on docker's way to its schema.
-        Shape::Text | Shape::Duration | Shape::OneOf(_) => matches!(value.data, Data::Str(_) | Data::Time(_)),
+        Shape::Text | Shape::Duration | Shape::OneOf(_) => matches!(value.data, Data::Str(_)),
+        Shape::Dated => matches!(value.data, Data::Str(_) | Data::Time(_)),
         Shape::Bool => matches!(value.data, Data::Bool(_)),
         Shape::Int => match value.data {
             Data::Int(_) => true,
             Data::Float(number) => number.fract() == 0.0,
+            _ => false,
+        },
+        Shape::Count => fits(value, &Shape::Int) && fits(value, &Shape::Positive),
+        Shape::Positive => match value.data {
+            Data::Int(number) => number >= 0,
+            Data::Float(number) => number >= 0.0,
             _ => false,
         },
         Shape::Number => matches!(value.data, Data::Int(_) | Data::Float(_)),
@@ -515,9 +528,11 @@ fn fits(value: &Value, shape: &Shape) -> bool {
 fn wanted(shape: &Shape) -> &'static str {
     match shape {
         Shape::Any | Shape::Since(..) | Shape::Either(_) => "something else",
-        Shape::Text | Shape::OneOf(_) => "text",
+        Shape::Text | Shape::Dated | Shape::OneOf(_) => "text",
         Shape::Bool => "true or false",
         Shape::Int => "a whole number",
+        Shape::Count => "a whole number, 0 or more",
+        Shape::Positive => "a number, 0 or more",
         Shape::Number => "a number",
         Shape::Null => "nothing",
         Shape::Duration => "a duration",
