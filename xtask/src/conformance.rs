@@ -1,7 +1,7 @@
-//! `cargo xtask conformance PATH… [--no-interpolate] [--stack]`: asks `docker compose config` and cosec about each file
+//! `cargo xtask conformance PATH… [--no-interpolate] [--yaml] [--stack]`: asks `docker compose config` and cosec about each file
 //! and every YAML file below each directory, siblings in place, and says where they disagree.
 //!
-//! With `--stack` it is `docker stack config` against `cosec config --target swarm`; what is compared is whether
+//! With `--yaml` the text that is printed without a format is compared, line for line. With `--stack` it is `docker stack config` against `cosec config --target swarm`; what is compared is whether
 //! the file is accepted.
 
 use std::collections::BTreeMap;
@@ -29,17 +29,38 @@ const UNCOMPARED: &str = "x-#value";
 
 enum Answer {
     Config(Value),
+    Text(String),
     Accepted,
     Refused(String),
     /// No answer within the limits of memory and time.
     Gone,
 }
 
+/// What of two answers is compared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Json,
+    Yaml,
+    /// That they are given.
+    Nothing,
+}
+
+impl Form {
+    fn equal(self) -> &'static str {
+        match self {
+            Form::Json => " with equal JSON",
+            Form::Yaml => " with equal YAML",
+            Form::Nothing => "",
+        }
+    }
+}
+
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let (flags, paths): (Vec<&str>, Vec<&str>) =
         arguments.iter().partition(|argument| argument.starts_with("--"));
-    if let Some(flag) = flags.iter().find(|flag| !["--no-interpolate", "--stack"].contains(flag)) {
-        bail!("{flag} is not known; there are --no-interpolate and --stack");
+    let known = ["--no-interpolate", "--yaml", "--stack"];
+    if let Some(flag) = flags.iter().find(|flag| !known.contains(flag)) {
+        bail!("{flag} is not known; there are {}", known.join(", "));
     }
     if paths.is_empty() {
         bail!("name the files to be compared, or their directories");
@@ -65,18 +86,27 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     } else {
         (vec!["docker", "compose", "-f"], vec![&cosec, "-f"])
     };
-    let ask_theirs: Vec<&str> = match (stack, flags.contains(&"--no-interpolate")) {
-        (true, true) => vec!["--skip-interpolation"],
-        (true, false) => vec![],
-        (false, true) => vec!["config", "--format", "json", "--no-interpolate"],
-        (false, false) => vec!["config", "--format", "json"],
+    let form = if stack {
+        Form::Nothing
+    } else if flags.contains(&"--yaml") {
+        Form::Yaml
+    } else {
+        Form::Json
     };
-    let mut ask_ours = vec!["config", "--format", "json"];
-    if stack {
-        ask_ours.extend(["--target", "swarm"]);
+    let mut ask_ours = vec!["config"];
+    if form == Form::Json {
+        ask_ours.extend(["--format", "json"]);
     }
     if flags.contains(&"--no-interpolate") {
         ask_ours.push("--no-interpolate");
+    }
+    let ask_theirs = match (stack, flags.contains(&"--no-interpolate")) {
+        (true, true) => vec!["--skip-interpolation"],
+        (true, false) => vec![],
+        (false, _) => ask_ours.clone(),
+    };
+    if stack {
+        ask_ours.extend(["--target", "swarm"]);
     }
     let next = AtomicUsize::new(0);
     let differences: Mutex<BTreeMap<usize, String>> = Mutex::default();
@@ -86,10 +116,10 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(file) = files.get(at) else { return Ok(()) };
-            let theirs = ask(&theirs, file, &ask_theirs, !stack)?;
-            let ours = ask(&ours, file, &ask_ours, !stack)?;
+            let theirs = ask(&theirs, file, &ask_theirs, form)?;
+            let ours = ask(&ours, file, &ask_ours, form)?;
             let (asked, alike) = match theirs {
-                Answer::Config(_) | Answer::Accepted => (&accepted, Some(&accepted_alike)),
+                Answer::Config(_) | Answer::Text(_) | Answer::Accepted => (&accepted, Some(&accepted_alike)),
                 Answer::Refused(_) => (&refused, Some(&refused_alike)),
                 Answer::Gone => (&gone, None),
             };
@@ -122,7 +152,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         files.len(),
         figure(&accepted_alike),
         figure(&accepted),
-        if stack { "" } else { " with equal JSON" },
+        form.equal(),
         figure(&refused_alike),
         figure(&refused),
         figure(&gone),
@@ -147,7 +177,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 /// What a program says of a file, within the limits.
-fn ask(before: &[&str], file: &Path, after: &[&str], json: bool) -> Result<Answer> {
+fn ask(before: &[&str], file: &Path, after: &[&str], form: Form) -> Result<Answer> {
     // `docker` starts a program for `compose`: the limits have to hold for both, and both have to end.
     let limits = format!("ulimit -v {MEMORY} && exec timeout --signal KILL {PATIENCE} \"$@\"");
     let mut command = Command::new("sh");
@@ -169,8 +199,10 @@ fn ask(before: &[&str], file: &Path, after: &[&str], json: bool) -> Result<Answe
         let cause = errors.lines().find(|line| !line.contains("level=warning")).unwrap_or_default();
         return Ok(Answer::Refused(cause.to_owned()));
     }
-    if !json {
-        return Ok(Answer::Accepted);
+    match form {
+        Form::Json => {}
+        Form::Yaml => return Ok(Answer::Text(String::from_utf8_lossy(&output.stdout).into_owned())),
+        Form::Nothing => return Ok(Answer::Accepted),
     }
     let config = serde_json::from_slice(&output.stdout)
         .with_context(|| format!("{} prints no JSON for {}", before[0], file.display()))?;
@@ -180,14 +212,31 @@ fn ask(before: &[&str], file: &Path, after: &[&str], json: bool) -> Result<Answe
 fn difference(theirs: &Answer, ours: &Answer) -> Option<String> {
     match (theirs, ours) {
         (Answer::Config(theirs), Answer::Config(ours)) => first_difference("", theirs, ours),
+        (Answer::Text(theirs), Answer::Text(ours)) => first_line(theirs, ours),
         // What docker cannot read in time or memory, cosec has to refuse.
         (Answer::Refused(_) | Answer::Gone, Answer::Refused(_))
-        | (Answer::Accepted | Answer::Config(_), Answer::Accepted | Answer::Config(_)) => None,
+        | (
+            Answer::Accepted | Answer::Config(_) | Answer::Text(_),
+            Answer::Accepted | Answer::Config(_) | Answer::Text(_),
+        ) => None,
         (Answer::Gone, _) => Some("docker ends without an answer, cosec accepts".to_owned()),
         (_, Answer::Gone) => Some("cosec ends without an answer".to_owned()),
         (Answer::Refused(cause), _) => Some(format!("docker refuses, cosec accepts: {cause}")),
         (_, Answer::Refused(cause)) => Some(format!("docker accepts, cosec refuses: {cause}")),
     }
+}
+
+/// The first line that differs, up to the value, which stays unsaid.
+fn first_line(theirs: &str, ours: &str) -> Option<String> {
+    let at = theirs.lines().zip(ours.lines()).take_while(|(theirs, ours)| theirs == ours).count();
+    let key = |text: &str| {
+        let line = text.lines().nth(at)?.trim();
+        Some(line.split_once(": ").map_or_else(|| line.chars().take(20).collect(), |(key, _)| key.to_owned()))
+    };
+    let (theirs_at, ours_at): (Option<String>, Option<String>) = (key(theirs), key(ours));
+    let told = |key: Option<String>| key.unwrap_or_else(|| "its end".to_owned());
+    (theirs != ours)
+        .then(|| format!("line {}: docker has `{}`, cosec `{}`", at + 1, told(theirs_at), told(ours_at)))
 }
 
 /// The first path whose values differ; the values stay unsaid, they may be secret.

@@ -27,7 +27,7 @@ usage: cargo xtask COMMAND
   fuzz    [loader] [MINUTES [DIRECTORY…]] mutates files and lints them, or loads them
           guided lint|loader [MINUTES [DIRECTORY…]] the same, guided by coverage
   held    how many bytes loading holds for each byte of a file
-  conformance PATH… [--no-interpolate] [--stack]
+  conformance PATH… [--no-interpolate] [--yaml] [--stack]
           compares cosec's reading of real files with docker's";
 
 fn main() -> ExitCode {

@@ -52,7 +52,7 @@ pub(crate) fn config(files: &MemoryFiles, path: &str, values: bool) -> Value {
     let unset = unset(files, &chain, path, &environment);
     let (text, error) = match resolved {
         Ok(resolved) => {
-            let config = resolved.config(&[]).map(compose::config_yaml).unwrap_or_default();
+            let config = resolved.config_yaml(&[]).unwrap_or_default();
             // So that it is a Compose file again.
             let config = config.replace('$', "$$");
             (if values { Some(config) } else { redact("compose.yaml", &config) }, None)

@@ -72,17 +72,14 @@ fn no_service(name: &str) -> Failure {
 }
 
 fn print_config(resolved: &Resolved, args: &ConfigArgs) -> Result<(), Failure> {
-    let config = if args.no_interpolate {
-        resolved.model()
-    } else {
-        resolved.config(&args.services_named).map_err(|name| no_service(&name))?
-    };
+    let services = &args.services_named;
     if args.quiet {
-        return Ok(());
+        return resolved.config(services).map(drop).map_err(|name| no_service(&name));
     }
     let text = match args.format {
-        ConfigFormat::Json => json_text(&config)?,
-        ConfigFormat::Yaml => compose::config_yaml(config),
+        ConfigFormat::Json if args.no_interpolate => json_text(&resolved.model())?,
+        ConfigFormat::Json => json_text(&resolved.config(services).map_err(|name| no_service(&name))?)?,
+        ConfigFormat::Yaml => resolved.config_yaml(services).map_err(|name| no_service(&name))?,
     };
     // So that the output is a Compose file again.
     let text = if args.no_interpolate { text } else { text.replace('$', "$$") };

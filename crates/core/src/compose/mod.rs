@@ -85,7 +85,7 @@ pub use project::{
     Build, EnvFile, EnvVar, External, Grant, Project, SecretDef, Service, VolumeMount, default_image,
     default_name,
 };
-pub use resolved::{Resolved, config_yaml};
+pub use resolved::Resolved;
 pub(crate) use swarm::{Mistaken, read_by_swarm};
 pub use swarm::{Stack, read_stack};
 pub use value::{Data, Map, MapEntry, Mark, Part, PartKind, Template, Text, Value};

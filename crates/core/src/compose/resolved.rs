@@ -31,8 +31,8 @@ pub struct Resolved {
     container_names: BTreeMap<String, Span>,
 }
 
-/// The sections whose members go if no service needs them. Compose prints models with the services only.
-const RESOURCES: [&str; 4] = ["networks", "volumes", "secrets", "configs"];
+/// The sections whose members go if no service needs them. As JSON Compose prints models with the services only.
+const RESOURCES: [&str; 5] = ["networks", "volumes", "secrets", "configs", "models"];
 
 impl Resolved {
     pub(super) fn new(
@@ -211,31 +211,52 @@ impl Resolved {
         Ok(())
     }
 
-    /// The project as `docker compose config` prints it, values of variables included: all services, or those
-    /// named and what they depend on; resources that nobody needs are left out. `Err` holds a name that no
-    /// service has.
+    /// The project as `docker compose config --format json` prints it, values of variables included: all services, or
+    /// those named and what they depend on; resources that nobody needs are left out. `Err` holds a name that no service
+    /// has.
     pub fn config(&self, services: &[String]) -> Result<JsonValue, String> {
+        self.printed(services, &RESOURCES[..4], typed::as_json)
+    }
+
+    /// The same as `docker compose config` prints it without a format, with the `x-` keys of all places. A project whose
+    /// variables stay as they are written is printed whole.
+    pub fn config_yaml(&self, services: &[String]) -> Result<String, String> {
+        if let Some(model) = &self.template {
+            return Ok(yaml::write(&typed::ordered(&typed::raw(model, typed::EmptyList::IsOne))));
+        }
+        self.printed(services, &RESOURCES, typed::as_yaml).map(|config| yaml::write(&config))
+    }
+
+    fn printed(
+        &self,
+        services: &[String],
+        resources: &[&str],
+        print: fn(&str, &JsonValue) -> JsonValue,
+    ) -> Result<JsonValue, String> {
         let kept = self.kept(services)?;
         let mut config = Json::new();
         config.insert("name".to_owned(), json!(self.name));
-        let services: Json<String, JsonValue> =
-            kept.iter().filter_map(|name| Some(((*name).to_owned(), self.service(name)?.clone()))).collect();
-        config.insert("services".to_owned(), JsonValue::Object(services));
-        for section in RESOURCES {
+        let services = kept
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), print("services", self.service(name)?))))
+            .collect();
+        config.insert("services".to_owned(), JsonValue::Object(typed::sorted(services)));
+        for section in resources.iter().copied() {
             let needed = self.needed(section, &kept);
             let members = self.project.get(section).and_then(JsonValue::as_object);
             let members: Json<String, JsonValue> = members
                 .into_iter()
                 .flatten()
                 .filter(|(name, _)| needed.contains(name.as_str()))
-                .map(|(name, member)| (name.clone(), member.clone()))
+                .map(|(name, member)| (name.clone(), print(section, member)))
                 .collect();
             if !members.is_empty() {
-                config.insert(section.to_owned(), JsonValue::Object(members));
+                config.insert(section.to_owned(), JsonValue::Object(typed::sorted(members)));
             }
         }
         let extensions = self.project.iter().filter(|(key, _)| key.starts_with("x-"));
-        config.extend(extensions.map(|(key, value)| (key.clone(), value.clone())));
+        let extensions = extensions.map(|(key, value)| (key.clone(), print(key, value))).collect();
+        config.extend(typed::sorted(extensions));
         Ok(JsonValue::Object(config))
     }
 
@@ -249,7 +270,7 @@ impl Resolved {
         let mut needed = BTreeSet::new();
         for service in services.iter().filter_map(|name| self.service(name)) {
             match section {
-                "networks" => {
+                "networks" | "models" => {
                     let own = service.get(section).and_then(JsonValue::as_object);
                     needed.extend(own.into_iter().flatten().map(|(name, _)| name.as_str()));
                 }
@@ -268,16 +289,6 @@ impl Resolved {
         }
         needed
     }
-}
-
-/// The YAML that Compose prints for a model: a command that is not said is not in it.
-pub fn config_yaml(mut config: JsonValue) -> String {
-    let services = config.get_mut("services").and_then(JsonValue::as_object_mut);
-    for service in services.into_iter().flat_map(|services| services.values_mut()) {
-        let Some(service) = service.as_object_mut() else { continue };
-        service.retain(|key, value| !(matches!(key.as_str(), "command" | "entrypoint") && value.is_null()));
-    }
-    yaml::write(&config)
 }
 
 // It holds values of variables: Debug shows shape only.

@@ -11,6 +11,7 @@ use super::load::LoadError;
 use super::value::{Data, Map, MapEntry, Value, format_float};
 use super::{shell, units};
 use crate::source::Span;
+use crate::yaml;
 
 /// An attribute: its key and its type.
 struct Field(&'static str, Type);
@@ -418,8 +419,8 @@ const SECTIONS: [(&str, &[Field]); 6] = [
     ("models", MODEL),
 ];
 
-/// A normalised model as a JSON object with one object for each section, members by name; `x-` keys of the
-/// top stay.
+/// A normalised model as a JSON object with one object for each section, members by name; `x-` keys stay. It is printed
+/// by [`as_json`] and [`as_yaml`].
 pub(super) fn typed(model: &Value) -> Result<Json<String, JsonValue>, LoadError> {
     let mut project = Json::new();
     let Some(top) = model.as_map() else { return Ok(project) };
@@ -435,10 +436,135 @@ pub(super) fn typed(model: &Value) -> Result<Json<String, JsonValue>, LoadError>
     }
     for (key, entry) in top {
         if key.starts_with("x-") {
-            project.insert(key.to_string(), finite(&entry.value)?);
+            project.insert(key.to_string(), finite(&entry.value, EmptyList::IsOne)?);
         }
     }
     Ok(project)
+}
+
+/// A section's member, or what stands below an `x-` key of the top, as Compose prints it as JSON: without the `x-` keys
+/// below the top, and null for an empty list below that key.
+pub(super) fn as_json(key: &str, printed: &JsonValue) -> JsonValue {
+    match fields_of(key) {
+        Some(fields) => structure_as_json(printed, fields),
+        None => without_empty_lists(printed),
+    }
+}
+
+/// The same as Compose prints it as YAML: names in go-yaml's order, and nothing for an empty structure or a command that
+/// is not said.
+pub(super) fn as_yaml(key: &str, printed: &JsonValue) -> JsonValue {
+    match fields_of(key) {
+        Some(fields) => structure_as_yaml(printed, fields),
+        None => ordered(printed),
+    }
+}
+
+fn fields_of(section: &str) -> Option<&'static [Field]> {
+    SECTIONS.iter().find(|(name, _)| *name == section).map(|(_, fields)| *fields)
+}
+
+fn structure_as_json(printed: &JsonValue, fields: &[Field]) -> JsonValue {
+    let JsonValue::Object(map) = printed else { return printed.clone() };
+    let members = map.iter().filter(|(key, _)| !key.starts_with("x-")).map(|(key, value)| {
+        let kind = match value {
+            JsonValue::Object(_) | JsonValue::Array(_) => fields.iter().find(|Field(name, _)| name == key),
+            _ => None,
+        };
+        let json = match (kind.map(|Field(_, kind)| kind), value) {
+            (Some(Struct(fields) | Always(fields)), _) => structure_as_json(value, fields),
+            (Some(List(fields)), JsonValue::Array(items)) => {
+                items.iter().map(|item| structure_as_json(item, fields)).collect()
+            }
+            (Some(MapOf(fields)), JsonValue::Object(map)) => JsonValue::Object(
+                map.iter().map(|(name, member)| (name.clone(), structure_as_json(member, fields))).collect(),
+            ),
+            _ => value.clone(),
+        };
+        (key.clone(), json)
+    });
+    JsonValue::Object(members.collect())
+}
+
+fn structure_as_yaml(printed: &JsonValue, fields: &[Field]) -> JsonValue {
+    let JsonValue::Object(map) = printed else { return printed.clone() };
+    let mut yaml = Json::with_capacity(map.len());
+    for Field(key, kind) in fields {
+        let Some(value) = map.get(*key) else { continue };
+        let value = match (kind, value) {
+            (Command, JsonValue::Null) => continue,
+            (Ulimits, JsonValue::Object(limits)) => JsonValue::Object(
+                limits.iter().map(|(name, limit)| (name.clone(), both_limits(limit))).collect(),
+            ),
+            (Struct(fields), _) => structure_as_yaml(value, fields),
+            (Always(fields), _) => match structure_as_yaml(value, fields) {
+                JsonValue::Object(map) if map.is_empty() => continue,
+                value => value,
+            },
+            (List(fields), JsonValue::Array(items)) => {
+                items.iter().map(|item| structure_as_yaml(item, fields)).collect()
+            }
+            (MapOf(fields), JsonValue::Object(map)) => JsonValue::Object(
+                map.iter().map(|(name, member)| (name.clone(), structure_as_yaml(member, fields))).collect(),
+            ),
+            _ => value.clone(),
+        };
+        // The members of a structure have their own order.
+        let value = if matches!(kind, Struct(_) | Always(_) | List(_)) { value } else { shallow(value) };
+        // Those that have no name in JSON have one in YAML.
+        yaml.insert(key.to_lowercase(), value);
+    }
+    let extensions: Json<String, JsonValue> = map
+        .iter()
+        .filter(|(key, _)| key.starts_with("x-"))
+        .map(|(key, value)| (key.clone(), ordered(value)))
+        .collect();
+    yaml.extend(sorted(extensions));
+    JsonValue::Object(yaml)
+}
+
+/// A limit that is no number has both of its own, said or not.
+fn both_limits(limit: &JsonValue) -> JsonValue {
+    let JsonValue::Object(limits) = limit else { return limit.clone() };
+    let of = |key: &str| limits.get(key).cloned().unwrap_or_else(|| json!(0));
+    json!({"soft": of("soft"), "hard": of("hard")})
+}
+
+/// With the names of this mapping in go-yaml's order.
+fn shallow(value: JsonValue) -> JsonValue {
+    match value {
+        JsonValue::Object(map) => JsonValue::Object(sorted(map)),
+        value => value,
+    }
+}
+
+/// With all names in go-yaml's order.
+pub(super) fn ordered(value: &JsonValue) -> JsonValue {
+    match value {
+        JsonValue::Object(map) => {
+            JsonValue::Object(sorted(map.iter().map(|(key, value)| (key.clone(), ordered(value))).collect()))
+        }
+        JsonValue::Array(items) => items.iter().map(ordered).collect(),
+        value => value.clone(),
+    }
+}
+
+/// In go-yaml's order of names.
+pub(super) fn sorted(map: Json<String, JsonValue>) -> Json<String, JsonValue> {
+    let mut members: Vec<(String, JsonValue)> = map.into_iter().collect();
+    members.sort_by(|(left, _), (right, _)| yaml::compare_keys(left, right));
+    members.into_iter().collect()
+}
+
+fn without_empty_lists(value: &JsonValue) -> JsonValue {
+    match value {
+        JsonValue::Array(items) if items.is_empty() => JsonValue::Null,
+        JsonValue::Array(items) => items.iter().map(without_empty_lists).collect(),
+        JsonValue::Object(map) => JsonValue::Object(
+            map.iter().map(|(key, value)| (key.clone(), without_empty_lists(value))).collect(),
+        ),
+        value => value.clone(),
+    }
 }
 
 /// Where a value stands, for messages.
@@ -478,6 +604,9 @@ fn attributes(map: &Map, fields: &[Field], place: &Place<'_>) -> Result<JsonValu
         if let Some(json) = field(entry, *kind, &place)? {
             printed.insert((*key).to_owned(), json);
         }
+    }
+    for (key, entry) in map.iter().filter(|(key, _)| key.starts_with("x-")) {
+        printed.insert(key.to_string(), raw(&entry.value, EmptyList::IsOne));
     }
     Ok(JsonValue::Object(printed))
 }
@@ -649,7 +778,7 @@ fn field(entry: Option<&MapEntry>, kind: Type, place: &Place<'_>) -> Result<Opti
             filled(keys.collect())
         }
         Dropped => None,
-        Raw => Some(finite(value)?),
+        Raw => Some(finite(value, EmptyList::IsNull)?),
     })
 }
 
@@ -815,10 +944,10 @@ fn ulimit(value: &Value, place: &Place<'_>) -> Result<JsonValue, LoadError> {
 }
 
 /// As [`raw`]. JSON has neither infinity nor `.nan`, so Compose fails to print it.
-fn finite(value: &Value) -> Result<JsonValue, LoadError> {
+fn finite(value: &Value, empty: EmptyList) -> Result<JsonValue, LoadError> {
     match value.infinite() {
         Some(span) => Err(LoadError::new("JSON has no such number; put quotes around it", span)),
-        None => Ok(raw(value, EmptyList::IsNull)),
+        None => Ok(raw(value, empty)),
     }
 }
 

@@ -16,4 +16,4 @@ mod write;
 pub use around::parse_around;
 pub use event::Style;
 pub use tree::{Document, Kind, Node, NodeId, YamlError, YamlErrorKind, parse, parse_first};
-pub use write::write;
+pub use write::{compare_keys, write};
