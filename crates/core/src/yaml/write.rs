@@ -231,14 +231,10 @@ impl Form {
 /// Whether a text without quotes is text to all readers, also to those that take `yes` for a truth value and `1:30` for
 /// a number with the base 60.
 fn says_text(text: &str) -> bool {
-    const OLD_TRUTHS: [&str; 6] = ["y", "n", "yes", "no", "on", "off"];
-    let is_old_truth = || {
-        let lower = text.to_ascii_lowercase();
-        let is_one_case = text == lower || text[1..] == lower[1..] || text == text.to_ascii_uppercase();
-        OLD_TRUTHS.contains(&lower.as_str()) && is_one_case
-    };
+    const OLD_TRUTHS: [&str; 16] =
+        ["y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "n", "N", "no", "No", "NO", "off", "Off", "OFF"];
     let is_text = matches!(scalar::resolve(text, Style::Plain, None), Scalar::Text | Scalar::Merge);
-    is_text && !is_base_60(text) && !is_old_truth()
+    is_text && !is_base_60(text) && !OLD_TRUTHS.contains(&text)
 }
 
 /// `[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?`
