@@ -85,8 +85,14 @@ impl Project {
     }
 
     pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
-        fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
-        fs::write(self.path(name), text).unwrap();
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let is_edit = path.exists();
+        fs::write(path, text).unwrap();
+        if is_edit {
+            // A server takes what is written in place once it is at rest.
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     pub fn text(&self, name: &str) -> String {

@@ -3,11 +3,11 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::ledger::Ledger;
 use crate::memory::{HeldValues, SecretBytes};
-use crate::source::{FindVariable, Place, SourceError, Stamp, Underlay};
+use crate::source::{FindVariable, Place, SourceError, Stamp, Underlay, Writing};
 use crate::spec::{SecretKind, SecretSpec, SecretStatus, Source, Spec};
 
 /// Content at one moment.
@@ -56,7 +56,14 @@ struct State {
     snapshot: Option<Arc<Snapshot>>,
     /// The source as it was read; nothing if a change might not show in it.
     stamp: Option<Stamp>,
+    writing: Writing,
     trouble: Option<String>,
+}
+
+impl State {
+    fn new(snapshot: Option<Arc<Snapshot>>, stamp: Option<Stamp>, trouble: Option<String>) -> Self {
+        State { snapshot, stamp, writing: Writing::default(), trouble }
+    }
 }
 
 /// The content of all secrets.
@@ -108,6 +115,9 @@ impl Snapshots {
         for (index, secret) in spec.secrets.iter().enumerate() {
             let served = past.record(index, secret, &ledger);
             let place = Place::of(&secret.source, underlay, find);
+            if let (Some(place), Some((_, then))) = (&place, served) {
+                wait_for_writer(place, then);
+            }
             let (state, rotated) = match (&place, &secret.source) {
                 (Some(place), _) => match place.read(spec.max_size) {
                     Ok((bytes, stamp)) => {
@@ -116,10 +126,10 @@ impl Snapshots {
                         ledger.set(index, version, stamp);
                         let snapshot = Snapshot::new(Arc::new(bytes), version);
                         let stamp = stamp.is_settled().then_some(stamp);
-                        (State { snapshot: Some(snapshot), stamp, trouble: None }, changed)
+                        (State::new(Some(snapshot), stamp, None), changed)
                     }
                     Err(error) if matches!(before, Before::Same) => {
-                        (State { snapshot: None, stamp: None, trouble: Some(error.to_string()) }, false)
+                        (State::new(None, None, Some(error.to_string())), false)
                     }
                     Err(error) => return Err(error.into()),
                 },
@@ -130,7 +140,7 @@ impl Snapshots {
                     let version = served.map_or(1, |(version, _)| version + u64::from(changed));
                     ledger.set(index, version, Stamp::default());
                     let snapshot = Snapshot::new(Arc::clone(bytes), version);
-                    (State { snapshot: Some(snapshot), stamp: None, trouble: None }, changed)
+                    (State::new(Some(snapshot), None, None), changed)
                 }
             };
             if let Some(snapshot) = &state.snapshot
@@ -162,11 +172,17 @@ impl Snapshots {
     }
 
     fn refresh(&self, index: usize, state: &mut State, place: &Place) {
-        if state.stamp.is_some() && state.trouble.is_none() && place.stamp() == state.stamp {
+        let there = place.stamp();
+        if state.stamp.is_some() && state.trouble.is_none() && there == state.stamp {
             return;
         }
         let served = self.ledger.get(index);
+        if is_written(state, place, served, there) {
+            return;
+        }
         match place.read(self.spec.max_size) {
+            // Somebody has begun since.
+            Ok((_, stamp)) if is_written(state, place, served, Some(stamp)) => {}
             Ok((bytes, stamp)) => {
                 state.stamp = stamp.is_settled().then_some(stamp);
                 state.trouble = None;
@@ -251,11 +267,14 @@ impl Snapshots {
         }
     }
 
-    /// Looks at all sources; what has changed is loaded and the old content freed.
-    pub(crate) fn refresh_all(&self) {
-        for index in 0..self.states.len() {
+    /// Looks at all sources; what has changed is loaded and the old content freed. Whether one of them is still being
+    /// written.
+    pub(crate) fn refresh_all(&self) -> bool {
+        let is_written = |index| {
             let _ = self.current(index);
-        }
+            self.lock(index).is_some_and(|state| state.writing.is_known())
+        };
+        (0..self.states.len()).fold(false, |any, index| is_written(index) || any)
     }
 
     /// The bytes of all content.
@@ -277,8 +296,7 @@ impl Snapshots {
                 loaded: now.map_or(0, |now| seconds(now.loaded)),
                 trouble: state.trouble.clone(),
                 file: match self.places.get(index)? {
-                    Some(Place::File(path)) => Some(path.clone()),
-                    Some(Place::Beneath { underlay, path }) => Some(underlay.mountpoint.join(path)),
+                    Some(place @ (Place::File(_) | Place::Beneath { .. })) => Some(place.file()),
                     Some(Place::Variable { .. }) | None => None,
                 },
                 earlier: Vec::new(),
@@ -290,6 +308,30 @@ impl Snapshots {
     fn lock(&self, index: usize) -> Option<MutexGuard<'_, State>> {
         // A panic in another thread leaves the state whole: it is only ever replaced field by field.
         self.states.get(index).map(|state| state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Whether somebody is writing a file whose content is known: no reader is given half of that.
+fn is_written(state: &mut State, place: &Place, served: Option<(u64, Stamp)>, there: Option<Stamp>) -> bool {
+    let (Some(now), Some((_, then)), Some(there)) = (&state.snapshot, served, there) else { return false };
+    let goes_on = state.writing.goes_on(there, then, !now.bytes.expose().is_empty());
+    if state.writing.is_long() {
+        let error = SourceError::Unstable(place.file());
+        state.trouble = Some(format!("{error}; serving version {}", now.version));
+    }
+    goes_on
+}
+
+/// A worker that takes another's place has no earlier content to give out meanwhile: it waits for whoever writes.
+fn wait_for_writer(place: &Place, then: Stamp) {
+    let mut writing = Writing::default();
+    for _ in 0..20 {
+        match place.stamp() {
+            Some(now) if now != then && writing.goes_on(now, then, false) => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            _ => return,
+        }
     }
 }
 
@@ -330,5 +372,115 @@ impl<'a> Past<'a> {
             // From a file to a held value: whatever it held, it is not told here.
             Source::File(_) | Source::Beneath(_) | Source::Variable { .. } => Some(&[]),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fs::{File, OpenOptions};
+    use std::io::Write;
+    use std::path::{Path, PathBuf};
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Instant;
+
+    use super::*;
+    use crate::spec::{AuditSpec, Scope};
+
+    struct Nobody;
+
+    impl Listener for Nobody {
+        fn hear(&self, _: Change) {}
+    }
+
+    fn snapshots_of(file: &Path) -> Snapshots {
+        let directory = file.parent().unwrap();
+        let source = Source::File(file.to_owned());
+        let spec = Spec {
+            project: "test".to_owned(),
+            directory: directory.to_owned(),
+            secrets: vec![SecretSpec { name: "pw".to_owned(), kind: SecretKind::Secret, source }],
+            files: Vec::new(),
+            directories: Vec::new(),
+            scope: Scope::Everyone,
+            audit: AuditSpec::new(directory.join("audit")),
+            max_size: 1000,
+            keep: 0,
+            hooks: BTreeMap::new(),
+        };
+        let underlay = Arc::new(Underlay {
+            directory: File::open(directory).unwrap().into(),
+            mountpoint: PathBuf::new(),
+        });
+        let held = HeldValues::seal(&[]).unwrap();
+        let ledger = Ledger::new().unwrap();
+        Snapshots::load(spec, (&underlay, |_, _| None), &held, ledger, &Before::Nothing, Arc::new(Nobody))
+            .unwrap()
+    }
+
+    fn content(snapshots: &Snapshots) -> Vec<u8> {
+        snapshots.current(0).unwrap().snapshot.unwrap().bytes.expose().to_vec()
+    }
+
+    /// In two steps, as a shell does with `{ printf a; printf b; } > file`.
+    fn write_in_place(path: &Path, half: &[u8], pause: Duration) {
+        let mut file = OpenOptions::new().write(true).truncate(true).open(path).unwrap();
+        std::thread::sleep(pause);
+        file.write_all(half).unwrap();
+        std::thread::sleep(pause);
+        file.write_all(half).unwrap();
+    }
+
+    #[test]
+    fn nobody_is_given_half_of_what_is_written_in_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pw");
+        std::fs::write(&path, "AAAAAAAA").unwrap();
+        let snapshots = snapshots_of(&path);
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for round in 0..40_u64 {
+                    let half: &[u8] = if round % 2 == 0 { b"BBBB" } else { b"AAAA" };
+                    write_in_place(&path, half, Duration::from_millis(round % 4));
+                    std::thread::sleep(Duration::from_millis(round % 8 * 10));
+                }
+                done.store(true, Ordering::Relaxed);
+            });
+            while !done.load(Ordering::Relaxed) {
+                let content = content(&snapshots);
+                assert!(
+                    content == b"AAAAAAAA" || content == b"BBBBBBBB",
+                    "{}",
+                    String::from_utf8_lossy(&content)
+                );
+            }
+        });
+        // What is at rest is seen, well within a tenth of a second.
+        write_in_place(&path, b"CCCC", Duration::ZERO);
+        std::thread::sleep(Duration::from_millis(50));
+        assert_eq!(content(&snapshots), b"CCCCCCCC");
+    }
+
+    #[test]
+    fn an_emptied_file_may_be_filled_later_and_one_that_takes_its_place_counts_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pw");
+        std::fs::write(&path, "old").unwrap();
+        let snapshots = snapshots_of(&path);
+        File::create(&path).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(content(&snapshots), b"old");
+        std::fs::write(directory.path().join("new"), "new").unwrap();
+        std::fs::rename(directory.path().join("new"), &path).unwrap();
+        assert_eq!(content(&snapshots), b"new");
+        // Empty it is, in the end.
+        File::create(&path).unwrap();
+        let since = Instant::now();
+        while content(&snapshots) != b"" {
+            assert!(since.elapsed() < Duration::from_secs(10));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        assert!(since.elapsed() > Duration::from_millis(500));
     }
 }

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat, fstat, open, openat2};
 use rustix::io::Errno;
@@ -111,6 +111,20 @@ impl Stamp {
         }
     }
 
+    /// Whether both are states of one file, and not of two of which one has taken the other's place.
+    pub(crate) fn is_same_file(&self, other: &Stamp) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+
+    /// How long nobody has written to it; nothing if that lies in the future.
+    fn rest(&self) -> Option<Duration> {
+        let (seconds, nanoseconds) = self.changed;
+        // Those of several files are none; then the second it was in has to be over.
+        let nanoseconds = u32::try_from(nanoseconds).ok().filter(|part| *part < 1_000_000_000);
+        let since = Duration::new(seconds.try_into().ok()?, nanoseconds.unwrap_or(999_999_999));
+        SystemTime::now().duration_since(UNIX_EPOCH).ok()?.checked_sub(since)
+    }
+
     /// Whether a later change is certain to leave another stamp. File systems count time in ticks of up to
     /// two seconds: a second change within the tick of the first may look like none.
     pub(crate) fn is_settled(&self) -> bool {
@@ -146,6 +160,50 @@ impl Stamp {
 
 /// Finds a variable's value in the texts of env files, of which the last to set it counts.
 pub type FindVariable = fn(texts: &[&[u8]], name: &str) -> Option<Zeroizing<Vec<u8>>>;
+
+/// A file that is being written in place: since when, its last state, and since when it has been that.
+#[derive(Default)]
+pub(crate) struct Writing(Option<(Instant, Stamp, Instant)>);
+
+impl Writing {
+    /// A writer that opens a file, empties it and writes it needs less between two of its steps.
+    const PAUSE: Duration = Duration::from_millis(25);
+
+    /// `pwgen 32 > file` empties the file first, and the program takes its time.
+    const EMPTY_PAUSE: Duration = Duration::from_secs(1);
+
+    /// Who writes for longer than this is told so.
+    const LONG: Duration = Duration::from_secs(1);
+
+    /// Whether a file whose content is known as of `then` is still being written, as far as one can tell: it is the same
+    /// file, and has not been at rest for a while.
+    pub(crate) fn goes_on(&mut self, now: Stamp, then: Stamp, had_content: bool) -> bool {
+        let pause = if now.size == 0 && had_content { Self::EMPTY_PAUSE } else { Self::PAUSE };
+        if !now.is_same_file(&then) || now.rest().is_some_and(|rest| rest >= pause) {
+            self.0 = None;
+            return false;
+        }
+        // Its clock may be another one than ours.
+        let since = match self.0 {
+            Some((_, stamp, since)) if stamp == now => since,
+            _ => Instant::now(),
+        };
+        let began = self.0.map_or(since, |(began, ..)| began);
+        let goes_on = since.elapsed() < pause;
+        self.0 = goes_on.then_some((began, now, since));
+        goes_on
+    }
+
+    /// Whether it was, when it was last looked at.
+    pub(crate) fn is_known(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Whether it never comes to rest.
+    pub(crate) fn is_long(&self) -> bool {
+        self.0.is_some_and(|(began, ..)| began.elapsed() > Self::LONG)
+    }
+}
 
 /// A source, and how to get at it.
 pub(crate) enum Place {
@@ -209,6 +267,15 @@ impl Place {
         }
     }
 
+    /// The file, for messages; the last of several.
+    pub(crate) fn file(&self) -> PathBuf {
+        match self {
+            Place::File(path) => path.clone(),
+            Place::Beneath { underlay, path } => underlay.mountpoint.join(path),
+            Place::Variable { files, .. } => files.last().cloned().unwrap_or_default(),
+        }
+    }
+
     /// Reads it as it stood at one moment.
     pub(crate) fn read(&self, max_size: u64) -> Result<(SecretBytes, Stamp), SourceError> {
         match self {
@@ -219,7 +286,7 @@ impl Place {
                     let stat = fstat(&file)?;
                     Ok((file, stat))
                 };
-                read(&underlay.mountpoint.join(path), open, max_size)
+                read(&self.file(), open, max_size)
             }
             Place::Variable { files, name, find } => {
                 let mut texts = Vec::with_capacity(files.len());
@@ -230,7 +297,7 @@ impl Place {
                     texts.push(text);
                     stamp = Some(stamp.map_or(one, |others| others.and(one)));
                 }
-                let path = || files.last().cloned().unwrap_or_default();
+                let path = || self.file();
                 let missing = || SourceError::NoVariable { path: path(), name: name.clone() };
                 let slices: Vec<&[u8]> = texts.iter().map(SecretBytes::expose).collect();
                 let value = find(&slices, name).ok_or_else(missing)?;
@@ -267,7 +334,7 @@ fn read(
         if Stamp::of(&before) == Stamp::of(&after) && bytes.len() as i64 == after.st_size {
             return Ok((bytes, Stamp::of(&after)));
         }
-        std::thread::sleep(std::time::Duration::from_millis(2));
+        std::thread::sleep(Duration::from_millis(2));
     }
     Err(SourceError::Unstable(path.to_owned()))
 }

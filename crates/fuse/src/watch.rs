@@ -42,21 +42,22 @@ pub(crate) fn start(snapshots: &Arc<Snapshots>) -> Result<(), notify::Error> {
     watch(&mut watcher, &mut watched, wanted);
     let snapshots = Arc::clone(snapshots);
     std::thread::spawn(move || {
+        let mut is_written = false;
         loop {
-            let happened = match receiver.recv_timeout(SAME) {
+            let happened = match receiver.recv_timeout(if is_written { SETTLE } else { SAME }) {
                 Ok(()) => {
                     let since = Instant::now();
                     while since.elapsed() < SETTLED && receiver.recv_timeout(SETTLE).is_ok() {}
                     true
                 }
-                Err(RecvTimeoutError::Timeout) => false,
+                Err(RecvTimeoutError::Timeout) => is_written,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             // A link that leads elsewhere now, or another directory in one's place.
             let wanted =
                 if happened { directories(&snapshots, &beneath) } else { watched.keys().cloned().collect() };
             if watch(&mut watcher, &mut watched, wanted) || happened {
-                snapshots.refresh_all();
+                is_written = snapshots.refresh_all();
             }
         }
     });
