@@ -15,7 +15,6 @@
 mod rig;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rig::{Engine, Project, assert_absent_below, assert_absent_in_processes, canary, servers, signal, until};
@@ -1053,14 +1052,19 @@ fn chaos(engine: &Engine) {
     up(&project);
     let mut follow = project.command(&["audit", "--follow", "--json"]);
     let mut follow = follow.stdout(std::process::Stdio::piped()).spawn().unwrap();
-    let lines = Arc::new(AtomicU32::new(0));
-    let (counted, output) = (Arc::clone(&lines), follow.stdout.take().unwrap());
+    let output = follow.stdout.take().unwrap();
     let counter = std::thread::spawn(move || {
-        for line in std::io::BufRead::lines(std::io::BufReader::new(output)) {
-            if line.is_ok_and(|line| line.contains("\"allowed\"")) {
-                counted.fetch_add(1, Ordering::Relaxed);
+        let (mut lines, mut seen, mut twice) = (0_u32, std::collections::HashSet::new(), Vec::new());
+        for line in std::io::BufRead::lines(std::io::BufReader::new(output)).map_while(Result::ok) {
+            if line.contains("\"allowed\"") {
+                lines += 1;
+                let entry: Value = serde_json::from_str(&line).unwrap();
+                if !seen.insert((entry["pid"].as_u64(), entry["request"].as_u64())) {
+                    twice.push(line);
+                }
             }
         }
+        (lines, twice)
     });
     for reader in 0..4 {
         let index = (reader % 2 + 1).to_string();
@@ -1113,14 +1117,13 @@ fn chaos(engine: &Engine) {
     std::thread::sleep(std::time::Duration::from_secs(1));
     signal(&[follow.id()], "TERM");
     let _ = follow.wait();
-    counter.join().unwrap();
-    let lines = lines.load(Ordering::Relaxed);
+    let (lines, twice) = counter.join().unwrap();
     eprintln!(
         "chaos: {seconds} s, {opens} opens, {lines} audit lines, {workers} workers and {supervisors} supervisors killed, {rotations} rotations; failed, torn or stale: {bad:?}"
     );
     assert!(bad.is_empty(), "{bad:?}");
     assert!(workers > 0 && supervisors > 0 && opens > 1000);
-    assert_eq!(lines, opens, "one line for each open");
+    assert_eq!(lines, opens, "one line for each open; twice: {twice:?}");
     down(&project);
 }
 

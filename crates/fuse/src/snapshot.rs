@@ -270,11 +270,11 @@ impl Snapshots {
     /// Looks at all sources; what has changed is loaded and the old content freed. Whether one of them is still being
     /// written.
     pub(crate) fn refresh_all(&self) -> bool {
-        let is_written = |index| {
+        let is_written = |index: usize| {
             let _ = self.current(index);
             self.lock(index).is_some_and(|state| state.writing.is_known())
         };
-        (0..self.states.len()).fold(false, |any, index| is_written(index) || any)
+        (0..self.states.len()).filter(|index| is_written(*index)).count() > 0
     }
 
     /// The bytes of all content.

@@ -180,6 +180,8 @@ struct Supervisor {
     underlay: OwnedFd,
     /// The worker, once there is one.
     worker: Option<Worker>,
+    /// The worker that an earlier supervisor was starting when it died.
+    starting: Option<OwnedFd>,
     standby: Option<Standby>,
     tether: Option<Channel>,
     archive: Archive,
@@ -248,6 +250,7 @@ impl Supervisor {
             connection,
             underlay,
             worker: None,
+            starting: None,
             standby: None,
             tether: None,
             archive: HashMap::new(),

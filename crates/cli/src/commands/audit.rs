@@ -56,6 +56,8 @@ fn show(args: &AuditArgs, path: &Path, open: &mut Option<Trail>) -> Result<bool,
         if !replaced {
             return Ok(shown);
         }
+        // What was written to it between the two looks.
+        shown |= print_lines(args, path, trail).map_err(cannot)?;
     }
     match File::open(path) {
         Ok(file) => {

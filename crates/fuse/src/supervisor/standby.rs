@@ -34,6 +34,8 @@ pub(super) enum Told {
     State(Box<State>),
     /// A version; its content comes beside it.
     Kept { kind: SecretKind, name: String, status: VersionStatus },
+    /// A worker is being started that may serve before the next state is told. Beside it: its pidfd.
+    Starting,
     /// What the engine has said of a container.
     Container(String, Container),
     /// A service is to be told of changes.
@@ -87,6 +89,7 @@ pub(super) fn stand_by(
                     keep(&mut known.archive, most, (kind, name), Kept { status, content });
                 }
             }
+            (Told::Starting, Some((known, _))) => known.starting = descriptors.next(),
             (Told::Container(id, container), Some((known, _))) => {
                 known.state.containers.insert(id, container);
             }

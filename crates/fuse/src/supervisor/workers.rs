@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Signal, pidfd_send_signal};
 
+use super::standby::Told;
 use super::{Errand, Supervisor, TALK_PATIENCE, log, open_process};
 use crate::channel::{Channel, ChannelError};
 use crate::ledger::Ledger;
@@ -48,6 +49,14 @@ pub(super) enum Before {
     Other(Box<Spec>, HeldValues, Ledger),
 }
 
+/// Ends a process that somebody else has started: its descriptor is readable once all of it is dead.
+fn end(process: &OwnedFd) {
+    let _ = pidfd_send_signal(process, Signal::KILL);
+    let mut dead = [PollFd::new(process, PollFlags::IN)];
+    let most = rustix::event::Timespec { tv_sec: 5, tv_nsec: 0 };
+    let _ = poll(&mut dead, Some(&most));
+}
+
 impl Supervisor {
     /// A worker that says why it cannot serve has the last word; one that dies on the way is tried again.
     pub(super) fn start_worker(&mut self, before: &Before) -> Result<(), Box<dyn std::error::Error>> {
@@ -73,6 +82,10 @@ impl Supervisor {
             .stdout(Stdio::null())
             .spawn()?;
         let mut channel = Channel::new(ours);
+        // Whoever takes our place has to end it, if it begins to serve and the word of it does not arrive any more.
+        if let Ok(process) = open_process(child.id()) {
+            self.tell_standby(&Told::Starting, |_| vec![process.as_fd()]);
+        }
         let talked = self.brief(&mut channel, before);
         let failure = match talked {
             Ok(Report::Ready(warnings)) => {
@@ -132,17 +145,15 @@ impl Supervisor {
     }
 
     pub(super) fn end_worker(&mut self) {
+        if let Some(process) = self.starting.take() {
+            end(&process);
+        }
         let Some(mut worker) = self.worker.take() else { return };
         self.quick_deaths = if worker.since.elapsed() < QUICK { self.quick_deaths + 1 } else { 0 };
         let _ = pidfd_send_signal(&worker.process, Signal::KILL);
         match &mut worker.child {
             Some(child) => drop(child.wait()),
-            // Somebody else's child: its descriptor is readable once it is dead.
-            None => {
-                let mut dead = [PollFd::new(&worker.process, PollFlags::IN)];
-                let most = rustix::event::Timespec { tv_sec: 5, tv_nsec: 0 };
-                let _ = poll(&mut dead, Some(&most));
-            }
+            None => end(&worker.process),
         }
     }
 
