@@ -280,7 +280,7 @@ fn the_yaml_of_every_project_is_what_compose_prints() {
         let theirs = printed(&program, &before, case, &["config"]);
         let ours = printed(Path::new(env!("CARGO_BIN_EXE_cosec")), &[], case, &["config"]);
         (theirs != ours).then(|| {
-            similar::TextDiff::from_lines(&theirs.unwrap_or_default(), &ours.unwrap_or_default())
+            similar::TextDiff::from_lines(theirs.unwrap_or_default(), ours.unwrap_or_default())
                 .unified_diff()
                 .context_radius(0)
                 .to_string()

@@ -1058,7 +1058,7 @@ fn chaos(engine: &Engine) {
         for line in std::io::BufRead::lines(std::io::BufReader::new(output)).map_while(Result::ok) {
             if line.contains("\"allowed\"") {
                 lines += 1;
-                let entry: Value = serde_json::from_str(&line).unwrap();
+                let entry: serde_json::Value = serde_json::from_str(&line).unwrap();
                 if !seen.insert((entry["pid"].as_u64(), entry["request"].as_u64())) {
                     twice.push(line);
                 }
