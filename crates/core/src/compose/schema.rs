@@ -8,6 +8,9 @@
 mod full;
 mod small;
 
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+
 #[cfg(not(feature = "schema"))]
 use small::problem;
 
@@ -72,12 +75,32 @@ struct Problem {
     path: Vec<String>,
     /// A key that should not be there.
     key: Option<String>,
-    says: String,
+    says: Says,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Says {
+    /// The types that it may have, of all alternatives.
+    Types(BTreeSet<&'static str>),
+    Sentence(String),
 }
 
 impl Problem {
     fn depth(&self) -> usize {
         self.path.len() + usize::from(self.key.is_some())
+    }
+
+    /// Takes another problem in; the deepest one is told, the first of several. Of alternatives it is the one that the
+    /// author meant.
+    fn or(self, other: Problem) -> Problem {
+        match (self.depth().cmp(&other.depth()), self.says, other.says) {
+            (Ordering::Less, _, says) => Problem { says, ..other },
+            (Ordering::Equal, Says::Types(mut types), Says::Types(more)) if self.path == other.path => {
+                types.extend(more);
+                Problem { says: Says::Types(types), path: self.path, key: self.key }
+            }
+            (_, says, _) => Problem { says, path: self.path, key: self.key },
+        }
     }
 
     fn at(self, model: &Value) -> LoadError {
@@ -101,7 +124,11 @@ impl Problem {
         }
         let place =
             if self.path.is_empty() { "the file".to_owned() } else { format!("`{}`", self.path.join(".")) };
-        LoadError::new(format!("{place} {}", self.says), span)
+        let says = match self.says {
+            Says::Types(types) => says::types(&types),
+            Says::Sentence(sentence) => sentence,
+        };
+        LoadError::new(format!("{place} {says}"), span)
     }
 }
 
@@ -114,12 +141,12 @@ mod says {
         }
     }
 
-    /// `types` are the schema's names.
-    pub(super) fn wrong_type<'t>(types: impl Iterator<Item = &'t str>) -> String {
-        let mut names: Vec<&str> = types.map(name).collect();
-        names.sort_unstable();
-        names.dedup();
-        format!("must be {}", names.join(" or "))
+    pub(super) fn types(types: &super::BTreeSet<&'static str>) -> String {
+        let names: Vec<&str> = types.iter().copied().collect();
+        match names.as_slice() {
+            [others @ .., last] if !others.is_empty() => format!("must be {} or {last}", others.join(", ")),
+            names => format!("must be {}", names.concat()),
+        }
     }
 
     pub(super) fn missing(key: &str) -> String {
@@ -154,16 +181,18 @@ mod says {
     pub(super) fn other(keyword: &str) -> String {
         format!("breaks the schema's rule `{keyword}`")
     }
+}
 
-    fn name(kind: &str) -> &'static str {
-        match kind {
-            "array" => "a list",
-            "boolean" => "true or false",
-            "integer" => "a whole number",
-            "null" => "nothing",
-            "number" => "a number",
-            "object" => "a mapping",
-            _ => "text",
-        }
-    }
+/// `types` are the schema's names.
+fn wrong_type<'t>(types: impl Iterator<Item = &'t str>) -> Says {
+    let name = |kind| match kind {
+        "array" => "a list",
+        "boolean" => "true or false",
+        "integer" => "a whole number",
+        "null" => "nothing",
+        "number" => "a number",
+        "object" => "a mapping",
+        _ => "text",
+    };
+    Says::Types(types.map(name).collect())
 }

@@ -946,7 +946,10 @@ fn ulimit(value: &Value, place: &Place<'_>) -> Result<JsonValue, LoadError> {
 /// As [`raw`]. JSON has neither infinity nor `.nan`, so Compose fails to print it.
 fn finite(value: &Value, empty: EmptyList) -> Result<JsonValue, LoadError> {
     match value.infinite() {
-        Some(span) => Err(LoadError::new("JSON has no such number; put quotes around it", span)),
+        Some(span) => Err(LoadError::new(
+            "no number is infinite or `.nan` where it is printed as JSON; put quotes around it",
+            span,
+        )),
         None => Ok(raw(value, empty)),
     }
 }

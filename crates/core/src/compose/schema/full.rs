@@ -6,7 +6,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{Draft, ValidationError, Validator};
 use serde_json::Value;
 
-use super::{Problem, SCHEMA, says};
+use super::{Problem, SCHEMA, Says, says, wrong_type};
 
 /// `None` can only be if the schema that is built in is broken; a test says that it is not.
 fn validator() -> Option<&'static Validator> {
@@ -27,19 +27,19 @@ pub(super) fn problem(model: &Value) -> Option<Problem> {
     }
     let mut worst: Option<Problem> = None;
     for error in validator.iter_errors(model) {
-        keep_deepest(&mut worst, &error);
+        keep(&mut worst, &error);
     }
-    let unknown = || Problem { path: Vec::new(), key: None, says: "is no Compose file".to_owned() };
+    let unknown =
+        || Problem { path: Vec::new(), key: None, says: Says::Sentence("is no Compose file".to_owned()) };
     Some(worst.unwrap_or_else(unknown))
 }
 
-/// Of alternatives, the one whose error lies deepest is the one that the author meant.
-fn keep_deepest(worst: &mut Option<Problem>, error: &ValidationError<'_>) {
+fn keep(worst: &mut Option<Problem>, error: &ValidationError<'_>) {
     if let ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context } =
         error.kind()
     {
         for one in context.iter().flatten() {
-            keep_deepest(worst, one);
+            keep(worst, one);
         }
         return;
     }
@@ -54,23 +54,24 @@ fn keep_deepest(worst: &mut Option<Problem>, error: &ValidationError<'_>) {
         ValidationErrorKind::AdditionalProperties { unexpected } => unexpected.first().cloned(),
         _ => None,
     };
-    let mut problem = Problem { path, key, says: String::new() };
-    if worst.as_ref().is_none_or(|worst| worst.depth() < problem.depth()) {
-        problem.says = sentence(error.kind(), problem.key.as_deref());
-        *worst = Some(problem);
-    }
+    let says = sentence(error.kind(), key.as_deref());
+    let problem = Problem { path, key, says };
+    *worst = Some(match worst.take() {
+        Some(worst) => worst.or(problem),
+        None => problem,
+    });
 }
 
-fn sentence(kind: &ValidationErrorKind, key: Option<&str>) -> String {
-    match kind {
-        ValidationErrorKind::AdditionalProperties { .. } => says::unknown_key(key),
+fn sentence(kind: &ValidationErrorKind, key: Option<&str>) -> Says {
+    Says::Sentence(match kind {
         ValidationErrorKind::Type { kind } => {
             let types: Vec<String> = match kind {
                 TypeKind::Single(one) => vec![one.to_string()],
                 TypeKind::Multiple(several) => several.iter().map(|one| one.to_string()).collect(),
             };
-            says::wrong_type(types.iter().map(String::as_str))
+            return wrong_type(types.iter().map(String::as_str));
         }
+        ValidationErrorKind::AdditionalProperties { .. } => says::unknown_key(key),
         ValidationErrorKind::Required { property } => says::missing(property.as_str().unwrap_or_default()),
         ValidationErrorKind::Enum { options } => says::not_one_of(options),
         ValidationErrorKind::Pattern { pattern } => says::no_match(pattern),
@@ -79,7 +80,7 @@ fn sentence(kind: &ValidationErrorKind, key: Option<&str>) -> String {
         ValidationErrorKind::Maximum { limit } => says::too_large(limit),
         ValidationErrorKind::OneOfMultipleValid { .. } => says::AMBIGUOUS.to_owned(),
         other => says::other(other.keyword()),
-    }
+    })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
 
-use super::{Problem, SCHEMA, says};
+use super::{Problem, SCHEMA, Says, says, wrong_type};
 
 /// The deepest place that is wrong; of several the first.
 pub(super) fn problem(model: &Value) -> Option<Problem> {
@@ -47,7 +47,7 @@ impl<'a> Check<'a> {
                 };
                 let types = types.iter().filter_map(Value::as_str);
                 if !types.clone().any(|name| is(name, value)) {
-                    self.wrong(None, || says::wrong_type(types));
+                    self.keep(Problem { path: self.path.clone(), key: None, says: wrong_type(types) });
                 }
             }
             ("enum", _) if !argument.as_array().is_some_and(|options| options.contains(value)) => {
@@ -127,7 +127,7 @@ impl<'a> Check<'a> {
         self.path.pop();
     }
 
-    /// Where nothing fits, the alternative whose error lies deepest is the one that the author meant.
+    /// Where nothing fits, all alternatives have a say.
     fn one_of(&mut self, options: &'a [Value], value: &Value) {
         let mut failures = Vec::new();
         for option in options {
@@ -143,13 +143,14 @@ impl<'a> Check<'a> {
     }
 
     fn wrong(&mut self, key: Option<&String>, says: impl FnOnce() -> String) {
-        self.keep(Problem { path: self.path.clone(), key: key.cloned(), says: says() });
+        self.keep(Problem { path: self.path.clone(), key: key.cloned(), says: Says::Sentence(says()) });
     }
 
     fn keep(&mut self, problem: Problem) {
-        if self.worst.as_ref().is_none_or(|worst| worst.depth() < problem.depth()) {
-            self.worst = Some(problem);
-        }
+        self.worst = Some(match self.worst.take() {
+            Some(worst) => worst.or(problem),
+            None => problem,
+        });
     }
 }
 
