@@ -125,7 +125,12 @@ fn fill(path: &Path, bytes: &[u8], owner: Option<(u32, u32)>, mode: u32) -> Resu
     let filled = (|| {
         let ours = file.metadata()?;
         if let Some((uid, gid)) = owner.filter(|owner| *owner != (ours.uid(), ours.gid())) {
-            fchown(&file, Some(uid), Some(gid))?;
+            match fchown(&file, Some(uid), Some(gid)) {
+                // Of a file for its owner alone, the group has nothing either way.
+                Err(error) if is_forbidden(&error) && uid == ours.uid() && mode & 0o077 == 0 => {}
+                Err(error) if is_forbidden(&error) => return Err(not_to_be_kept(uid, gid)),
+                changed => changed?,
+            }
         }
         if mode != PRIVATE {
             file.set_permissions(Permissions::from_mode(mode))?;
@@ -137,6 +142,18 @@ fn fill(path: &Path, bytes: &[u8], owner: Option<(u32, u32)>, mode: u32) -> Resu
         let _ = fs::remove_file(path);
     }
     filled
+}
+
+fn is_forbidden(error: &Error) -> bool {
+    error.kind() == ErrorKind::PermissionDenied
+}
+
+/// A user may give files only to groups of his own, and to no other user.
+fn not_to_be_kept(uid: u32, gid: u32) -> Error {
+    let reason = format!(
+        "it belongs to {uid}:{gid}, and this user may make no file of that owner and group; `chgrp` it to a group of yours, or do this as root"
+    );
+    Error::new(ErrorKind::PermissionDenied, reason)
 }
 
 /// Whose a new file is: what root makes belongs to whom the directory belongs, as with `sudo` in a project.
