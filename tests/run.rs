@@ -411,6 +411,47 @@ fn a_secret_that_git_would_commit_is_refused_and_the_advice_helps() {
 }
 
 #[test]
+fn an_image_is_asked_about_once_however_many_services_have_it() {
+    let project = project("value");
+    let service = |number: u32| format!("  s{number}:\n    image: x\n    secrets: [pw]\n");
+    let services: String = (0..40).map(service).collect();
+    let text = COMPOSE.replace("  db:\n    image: x\n    secrets: [pw]\n", &services);
+    project.write("compose.yaml", text);
+    let script = "#!/bin/sh\necho \"$*\" >> calls\ncase $1 in version) echo 28.0;; image) echo '\"app\"';; create) echo c;;\n\
+                  cp) tar -c passwd;; esac\n";
+    project.write("passwd", "app:x:1000:1001::/:/bin/sh\n");
+    project.write("docker", script);
+    Command::new("chmod").arg("+x").arg(project.path("docker")).status().unwrap();
+    let mut plan = project.command(&["plan"]);
+    let plan = finish(plan.env("COSEC_DOCKER", project.path("docker"))).succeeds().stdout;
+    assert_eq!(plan.matches("1000:1001").count(), 40, "{plan}");
+    let calls = project.text("calls");
+    let count = |word: &str| calls.lines().filter(|call| call.starts_with(word)).count();
+    assert_eq!((count("image inspect"), count("cp")), (1, 1), "{calls}");
+}
+
+#[test]
+fn of_a_link_it_is_the_file_at_its_end_that_git_must_not_commit() {
+    let project = project("value");
+    std::fs::remove_file(project.path("secrets/pw")).unwrap();
+    project.write(".env.d/pw", "value");
+    std::os::unix::fs::symlink("../.env.d/pw", project.path("secrets/pw")).unwrap();
+    let words = ["git does not ignore .env.d/pw, which secrets/pw", "run: echo /.env.d/pw >> .gitignore"];
+    shell(&project, "true").fails(1, &words);
+    project.write(".gitignore", "/secrets/\n/.env.d/pw\n");
+    shell(&project, "true").succeeds();
+}
+
+#[test]
+fn where_a_git_file_leads_nowhere_nothing_is_known_and_nothing_served() {
+    let project = Project::without_git();
+    project.write("secrets/pw", "value");
+    project.write("compose.yaml", COMPOSE);
+    project.write(".git", "gitdir: /nowhere/worktrees/x\n");
+    shell(&project, "true").fails(1, &["is not known: the file .git leads to no repository"]);
+}
+
+#[test]
 fn outside_a_git_repository_files_are_served() {
     let project = Project::without_git();
     project.write("secrets/pw", "value");

@@ -53,21 +53,32 @@ pub(crate) fn check_policy(
     )))
 }
 
-/// What is to be said of a secret's file that git would commit.
+/// What is to be said of a secret's file that git would commit. Where links lead to it, that is the file at their end.
 pub(crate) fn committed(disk: &Disk, directory: &str, path: &str, secret: &str) -> Option<String> {
+    let end = disk.real_path(path).and_then(|_| std::fs::canonicalize(path).ok()).map(|end| from_here(&end));
+    let what_for = match &end {
+        Some(_) => format!("which {path}, the file of the secret `{secret}`, leads to"),
+        None => format!("the file of the secret `{secret}`"),
+    };
+    let file = end.as_deref().unwrap_or(path);
     Some(match disk.git(path) {
         Answer::Known(GitState::Ignored | GitState::NoRepository) => return None,
         Answer::Known(state) => {
             let what = if state == GitState::Tracked { "git tracks" } else { "git does not ignore" };
-            let advice = gitignore::advice(directory, path, state);
-            format!("{what} {path}, the file of the secret `{secret}`\n  {advice}")
+            let advice = gitignore::advice(directory, file, state);
+            format!("{what} {file}, {what_for}\n  {advice}")
         }
         Answer::NotChecked(reason) => {
-            format!(
-                "whether git would commit {path}, the file of the secret `{secret}`, is not known: {reason}"
-            )
+            format!("whether git would commit {file}, {what_for}, is not known: {reason}")
         }
     })
+}
+
+/// A path as it is from where the user stands, if it lies there.
+fn from_here(path: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    let below = here.as_deref().and_then(|here| path.strip_prefix(here).ok());
+    below.unwrap_or(path).display().to_string()
 }
 
 /// What the file system serves: one file for each delivery, and the values that come from no file.
