@@ -432,6 +432,8 @@ fn one_name(engine: &Engine) {
     let refused = project.cosec(&["-f", &from, "up", "--allow-unignored", "-d"]);
     refused.fails(1, &["another project of the name", "is served", "-p"]);
     assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+    project.cosec(&["-f", &from, "down"]).fails(1, &["another project of the name", "`cosec down` there"]);
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
     let mut rotate = project.command(&["-f", &from, "rotate", "pw", "--generate"]);
     rig::finish(&mut rotate).fails(1, &["another project of the name"]);
     project.cosec(&["-f", &from, "rollback", "pw", "--to", "1"]).fails(1, &["another project of the name"]);
@@ -444,7 +446,8 @@ fn one_name(engine: &Engine) {
     down(&project);
     project.cosec(&["-f", &from, "up", "--allow-unignored", "-d"]).succeeds();
     assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "of another");
-    down(&project);
+    project.cosec(&["-f", &from, "down", "-t", "0"]).succeeds();
+    project.assert_nothing_left();
 }
 
 /// After up, read, rotate, commit and down, whatever has changed on the machine meanwhile is looked at.
@@ -1244,6 +1247,16 @@ fn mounted_files(engine: &Engine) {
     project.assert_nothing_left();
 
     let text = std::fs::read_to_string(project.path("compose.yaml")).unwrap();
+    project.write(".gitignore", "/secrets/\n/other/\n");
+    project.write("other/key", "value");
+    let made = std::process::Command::new("mkfifo").arg(project.path("other/pipe")).status().unwrap();
+    assert!(made.success());
+    let two = text.replace("secrets: [pw]", "secrets: [pw, key]") + "  key:\n    file: ./other/key\n";
+    project.write("compose.yaml", two);
+    project.cosec(&["mount"]).fails(1, &["other/pipe is no regular file"]);
+    project.assert_nothing_left();
+    std::fs::remove_dir_all(project.path("other")).unwrap();
+
     let twice = "secrets: [{source: pw, target: a, mode: 0400}, {source: pw, target: b, mode: 0444}]";
     project.write("compose.yaml", text.replace("secrets: [pw]", twice));
     project.cosec(&["mount"]).fails(1, &["service `app` is granted `pw` twice", "cosec up"]);
@@ -1297,10 +1310,12 @@ fn mounted_loss(engine: &Engine) {
     );
     lose();
     project.cosec(&["status"]).fails(2, &["secrets", "cosec repair"]);
-    let said = project.cosec(&["repair"]).succeeds().stdout;
-    assert!(said.contains("1 files are back"), "{said}");
-    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
-    lose();
+    for command in ["repair", "mount"] {
+        let said = project.cosec(&[command]).succeeds().stdout;
+        assert!(said.contains("1 files are back") && !said.contains("made anew"), "{said}");
+        assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+        lose();
+    }
     project.cosec(&["umount", "secrets"]).succeeds();
     assert_eq!(
         std::fs::read(project.path("secrets/pw")).unwrap(),

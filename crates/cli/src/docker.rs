@@ -129,7 +129,8 @@ impl Docker {
 
     /// A project's running containers.
     pub(crate) fn running(&self, project: &str) -> Result<Vec<RunningContainer>, Failure> {
-        const FORMAT: &str = "[{{json .State.Pid}},{{json .Name}},{{json .Config.Labels}},{{json .Mounts}}]";
+        const FORMAT: &str =
+            "[{{json .Id}},{{json .State.Pid}},{{json .Name}},{{json .Config.Labels}},{{json .Mounts}}]";
         let ids = self.ids(&[("project", project)])?;
         if ids.is_empty() {
             return Ok(Vec::new());
@@ -140,8 +141,9 @@ impl Docker {
         let output = self.run(&arguments)?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let one = |line: &str| {
-            let [pid, name, labels, mounts] = serde_json::from_str::<[Value; 4]>(line).ok()?;
+            let [id, pid, name, labels, mounts] = serde_json::from_str::<[Value; 5]>(line).ok()?;
             Some(RunningContainer {
+                id: text(&id),
                 pid: pid.as_u64().unwrap_or(0) as u32,
                 name: text(&name).trim_start_matches('/').to_owned(),
                 service: text(&labels["com.docker.compose.service"]),
@@ -312,6 +314,7 @@ pub(crate) struct Inspected {
 
 /// A container, as far as a repair needs to know it.
 pub(crate) struct RunningContainer {
+    pub(crate) id: String,
     /// Its first process, as this machine counts.
     pub(crate) pid: u32,
     pub(crate) name: String,

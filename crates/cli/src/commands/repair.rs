@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::mount;
 use crate::args::{Cli, HEAL, RepairArgs};
-use crate::docker::Docker;
+use crate::docker::{Docker, RunningContainer};
 use crate::failure::Failure;
 use crate::owners::Renewed;
 use crate::runtime::Runtime;
@@ -44,33 +44,57 @@ pub(crate) fn run(cli: &Cli, args: &RepairArgs) -> Result<ExitCode, Failure> {
         println!("the server of project {} runs again", plan.project);
     }
     let points: Vec<PathBuf> = mounts.iter().chain([&runtime]).map(Runtime::mount_point).collect();
-    let to_restart = mend_all(&docker, &plan.project, &points)?;
+    let mended = mend_all(&docker, &plan.project, &points)?;
+    mended.said.iter().for_each(|said| println!("{said}"));
     for name in ended(&docker, &runtime)? {
         println!("{name} does not run; `cosec up -d` starts it");
     }
-    if to_restart.is_empty() {
+    let Some(services) = mended.services_to_restart() else {
         println!("all containers that run see their secrets");
         return Ok(ExitCode::SUCCESS);
-    }
-    let services: Vec<&str> = to_restart.iter().map(String::as_str).collect();
+    };
     if !args.restart {
-        println!("to be restarted: {}; `cosec repair --restart` does it", services.join(", "));
+        println!("to be restarted: {services}; `cosec repair --restart` does it");
         return Ok(ExitCode::from(1));
     }
     let file = used_up.then(|| runtime.override_file());
     let mut command = docker.compose(&loaded.compose_options(&cli.project, file.as_deref()));
-    command.arg("restart").args(&services);
+    command.arg("restart").args(mended.to_restart());
     super::up::wait(cli, &mut command)
 }
 
-/// Gives a project's running containers the files of mounts in the places of dead ones, and says so. The services that
-/// could not be mended.
-pub(super) fn mend_all(
-    docker: &Docker,
-    project: &str,
-    points: &[PathBuf],
-) -> Result<BTreeSet<String>, Failure> {
-    let mut to_restart = BTreeSet::new();
+/// What became of running containers whose mounts were dead.
+#[derive(Default)]
+pub(crate) struct Mended {
+    /// A sentence for each.
+    pub(crate) said: Vec<String>,
+    /// Those that have their files again.
+    pub(crate) whole: Vec<RunningContainer>,
+    /// Those that have to be restarted for that.
+    broken: Vec<RunningContainer>,
+}
+
+impl Mended {
+    /// The services that could not be mended while they run.
+    pub(crate) fn to_restart(&self) -> BTreeSet<&str> {
+        self.broken.iter().map(|container| container.service.as_str()).collect()
+    }
+
+    /// The same, for a sentence; nothing if there is none.
+    pub(crate) fn services_to_restart(&self) -> Option<String> {
+        let services: Vec<&str> = self.to_restart().into_iter().collect();
+        (!services.is_empty()).then(|| services.join(", "))
+    }
+
+    /// Whether a container is one of them.
+    pub(crate) fn had_dead_files(&self, container: &RunningContainer) -> bool {
+        self.whole.iter().chain(&self.broken).any(|known| known.id == container.id)
+    }
+}
+
+/// Gives a project's running containers the files of mounts in the places of dead ones.
+pub(crate) fn mend_all(docker: &Docker, project: &str, points: &[PathBuf]) -> Result<Mended, Failure> {
+    let mut mended = Mended::default();
     for container in docker.running(project)? {
         let bound = points.iter().flat_map(|point| container.mounts_below(point));
         let dead: Vec<(PathBuf, PathBuf)> =
@@ -78,15 +102,19 @@ pub(super) fn mend_all(
         if dead.is_empty() {
             continue;
         }
+        let name = &container.name;
         match mend(container.pid, &dead) {
-            Ok(()) => println!("{}: {} files are back", container.name, dead.len()),
+            Ok(()) => {
+                mended.said.push(format!("{name}: {} files are back", dead.len()));
+                mended.whole.push(container);
+            }
             Err(reason) => {
-                println!("{}: cannot be mended while it runs: {reason}", container.name);
-                to_restart.insert(container.service.clone());
+                mended.said.push(format!("{name}: cannot be mended while it runs: {reason}"));
+                mended.broken.push(container);
             }
         }
     }
-    Ok(to_restart)
+    Ok(mended)
 }
 
 /// Containers with files of a mount that have ended: perhaps because of its loss, perhaps because they were done.

@@ -50,9 +50,10 @@ pub(crate) fn run(cli: &Cli, args: &UpArgs) -> Result<ExitCode, Failure> {
 
 /// What cannot be mended has to be restarted, so that it gets the new mount's files.
 fn mend(docker: &Docker, project: &str, runtime: &Runtime) -> Result<(), Failure> {
-    let services = repair::mend_all(docker, project, &[runtime.mount_point()])?;
-    for service in services {
-        for container in docker.containers(project, &service)? {
+    let mended = repair::mend_all(docker, project, &[runtime.mount_point()])?;
+    mended.said.iter().for_each(|said| anstream::println!("{said}"));
+    for service in mended.to_restart() {
+        for container in docker.containers(project, service)? {
             docker.succeed(&["restart", &container])?;
         }
     }
