@@ -32,6 +32,8 @@ const TESTS: &[(&str, rig::EngineTest)] = &[
     ("only_the_services_own_containers_read_not_even_root_of_the_host", scope),
     ("after_a_total_loss_up_brings_the_secrets_back", total_loss),
     ("repair_brings_running_containers_their_secrets_back", repair),
+    ("what_has_changed_during_a_loss_is_said_of_who_has_not_read_it", changed_while_lost),
+    ("containers_that_could_not_start_after_a_boot_are_named_and_started", boot),
     ("a_new_value_is_served_told_and_taken_back", rotate),
     ("what_is_served_is_written_back_where_its_file_was_lost", written_back),
     ("a_server_of_very_many_secrets_says_that_it_keeps_no_version", very_many),
@@ -601,6 +603,64 @@ fn repair(engine: &Engine) {
     assert_eq!(facts(), before, "neither made anew nor restarted");
     up(&project);
     assert_eq!(facts(), before, "the mended container is as good as a new one");
+    down(&project);
+    let said = project.cosec(&["repair"]).succeeds().stdout;
+    assert!(said.starts_with("nothing is to be repaired"), "{said}");
+    project.assert_nothing_left();
+}
+
+/// All of a project's processes at once.
+fn lose(project: &Project) {
+    let all = [servers(project, "__supervisor"), servers(project, "__worker")].concat();
+    // First stopped, so that none has the time to notice that another is gone.
+    signal(&all, "STOP");
+    signal(&all, "KILL");
+    until("they are gone", || servers(project, "__worker").is_empty());
+}
+
+fn changed_while_lost(engine: &Engine) {
+    let project = project(engine, "secrets: [pw]", "value-1");
+    up(&project);
+    let read = || exec(&project, None, "cat /run/secrets/pw").succeeds().stdout;
+    assert_eq!(read(), "value-1");
+    for command in [&["repair"][..], &["up", "-d"]] {
+        lose(&project);
+        project.replace("secrets/pw", "value-2");
+        let said = project.cosec(command).succeeds().stdout;
+        assert!(said.contains("app may hold an older value of pw"), "{said}");
+        assert!(said.contains("docker compose restart app"), "{said}");
+        assert_eq!(read(), "value-2");
+        lose(&project);
+        let said = project.cosec(command).succeeds().stdout;
+        assert!(!said.contains("may hold") && said.contains("1 files are back"), "read since: {said}");
+    }
+    down(&project);
+}
+
+/// What a boot leaves: nothing of the runtime directory, and containers that the engine could not start.
+fn boot(engine: &Engine) {
+    let project = project(engine, "restart: always\nsecrets: [pw]", "value");
+    up(&project);
+    let inspect = |format: &str| {
+        let id = project.docker(&["compose", "ps", "--all", "-q"]).succeeds().stdout;
+        project.docker(&["inspect", "--format", format, id.trim()]).succeeds().stdout.trim().to_owned()
+    };
+    let before = inspect("{{.Id}}");
+    let runtime = project.runtime().join("cosec").join(&project.name);
+    lose(&project);
+    assert!(std::process::Command::new("umount").arg(runtime.join("mnt")).status().unwrap().success());
+    std::fs::remove_dir_all(runtime).unwrap();
+    signal(&[inspect("{{.State.Pid}}").parse().unwrap()], "KILL");
+    until("the engine gives up", || inspect("{{.State.Status}} {{.State.Error}}").contains("exited failed"));
+    let repaired = project.cosec(&["repair"]);
+    assert_eq!(repaired.code, 1, "{}", repaired.stdout);
+    for words in ["could not start: its secrets were not served", "to be restarted: app;"] {
+        assert!(repaired.stdout.contains(words), "{}", repaired.stdout);
+    }
+    project.cosec(&["repair", "--restart"]).succeeds();
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+    up(&project);
+    assert_eq!(inspect("{{.Id}}"), before, "it is the mount that the container was made with");
     down(&project);
 }
 

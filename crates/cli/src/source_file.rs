@@ -8,6 +8,7 @@ use std::io::{Error, ErrorKind, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
+use std::time::SystemTime;
 
 use cosec_fuse::Client;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2, readlinkat};
@@ -15,6 +16,7 @@ use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
+use crate::outdated::changed_at;
 use crate::runtime::Runtime;
 use crate::{atomic, mounts};
 
@@ -53,6 +55,11 @@ impl SourceFile {
     /// Whether nothing is there.
     pub(crate) fn is_gone(&self) -> bool {
         fs::symlink_metadata(&self.path).is_err_and(|error| error.kind() == ErrorKind::NotFound)
+    }
+
+    /// When it has last changed, its name included.
+    pub(crate) fn changed(&self) -> Option<SystemTime> {
+        changed_at(&self.path)
     }
 
     /// Whether it is there and has just this content.

@@ -12,6 +12,7 @@ use crate::args::{Cli, DeliverArgs};
 use crate::deliver::Served;
 use crate::docker::Docker;
 use crate::failure::Failure;
+use crate::outdated::outdated;
 use crate::owners::{Owners, Renewed};
 use crate::project::{self, Loaded, Purpose};
 use crate::runtime::{self, Runtime};
@@ -23,7 +24,7 @@ pub(crate) fn run(cli: &Cli, args: &DeliverArgs) -> Result<ExitCode, Failure> {
     let docker = Docker::find()?;
     let plan = serving::planned(&loaded, args)?;
     let mounted = mount(cli, &docker, &loaded, &plan)?;
-    for said in mounted.said.iter().chain(&afterwards(&docker, &plan, &mounted)?) {
+    for said in mounted.said.iter().chain(&afterwards(&docker, &loaded, &plan, &mounted)?) {
         println!("{said}");
     }
     Ok(ExitCode::SUCCESS)
@@ -129,14 +130,21 @@ fn take_back(cli: &Cli, places: &[Place], lost: &[PathBuf]) {
 }
 
 /// What is to be said and done once the directories are mounted over: a sentence each.
-pub(crate) fn afterwards(docker: &Docker, plan: &Plan, mounted: &Mounted) -> Result<Vec<String>, Failure> {
+pub(crate) fn afterwards(
+    docker: &Docker,
+    loaded: &Loaded,
+    plan: &Plan,
+    mounted: &Mounted,
+) -> Result<Vec<String>, Failure> {
     let mut mended = Mended::default();
     if !mounted.lost.is_empty() {
         mended = repair::mend_all(docker, &plan.project, &mounted.lost)?;
     }
     let mut said = std::mem::take(&mut mended.said);
-    if let Some(services) = mended.services_to_restart() {
-        said.push(format!("to be restarted: {services}; `cosec repair --restart` does it"));
+    said.extend(outdated(loaded, plan, &mended.whole)?);
+    let to_restart: Vec<&str> = mended.to_restart().into_iter().collect();
+    if !to_restart.is_empty() {
+        said.push(format!("to be restarted: {}; `cosec repair --restart` does it", to_restart.join(", ")));
     }
     said.extend(from_environment(plan));
     said.extend(made_before(docker, plan, &mounted.fresh, &mended)?);
