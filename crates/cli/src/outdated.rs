@@ -69,7 +69,7 @@ struct Reads(HashMap<String, HashMap<String, SystemTime>>);
 impl Reads {
     fn of(project: &str, containers: &[Member]) -> Result<Self, Failure> {
         let mut reads = Reads(containers.iter().map(|one| (one.id.clone(), HashMap::new())).collect());
-        let path = runtime::audit_file(project)?;
+        let path = runtime::audit_path(project)?;
         let old = (1..=9).rev().map(|number| PathBuf::from(format!("{}.{number}", path.display())));
         for file in old.chain([path.clone()]).filter_map(|path| File::open(path).ok()) {
             BufReader::new(file).split(b'\n').map_while(Result::ok).for_each(|line| reads.learn(&line));
