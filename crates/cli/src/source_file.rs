@@ -15,7 +15,7 @@ use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2, r
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::outdated::changed_at;
 use crate::runtime::Runtime;
 use crate::{atomic, mounts};
@@ -82,6 +82,9 @@ impl SourceFile {
 }
 
 fn cannot_write(path: &Path, error: &Error) -> Failure {
+    if failure::is_dead_mount(error) {
+        return failure::dead_mount(path);
+    }
     Failure::Cannot(format!("cannot write {}: {error}; nothing was changed", path.display()))
 }
 
@@ -297,39 +300,6 @@ mod tests {
         fs::write(at("directory/.gitignore"), "mine").unwrap();
         refused("pw", ".cosec-new beside it is a symbolic link; remove it");
         assert_eq!(fs::read(at("directory/.gitignore")).unwrap(), b"mine");
-    }
-
-    /// Another user can be had by root alone.
-    #[test]
-    fn a_group_that_is_not_one_s_own_matters_only_where_it_may_read() {
-        if !rustix::process::geteuid().is_root() {
-            return;
-        }
-        let directory = tempfile::tempdir().unwrap();
-        let at = |name: &str| fs::canonicalize(directory.path()).unwrap().join(name);
-        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        for (name, mode) in [("own", 0o600), ("shared", 0o640)] {
-            fs::write(at(name), "before").unwrap();
-            fs::set_permissions(at(name), fs::Permissions::from_mode(mode)).unwrap();
-            chown(at(name), Some(65534), Some(12345)).unwrap();
-        }
-        // Of this thread alone, with which its rights end.
-        let as_nobody = || {
-            let (uid, gid) = (rustix::process::Uid::from_raw(65534), rustix::process::Gid::from_raw(65534));
-            rustix::thread::set_thread_groups(&[]).unwrap();
-            rustix::thread::set_thread_gid(gid).unwrap();
-            rustix::thread::set_thread_uid(uid).unwrap();
-            (write(&at("own"), b"after"), write(&at("shared"), b"after"))
-        };
-        let (own, shared) = std::thread::scope(|scope| scope.spawn(as_nobody).join().unwrap());
-        own.unwrap();
-        assert_eq!(fs::metadata(at("own")).unwrap().permissions().mode() & 0o777, 0o600);
-        let error = shared.unwrap_err();
-        assert!(error.contains("belongs to 65534:12345") && error.contains("`chgrp`"), "{error}");
-        assert_eq!(
-            (fs::read(at("own")).unwrap(), fs::read(at("shared")).unwrap()),
-            (b"after".to_vec(), b"before".to_vec())
-        );
     }
 
     #[test]
