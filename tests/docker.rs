@@ -695,7 +695,9 @@ fn rotate(engine: &Engine) {
     assert_eq!(read("pw"), "first");
     let status = project.cosec(&["status"]).succeeds().stdout;
     assert!(status.contains("app      pw      /run/secrets/pw     4"), "{status}");
-    project.cosec(&["rollback", "pw", "--to", "9"]).fails(2, &["version 9 of `pw` is not kept"]);
+    project
+        .cosec(&["rollback", "pw", "--to", "9"])
+        .fails(2, &["version 9 of `pw` is not kept; `cosec versions pw` shows"]);
     project
         .cosec(&["rotate", "nothing", "--generate"])
         .fails(2, &["no service is granted a secret `nothing`"]);
@@ -1376,6 +1378,9 @@ fn mounted_loss(engine: &Engine) {
         assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
         lose();
     }
+    for command in [&["up", "-d"][..], &["rotate", "pw", "--generate"]] {
+        project.cosec(command).fails(2, &["whose server is gone; `cosec repair`", "`cosec umount "]);
+    }
     project.cosec(&["umount", "secrets"]).succeeds();
     assert_eq!(
         std::fs::read(project.path("secrets/pw")).unwrap(),
@@ -1482,6 +1487,10 @@ fn hooks(engine: &Engine) {
             .stdout
             .contains("service `app` could not be told that pw changed")
     });
+    let log = project.runtime().join("cosec").join(&project.name).join("server.log");
+    let log = std::fs::read_to_string(log).unwrap();
+    let line = log.lines().find(|line| line.contains("docker exec failed")).expect("the log says why");
+    assert!(line.starts_with("20") && line.contains("exit status: 3; what it printed is not kept"), "{line}");
     project.write("compose.yaml", project.text("compose.yaml").replace("on-rotate", "on-rotat"));
     project
         .cosec(&["plan"])

@@ -282,7 +282,9 @@ fn a_source_that_is_no_readable_file_is_named_with_what_to_do() {
         project.assert_nothing_left();
     };
     std::fs::remove_file(&secret).unwrap();
-    try_with(&["`pw`", "does not exist; create it"]);
+    try_with(&["`pw`", "does not exist; create it", "compose.yaml:8:"]);
+    let plan = project.cosec(&["plan"]).succeeds().stdout;
+    assert!(plan.contains("secrets/pw, which does not exist"), "{plan}");
     std::fs::create_dir(&secret).unwrap();
     try_with(&["is a directory; name a file"]);
     std::fs::remove_dir(&secret).unwrap();
@@ -293,7 +295,7 @@ fn a_source_that_is_no_readable_file_is_named_with_what_to_do() {
     try_with(&["loop of symbolic links"]);
     std::fs::remove_file(&secret).unwrap();
     std::fs::write(&secret, vec![b'x'; 512_001]).unwrap();
-    try_with(&["larger than 512000 bytes"]);
+    try_with(&["larger than 512000 bytes", "`[serve] max-size` in cosec.toml"]);
 }
 
 #[test]
@@ -308,6 +310,20 @@ fn a_project_that_cannot_be_served_is_told_why_in_one_sentence() {
     with(&COMPOSE.replace("file: ./secrets/pw", "external: true"), &["external, which only Swarm has"]);
     with(&COMPOSE.replace("file: ./secrets/pw", "file: \"\""), &["is a directory; name a file"]);
     with(&COMPOSE.replace("[pw]", "[{source: pw, target: ../x}]"), &["leaves its directory"]);
+    for (target, words) in [
+        ("/etc/../x/y", "has `..` in it; write the path without"),
+        ("/proc/x", "is in /proc/, where the kernel alone has files"),
+        ("/sys/x", "is in /sys/"),
+    ] {
+        with(
+            &COMPOSE.replace("[pw]", &format!("[{{source: pw, target: {target}}}]")),
+            &[words, "compose.yaml:5:"],
+        );
+    }
+    with(
+        &COMPOSE.replace("file: ./secrets/pw", "environment: NO_SUCH"),
+        &["NO_SUCH, which is not set", "compose.yaml:8:"],
+    );
     with(&COMPOSE.replace("[pw]", "[pw, {source: pw, target: pw}]"), &["both go to /run/secrets/pw"]);
     for pair in [
         "[{source: pw, target: x}, {source: pw, target: x/y}]",
@@ -565,6 +581,30 @@ fn a_broken_compose_file_hides_no_audit_and_a_torn_line_breaks_no_reader_of_json
     assert_eq!(text.stdout.lines().count(), entries, "{}", text.stdout);
     project.write(".env", "COMPOSE_PROJECT_NAME=demo\n");
     assert_eq!(project.cosec(&["audit", "--json"]).succeeds().stdout, whole);
+}
+
+#[test]
+fn an_audit_that_nobody_has_is_not_made_by_a_look_and_a_misspelt_service_is_named() {
+    let project = project("value");
+    let said = project.cosec(&["-p", "nobodys", "audit"]).succeeds().stdout;
+    assert!(said.contains("was written down yet"), "{said}");
+    project.cosec(&["audit", "--service", "dd"]).fails(2, &["has no service `dd`; there is db"]);
+    project.cosec(&["audit", "--service", "db"]).succeeds();
+    assert!(!project.state().join("cosec").exists());
+}
+
+#[test]
+fn an_env_file_with_a_secret_that_git_would_commit_is_told_and_served() {
+    let project = project("value");
+    project.write("compose.yaml", COMPOSE.replace("file: ./secrets/pw", "environment: PW"));
+    project.write(".env", "PW=value\n");
+    let ran = shell(&project, "cat /run/secrets/pw").succeeds();
+    assert_eq!(ran.stdout, "value");
+    let words =
+        "warning: git does not ignore .env, the file of the secret `pw`\n  run: echo /.env >> .gitignore";
+    assert!(ran.stderr.contains(words), "{}", ran.stderr);
+    project.write(".gitignore", "/.env\n");
+    assert_eq!(shell(&project, "true").succeeds().stderr, "");
 }
 
 #[test]

@@ -302,13 +302,14 @@ impl NoEngine {
 fn reason(command: &str, output: &Output) -> String {
     const OWN: [&str; 2] = ["OCI runtime exec failed: ", "Error response from daemon: "];
     let ended = || format!("it ended with {}", output.status);
+    let unsaid = || format!("{}; what it printed is not kept, as it may hold a secret", ended());
     let errors = String::from_utf8_lossy(&output.stderr);
     if command != "exec" {
         return if errors.trim().is_empty() { ended() } else { errors.trim().to_owned() };
     }
     let printed = String::from_utf8_lossy(&output.stdout);
     let own = |line: &&str| OWN.iter().any(|own| line.starts_with(own));
-    errors.lines().chain(printed.lines()).find(own).map_or_else(ended, |line| line.trim().to_owned())
+    errors.lines().chain(printed.lines()).find(own).map_or_else(unsaid, |line| line.trim().to_owned())
 }
 
 /// What the engine says of a container.
@@ -378,7 +379,11 @@ mod tests {
     fn the_reason_of_a_failed_exec_is_not_lost_and_is_never_what_the_command_printed() {
         let runtime = "OCI runtime exec failed: exec failed: exec: \"nosuch\": executable file not found";
         assert_eq!(reason("exec", &failed(&format!("hunter2\n{runtime}\n"), "")), runtime);
-        assert_eq!(reason("exec", &failed("hunter2", "hunter2: refused")), "it ended with exit status: 3");
+        let said = reason("exec", &failed("hunter2", "hunter2: refused"));
+        assert_eq!(
+            said,
+            "it ended with exit status: 3; what it printed is not kept, as it may hold a secret"
+        );
         let paused = "Error response from daemon: Container a is paused";
         assert_eq!(reason("exec", &failed("", &format!("{paused}\n"))), paused);
         assert_eq!(reason("restart", &failed("", "no such container\n")), "no such container");

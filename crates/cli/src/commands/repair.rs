@@ -2,14 +2,16 @@
 //! new mount's files in the dead ones' places.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anstream::println;
+use cosec_core::plan::{Plan, ValueSource};
 use serde_json::Value;
 
 use super::mount;
 use crate::args::{Cli, HEAL, RepairArgs};
+use crate::disk::absolute;
 use crate::docker::{Docker, Member};
 use crate::failure::Failure;
 use crate::outdated::outdated;
@@ -27,6 +29,7 @@ pub(crate) fn run(cli: &Cli, args: &RepairArgs) -> Result<ExitCode, Failure> {
     let plan = serving::planned(&loaded, &serve.deliver)?;
     let lost = Lost::of(&docker, &plan.project)?;
     if lost.is_nothing() {
+        refuse_unknown_mounts(&plan)?;
         println!("nothing is to be repaired: no server of project {} is lost", plan.project);
         lost.say_who_rests();
         return Ok(ExitCode::SUCCESS);
@@ -66,6 +69,21 @@ pub(crate) fn run(cli: &Cli, args: &RepairArgs) -> Result<ExitCode, Failure> {
     let mut command = docker.compose(&loaded.compose_options(&cli.project, file.as_deref()));
     command.arg("restart").args(&services);
     super::up::wait(cli, &mut command)
+}
+
+/// A dead mount of which nothing is known any more, as when the runtime directory is lost, is in every command's way.
+fn refuse_unknown_mounts(plan: &Plan) -> Result<(), Failure> {
+    for delivery in &plan.deliveries {
+        let ValueSource::File(path) = &delivery.source else { continue };
+        let path = absolute(Path::new(path));
+        if let Some(directory) = path.parent().filter(|directory| cosec_fuse::is_dead(directory)) {
+            let directory = directory.display();
+            return Err(Failure::Cannot(format!(
+                "{directory} has a dead mount of which nothing is known here; `cosec umount {directory}` takes it away, then `cosec mount` again"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// What is there to be repaired.
