@@ -127,7 +127,7 @@ fn fill(path: &Path, bytes: &[u8], owner: Option<(u32, u32)>, mode: u32) -> Resu
         if let Some((uid, gid)) = owner.filter(|owner| *owner != (ours.uid(), ours.gid())) {
             match fchown(&file, Some(uid), Some(gid)) {
                 // Of a file for its owner alone, the group has nothing either way.
-                Err(error) if is_forbidden(&error) && uid == ours.uid() && mode & 0o077 == 0 => {}
+                Err(error) if is_forbidden(&error) && uid == ours.uid() && mode | 0o7700 == 0o7700 => {}
                 Err(error) if is_forbidden(&error) => return Err(not_to_be_kept(uid, gid)),
                 changed => changed?,
             }

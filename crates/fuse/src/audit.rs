@@ -187,7 +187,9 @@ impl Audit {
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         let said = Trouble::next(&mut trouble, &written, self.comes_of_trouble());
         drop(trouble);
-        said.iter().for_each(|said| crate::supervisor::log(said));
+        if let Some(said) = said {
+            crate::supervisor::log(&said);
+        }
         match self.spec.on_failure {
             OnAuditFailure::Warn => Ok(()),
             OnAuditFailure::Deny => written,
