@@ -434,8 +434,14 @@ fn one_name(engine: &Engine) {
     let refused = project.cosec(&["-f", &from, "up", "--allow-unignored", "-d"]);
     refused.fails(1, &["another project of the name", "is served", "-p"]);
     assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
-    project.cosec(&["-f", &from, "down"]).fails(1, &["another project of the name", "`cosec down` there"]);
+    project
+        .cosec(&["-f", &from, "down"])
+        .fails(1, &["another project of the name", "there, with `cosec down`"]);
     assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+    for command in [&["mount", "--allow-unignored"][..], &["umount"]] {
+        let arguments = [&["-f", from.as_str()], command].concat();
+        project.cosec(&arguments).fails(1, &["another project of the name"]);
+    }
     let mut rotate = project.command(&["-f", &from, "rotate", "pw", "--generate"]);
     rig::finish(&mut rotate).fails(1, &["another project of the name"]);
     project.cosec(&["-f", &from, "rollback", "pw", "--to", "1"]).fails(1, &["another project of the name"]);
@@ -1387,6 +1393,14 @@ fn mounted_loss(engine: &Engine) {
         b"value",
         "the file was there all the time"
     );
+    project.replace("secrets/pw", "other");
+    let said = project.cosec(&["mount"]).succeeds().stdout;
+    assert!(
+        said.contains("1 files are back") && said.contains("app may hold an older value of pw"),
+        "{said}"
+    );
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "other");
+    project.cosec(&["umount", "--force"]).succeeds();
     project.docker(&["compose", "down", "-t", "0"]).succeeds();
     project.assert_nothing_left();
 }

@@ -14,9 +14,7 @@ pub(crate) fn run(cli: &Cli, args: &PassedArgs) -> Result<ExitCode, Failure> {
     let (name, options) = match project::load(&cli.project, &[], Purpose::Run) {
         Ok(loaded) => {
             // Compose would end the other one's containers, and their secrets would go with them.
-            for (_, status) in serving::all(&loaded.project.name)? {
-                serving::refuse_another(&status, &loaded.project.name, &loaded.directory)?;
-            }
+            serving::refuse_others(&loaded)?;
             let options = loaded.compose_options(&cli.project, None);
             (loaded.project.name, options)
         }

@@ -51,6 +51,7 @@ struct Place {
 /// Serves over each directory of the project's secrets, or gives the servers that run the new plan. What can be served
 /// in part only is not served at all.
 pub(crate) fn mount(cli: &Cli, docker: &Docker, loaded: &Loaded, plan: &Plan) -> Result<Mounted, Failure> {
+    serving::refuse_others(loaded)?;
     // A dead mount would be in the way of every look at the files.
     let mut lost = Vec::new();
     for runtime in Runtime::mounts(&plan.project)? {
@@ -136,9 +137,11 @@ pub(crate) fn afterwards(
     plan: &Plan,
     mounted: &Mounted,
 ) -> Result<Vec<String>, Failure> {
+    // Root sees in the containers what is dead, also where the dead mount was taken away meanwhile.
+    let dead = if rustix::process::geteuid().is_root() { &mounted.fresh } else { &mounted.lost };
     let mut mended = Mended::default();
-    if !mounted.lost.is_empty() {
-        mended = repair::mend_all(docker, &plan.project, &mounted.lost)?;
+    if !dead.is_empty() {
+        mended = repair::mend_all(docker, &plan.project, dead)?;
     }
     let mut said = std::mem::take(&mut mended.said);
     said.extend(outdated(loaded, plan, &mended.whole)?);
