@@ -20,17 +20,23 @@ use crate::source_file::SourceFile;
 
 /// A sentence for each service that has not read a source since that has changed.
 pub(crate) fn outdated(loaded: &Loaded, plan: &Plan, containers: &[Member]) -> Result<Vec<String>, Failure> {
-    let reads = Reads::of(&plan.project, containers)?;
-    let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    // Most often nothing has, and nobody has to look into the trail.
+    let mut candidates: Vec<(&Member, &Delivery, SystemTime)> = Vec::new();
     for container in containers {
         for delivery in plan.deliveries.iter().filter(|delivery| delivery.service == container.service) {
-            let known = reads.last(&container.id, &delivery.secret).or(container.started);
-            if known
-                .zip(changed(loaded, &plan.project, delivery))
-                .is_some_and(|(known, changed)| changed > known)
-            {
-                found.entry(&delivery.service).or_default().insert(&delivery.secret);
-            }
+            let changed = changed(loaded, &plan.project, delivery);
+            let is_new = |changed: &SystemTime| container.started.is_none_or(|started| *changed > started);
+            candidates.extend(changed.filter(is_new).map(|changed| (container, delivery, changed)));
+        }
+    }
+    if candidates.is_empty() {
+        return Ok(Vec::new());
+    }
+    let reads = Reads::of(&plan.project, containers)?;
+    let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (container, delivery, changed) in candidates {
+        if reads.last(&container.id, &delivery.secret).is_none_or(|read| changed > read) {
+            found.entry(&delivery.service).or_default().insert(&delivery.secret);
         }
     }
     let say = |(service, secrets): (&str, BTreeSet<&str>)| {
