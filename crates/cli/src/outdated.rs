@@ -42,7 +42,7 @@ pub(crate) fn outdated(loaded: &Loaded, plan: &Plan, containers: &[Member]) -> R
     let say = |(service, secrets): (&str, BTreeSet<&str>)| {
         let secrets: Vec<&str> = secrets.into_iter().collect();
         format!(
-            "{service} may hold an older value of {}, changed since it has read it, and was not told (`on-rotate`); `docker compose restart {service}` has it read anew",
+            "{service} may hold an older value of {}: changed since it was last read, perhaps while nobody could tell (`on-rotate`); `docker compose restart {service}` has it read anew",
             secrets.join(", ")
         )
     };
