@@ -31,6 +31,8 @@ const TESTS: &[(&str, rig::EngineTest)] = &[
     ("only_the_services_own_containers_read_not_even_root_of_the_host", scope),
     ("after_a_total_loss_up_brings_the_secrets_back", total_loss),
     ("repair_brings_running_containers_their_secrets_back", repair),
+    ("what_has_changed_during_a_loss_is_said_of_who_has_not_read_it", changed_while_lost),
+    ("containers_that_could_not_start_after_a_boot_are_named_and_started", boot),
     ("a_new_value_is_served_told_and_taken_back", rotate),
     ("what_is_served_is_written_back_where_its_file_was_lost", written_back),
     ("a_server_of_very_many_secrets_says_that_it_keeps_no_version", very_many),
@@ -431,6 +433,14 @@ fn one_name(engine: &Engine) {
     let refused = project.cosec(&["-f", &from, "up", "--allow-unignored", "-d"]);
     refused.fails(1, &["another project of the name", "is served", "-p"]);
     assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+    project
+        .cosec(&["-f", &from, "down"])
+        .fails(1, &["another project of the name", "there, with `cosec down`"]);
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+    for command in [&["mount", "--allow-unignored"][..], &["umount"]] {
+        let arguments = [&["-f", from.as_str()], command].concat();
+        project.cosec(&arguments).fails(1, &["another project of the name"]);
+    }
     let mut rotate = project.command(&["-f", &from, "rotate", "pw", "--generate"]);
     rig::finish(&mut rotate).fails(1, &["another project of the name"]);
     project.cosec(&["-f", &from, "rollback", "pw", "--to", "1"]).fails(1, &["another project of the name"]);
@@ -443,7 +453,8 @@ fn one_name(engine: &Engine) {
     down(&project);
     project.cosec(&["-f", &from, "up", "--allow-unignored", "-d"]).succeeds();
     assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "of another");
-    down(&project);
+    project.cosec(&["-f", &from, "down", "-t", "0"]).succeeds();
+    project.assert_nothing_left();
 }
 
 /// After up, read, rotate, commit and down, whatever has changed on the machine meanwhile is looked at.
@@ -598,6 +609,64 @@ fn repair(engine: &Engine) {
     up(&project);
     assert_eq!(facts(), before, "the mended container is as good as a new one");
     down(&project);
+    let said = project.cosec(&["repair"]).succeeds().stdout;
+    assert!(said.starts_with("nothing is to be repaired"), "{said}");
+    project.assert_nothing_left();
+}
+
+/// All of a project's processes at once.
+fn lose(project: &Project) {
+    let all = [servers(project, "__supervisor"), servers(project, "__worker")].concat();
+    // First stopped, so that none has the time to notice that another is gone.
+    signal(&all, "STOP");
+    signal(&all, "KILL");
+    until("they are gone", || servers(project, "__worker").is_empty());
+}
+
+fn changed_while_lost(engine: &Engine) {
+    let project = project(engine, "secrets: [pw]", "value-1");
+    up(&project);
+    let read = || exec(&project, None, "cat /run/secrets/pw").succeeds().stdout;
+    assert_eq!(read(), "value-1");
+    for command in [&["repair"][..], &["up", "-d"]] {
+        lose(&project);
+        project.replace("secrets/pw", "value-2");
+        let said = project.cosec(command).succeeds().stdout;
+        assert!(said.contains("app may hold an older value of pw"), "{said}");
+        assert!(said.contains("docker compose restart app"), "{said}");
+        assert_eq!(read(), "value-2");
+        lose(&project);
+        let said = project.cosec(command).succeeds().stdout;
+        assert!(!said.contains("may hold") && said.contains("1 files are back"), "read since: {said}");
+    }
+    down(&project);
+}
+
+/// What a boot leaves: nothing of the runtime directory, and containers that the engine could not start.
+fn boot(engine: &Engine) {
+    let project = project(engine, "restart: always\nsecrets: [pw]", "value");
+    up(&project);
+    let inspect = |format: &str| {
+        let id = project.docker(&["compose", "ps", "--all", "-q"]).succeeds().stdout;
+        project.docker(&["inspect", "--format", format, id.trim()]).succeeds().stdout.trim().to_owned()
+    };
+    let before = inspect("{{.Id}}");
+    let runtime = project.runtime().join("cosec").join(&project.name);
+    lose(&project);
+    assert!(std::process::Command::new("umount").arg(runtime.join("mnt")).status().unwrap().success());
+    std::fs::remove_dir_all(runtime).unwrap();
+    signal(&[inspect("{{.State.Pid}}").parse().unwrap()], "KILL");
+    until("the engine gives up", || inspect("{{.State.Status}} {{.State.Error}}").contains("exited failed"));
+    let repaired = project.cosec(&["repair"]);
+    assert_eq!(repaired.code, 1, "{}", repaired.stdout);
+    for words in ["could not start: its secrets were not served", "to be restarted: app;"] {
+        assert!(repaired.stdout.contains(words), "{}", repaired.stdout);
+    }
+    project.cosec(&["repair", "--restart"]).succeeds();
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+    up(&project);
+    assert_eq!(inspect("{{.Id}}"), before, "it is the mount that the container was made with");
+    down(&project);
 }
 
 fn rotate(engine: &Engine) {
@@ -631,7 +700,9 @@ fn rotate(engine: &Engine) {
     assert_eq!(read("pw"), "first");
     let status = project.cosec(&["status"]).succeeds().stdout;
     assert!(status.contains("app      pw      /run/secrets/pw     4"), "{status}");
-    project.cosec(&["rollback", "pw", "--to", "9"]).fails(2, &["version 9 of `pw` is not kept"]);
+    project
+        .cosec(&["rollback", "pw", "--to", "9"])
+        .fails(2, &["version 9 of `pw` is not kept; `cosec versions pw` shows"]);
     project
         .cosec(&["rotate", "nothing", "--generate"])
         .fails(2, &["no service is granted a secret `nothing`"]);
@@ -1247,6 +1318,16 @@ fn mounted_files(engine: &Engine) {
     project.assert_nothing_left();
 
     let text = std::fs::read_to_string(project.path("compose.yaml")).unwrap();
+    project.write(".gitignore", "/secrets/\n/other/\n");
+    project.write("other/key", "value");
+    let made = std::process::Command::new("mkfifo").arg(project.path("other/pipe")).status().unwrap();
+    assert!(made.success());
+    let two = text.replace("secrets: [pw]", "secrets: [pw, key]") + "  key:\n    file: ./other/key\n";
+    project.write("compose.yaml", two);
+    project.cosec(&["mount"]).fails(1, &["other/pipe is no regular file"]);
+    project.assert_nothing_left();
+    std::fs::remove_dir_all(project.path("other")).unwrap();
+
     let twice = "secrets: [{source: pw, target: a, mode: 0400}, {source: pw, target: b, mode: 0444}]";
     project.write("compose.yaml", text.replace("secrets: [pw]", twice));
     project.cosec(&["mount"]).fails(1, &["service `app` is granted `pw` twice", "cosec up"]);
@@ -1300,16 +1381,29 @@ fn mounted_loss(engine: &Engine) {
     );
     lose();
     project.cosec(&["status"]).fails(2, &["secrets", "cosec repair"]);
-    let said = project.cosec(&["repair"]).succeeds().stdout;
-    assert!(said.contains("1 files are back"), "{said}");
-    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
-    lose();
+    for command in ["repair", "mount"] {
+        let said = project.cosec(&[command]).succeeds().stdout;
+        assert!(said.contains("1 files are back") && !said.contains("made anew"), "{said}");
+        assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+        lose();
+    }
+    for command in [&["up", "-d"][..], &["rotate", "pw", "--generate"]] {
+        project.cosec(command).fails(2, &["whose server is gone; `cosec repair`", "`cosec umount "]);
+    }
     project.cosec(&["umount", "secrets"]).succeeds();
     assert_eq!(
         std::fs::read(project.path("secrets/pw")).unwrap(),
         b"value",
         "the file was there all the time"
     );
+    project.replace("secrets/pw", "other");
+    let said = project.cosec(&["mount"]).succeeds().stdout;
+    assert!(
+        said.contains("1 files are back") && said.contains("app may hold an older value of pw"),
+        "{said}"
+    );
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "other");
+    project.cosec(&["umount", "--force"]).succeeds();
     project.docker(&["compose", "down", "-t", "0"]).succeeds();
     project.assert_nothing_left();
 }
@@ -1410,6 +1504,10 @@ fn hooks(engine: &Engine) {
             .stdout
             .contains("service `app` could not be told that pw changed")
     });
+    let log = project.runtime().join("cosec").join(&project.name).join("server.log");
+    let log = std::fs::read_to_string(log).unwrap();
+    let line = log.lines().find(|line| line.contains("docker exec failed")).expect("the log says why");
+    assert!(line.starts_with("20") && line.contains("exit status: 3; what it printed is not kept"), "{line}");
     project.write("compose.yaml", project.text("compose.yaml").replace("on-rotate", "on-rotat"));
     project
         .cosec(&["plan"])

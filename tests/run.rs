@@ -284,7 +284,9 @@ fn a_source_that_is_no_readable_file_is_named_with_what_to_do() {
         project.assert_nothing_left();
     };
     std::fs::remove_file(&secret).unwrap();
-    try_with(&["`pw`", "does not exist; create it"]);
+    try_with(&["`pw`", "does not exist; create it", "compose.yaml:8:"]);
+    let plan = project.cosec(&["plan"]).succeeds().stdout;
+    assert!(plan.contains("secrets/pw, which does not exist"), "{plan}");
     std::fs::create_dir(&secret).unwrap();
     try_with(&["is a directory; name a file"]);
     std::fs::remove_dir(&secret).unwrap();
@@ -295,7 +297,7 @@ fn a_source_that_is_no_readable_file_is_named_with_what_to_do() {
     try_with(&["loop of symbolic links"]);
     std::fs::remove_file(&secret).unwrap();
     std::fs::write(&secret, vec![b'x'; 512_001]).unwrap();
-    try_with(&["larger than 512000 bytes"]);
+    try_with(&["larger than 512000 bytes", "`[serve] max-size` in cosec.toml"]);
 }
 
 #[test]
@@ -310,6 +312,20 @@ fn a_project_that_cannot_be_served_is_told_why_in_one_sentence() {
     with(&COMPOSE.replace("file: ./secrets/pw", "external: true"), &["external, which only Swarm has"]);
     with(&COMPOSE.replace("file: ./secrets/pw", "file: \"\""), &["is a directory; name a file"]);
     with(&COMPOSE.replace("[pw]", "[{source: pw, target: ../x}]"), &["leaves its directory"]);
+    for (target, words) in [
+        ("/etc/../x/y", "has `..` in it; write the path without"),
+        ("/proc/x", "is in /proc/, where the kernel alone has files"),
+        ("/sys/x", "is in /sys/"),
+    ] {
+        with(
+            &COMPOSE.replace("[pw]", &format!("[{{source: pw, target: {target}}}]")),
+            &[words, "compose.yaml:5:"],
+        );
+    }
+    with(
+        &COMPOSE.replace("file: ./secrets/pw", "environment: NO_SUCH"),
+        &["NO_SUCH, which is not set", "compose.yaml:8:"],
+    );
     with(&COMPOSE.replace("[pw]", "[pw, {source: pw, target: pw}]"), &["both go to /run/secrets/pw"]);
     for pair in [
         "[{source: pw, target: x}, {source: pw, target: x/y}]",
@@ -410,6 +426,47 @@ fn a_secret_that_git_would_commit_is_refused_and_the_advice_helps() {
     );
     shell(&project, "true").succeeds();
     project.cosec(&["run", "--allow-unignored", "--", "true"]).succeeds();
+}
+
+#[test]
+fn an_image_is_asked_about_once_however_many_services_have_it() {
+    let project = project("value");
+    let service = |number: u32| format!("  s{number}:\n    image: x\n    secrets: [pw]\n");
+    let services: String = (0..40).map(service).collect();
+    let text = COMPOSE.replace("  db:\n    image: x\n    secrets: [pw]\n", &services);
+    project.write("compose.yaml", text);
+    let script = "#!/bin/sh\necho \"$*\" >> calls\ncase $1 in version) echo 28.0;; image) echo '\"app\"';; create) echo c;;\n\
+                  cp) tar -c passwd;; esac\n";
+    project.write("passwd", "app:x:1000:1001::/:/bin/sh\n");
+    project.write("docker", script);
+    Command::new("chmod").arg("+x").arg(project.path("docker")).status().unwrap();
+    let mut plan = project.command(&["plan"]);
+    let plan = finish(plan.env("COSEC_DOCKER", project.path("docker"))).succeeds().stdout;
+    assert_eq!(plan.matches("1000:1001").count(), 40, "{plan}");
+    let calls = project.text("calls");
+    let count = |word: &str| calls.lines().filter(|call| call.starts_with(word)).count();
+    assert_eq!((count("image inspect"), count("cp")), (1, 1), "{calls}");
+}
+
+#[test]
+fn of_a_link_it_is_the_file_at_its_end_that_git_must_not_commit() {
+    let project = project("value");
+    std::fs::remove_file(project.path("secrets/pw")).unwrap();
+    project.write(".env.d/pw", "value");
+    std::os::unix::fs::symlink("../.env.d/pw", project.path("secrets/pw")).unwrap();
+    let words = ["git does not ignore .env.d/pw, which secrets/pw", "run: echo /.env.d/pw >> .gitignore"];
+    shell(&project, "true").fails(1, &words);
+    project.write(".gitignore", "/secrets/\n/.env.d/pw\n");
+    shell(&project, "true").succeeds();
+}
+
+#[test]
+fn where_a_git_file_leads_nowhere_nothing_is_known_and_nothing_served() {
+    let project = Project::without_git();
+    project.write("secrets/pw", "value");
+    project.write("compose.yaml", COMPOSE);
+    project.write(".git", "gitdir: /nowhere/worktrees/x\n");
+    shell(&project, "true").fails(1, &["is not known: the file .git leads to no repository"]);
 }
 
 #[test]
@@ -526,6 +583,30 @@ fn a_broken_compose_file_hides_no_audit_and_a_torn_line_breaks_no_reader_of_json
     assert_eq!(text.stdout.lines().count(), entries, "{}", text.stdout);
     project.write(".env", "COMPOSE_PROJECT_NAME=demo\n");
     assert_eq!(project.cosec(&["audit", "--json"]).succeeds().stdout, whole);
+}
+
+#[test]
+fn an_audit_that_nobody_has_is_not_made_by_a_look_and_a_misspelt_service_is_named() {
+    let project = project("value");
+    let said = project.cosec(&["-p", "nobodys", "audit"]).succeeds().stdout;
+    assert!(said.contains("was written down yet"), "{said}");
+    project.cosec(&["audit", "--service", "dd"]).fails(2, &["has no service `dd`; there is db"]);
+    project.cosec(&["audit", "--service", "db"]).succeeds();
+    assert!(!project.state().join("cosec").exists());
+}
+
+#[test]
+fn an_env_file_with_a_secret_that_git_would_commit_is_told_and_served() {
+    let project = project("value");
+    project.write("compose.yaml", COMPOSE.replace("file: ./secrets/pw", "environment: PW"));
+    project.write(".env", "PW=value\n");
+    let ran = shell(&project, "cat /run/secrets/pw").succeeds();
+    assert_eq!(ran.stdout, "value");
+    let words =
+        "warning: git does not ignore .env, the file of the secret `pw`\n  run: echo /.env >> .gitignore";
+    assert!(ran.stderr.contains(words), "{}", ran.stderr);
+    project.write(".gitignore", "/.env\n");
+    assert_eq!(shell(&project, "true").succeeds().stderr, "");
 }
 
 #[test]

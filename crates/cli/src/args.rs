@@ -32,7 +32,7 @@ pub(crate) struct Cli {
 }
 
 /// Which project, in Compose's own words.
-#[derive(Args, Default)]
+#[derive(Args, Clone, Default)]
 pub(crate) struct ProjectArgs {
     /// Compose configuration files
     #[arg(short, long, value_name = "FILE")]

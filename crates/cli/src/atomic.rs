@@ -125,7 +125,12 @@ fn fill(path: &Path, bytes: &[u8], owner: Option<(u32, u32)>, mode: u32) -> Resu
     let filled = (|| {
         let ours = file.metadata()?;
         if let Some((uid, gid)) = owner.filter(|owner| *owner != (ours.uid(), ours.gid())) {
-            fchown(&file, Some(uid), Some(gid))?;
+            match fchown(&file, Some(uid), Some(gid)) {
+                // Of a file for its owner alone, the group has nothing either way.
+                Err(error) if is_forbidden(&error) && uid == ours.uid() && mode | 0o7700 == 0o7700 => {}
+                Err(error) if is_forbidden(&error) => return Err(not_to_be_kept(uid, gid)),
+                changed => changed?,
+            }
         }
         if mode != PRIVATE {
             file.set_permissions(Permissions::from_mode(mode))?;
@@ -137,6 +142,18 @@ fn fill(path: &Path, bytes: &[u8], owner: Option<(u32, u32)>, mode: u32) -> Resu
         let _ = fs::remove_file(path);
     }
     filled
+}
+
+fn is_forbidden(error: &Error) -> bool {
+    error.kind() == ErrorKind::PermissionDenied
+}
+
+/// A user may give files only to groups of his own, and to no other user.
+fn not_to_be_kept(uid: u32, gid: u32) -> Error {
+    let reason = format!(
+        "it belongs to {uid}:{gid}, and this user may make no file of that owner and group; `chgrp` it to a group of yours, or do this as root"
+    );
+    Error::new(ErrorKind::PermissionDenied, reason)
 }
 
 /// Whose a new file is: what root makes belongs to whom the directory belongs, as with `sudo` in a project.
@@ -157,5 +174,45 @@ fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::chown;
+
+    use rustix::process::{Gid, Uid};
+    use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
+
+    use super::*;
+
+    /// Another user can be had by root alone.
+    #[test]
+    fn a_group_that_is_not_one_s_own_matters_only_where_it_may_read() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o777)).unwrap();
+        for (name, mode) in [("own", 0o600), ("shared", 0o640)] {
+            fs::write(at(name), "before").unwrap();
+            fs::set_permissions(at(name), Permissions::from_mode(mode)).unwrap();
+            chown(at(name), Some(65534), Some(12345)).unwrap();
+        }
+        // Of this thread alone, with which its rights end.
+        let as_nobody = || {
+            set_thread_groups(&[]).unwrap();
+            set_thread_gid(Gid::from_raw(65534)).unwrap();
+            set_thread_uid(Uid::from_raw(65534)).unwrap();
+            ["own", "shared"].map(|name| replace_unseen(&at(name), b"after", PRIVATE))
+        };
+        let [own, shared] = std::thread::scope(|scope| scope.spawn(as_nobody).join().unwrap());
+        own.unwrap();
+        assert_eq!(fs::metadata(at("own")).unwrap().mode() & 0o777, 0o600);
+        let error = shared.unwrap_err().to_string();
+        assert!(error.contains("belongs to 65534:12345") && error.contains("`chgrp`"), "{error}");
+        let content = ["own", "shared"].map(|name| fs::read_to_string(at(name)).unwrap());
+        assert_eq!(content, ["after", "before"]);
     }
 }

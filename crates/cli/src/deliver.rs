@@ -1,20 +1,21 @@
 //! From the plan to what the file system serves: policy first, then sources, owners, values.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use cosec_core::compose::Environment;
+use cosec_core::compose::{Environment, LoadError};
 use cosec_core::files::{Answer, FileSystem, GitState};
 use cosec_core::gitignore;
 use cosec_core::plan::{Delivery, Kind, ValueSource};
 use cosec_core::settings::Serve;
 use cosec_fuse::{
-    AuditSpec, FileSpec, Grant, HeldValues, OnAuditFailure, Scope, SecretKind, SecretSpec, Source, Spec,
+    AuditSpec, FileSpec, Grant, HeldValues, OnAuditFailure, Scope, SecretKind, SecretSpec, Source,
+    SourceError, Spec,
 };
 
 use crate::config;
 use crate::disk::{Disk, absolute};
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::project::Loaded;
 
 /// Numeric owner of a delivered file.
@@ -45,6 +46,7 @@ pub(crate) fn check_policy(
         }
     }
     if refusals.is_empty() {
+        warn_of_env_files(&disk, loaded, deliveries);
         return Ok(());
     }
     Err(Failure::Refused(format!(
@@ -53,21 +55,49 @@ pub(crate) fn check_policy(
     )))
 }
 
-/// What is to be said of a secret's file that git would commit.
+/// Says which env files git would commit: a secret in one is as good as committed, and it holds more than secrets, so that
+/// it is no refusal.
+fn warn_of_env_files(disk: &Disk, loaded: &Loaded, deliveries: &[Delivery]) {
+    let mut said: BTreeSet<String> = BTreeSet::new();
+    for delivery in deliveries.iter().filter(|delivery| delivery.kind == Kind::Secret) {
+        let ValueSource::Environment(variable) = &delivery.source else { continue };
+        for file in loaded.env_files_of(variable).into_iter().flatten() {
+            let file = from_here(&file);
+            if let Some(message) = committed(disk, &loaded.project.directory, &file, &delivery.secret)
+                && said.insert(file)
+            {
+                anstream::eprintln!("warning: {message}");
+            }
+        }
+    }
+}
+
+/// What is to be said of a secret's file that git would commit. Where links lead to it, that is the file at their end.
 pub(crate) fn committed(disk: &Disk, directory: &str, path: &str, secret: &str) -> Option<String> {
+    let end = disk.real_path(path).and_then(|_| std::fs::canonicalize(path).ok()).map(|end| from_here(&end));
+    let what_for = match &end {
+        Some(_) => format!("which {path}, the file of the secret `{secret}`, leads to"),
+        None => format!("the file of the secret `{secret}`"),
+    };
+    let file = end.as_deref().unwrap_or(path);
     Some(match disk.git(path) {
         Answer::Known(GitState::Ignored | GitState::NoRepository) => return None,
         Answer::Known(state) => {
             let what = if state == GitState::Tracked { "git tracks" } else { "git does not ignore" };
-            let advice = gitignore::advice(directory, path, state);
-            format!("{what} {path}, the file of the secret `{secret}`\n  {advice}")
+            let advice = gitignore::advice(directory, file, state);
+            format!("{what} {file}, {what_for}\n  {advice}")
         }
         Answer::NotChecked(reason) => {
-            format!(
-                "whether git would commit {path}, the file of the secret `{secret}`, is not known: {reason}"
-            )
+            format!("whether git would commit {file}, {what_for}, is not known: {reason}")
         }
     })
+}
+
+/// A path as it is from where the user stands, if it lies there.
+fn from_here(path: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    let below = here.as_deref().and_then(|here| path.strip_prefix(here).ok());
+    below.unwrap_or(path).display().to_string()
 }
 
 /// What the file system serves: one file for each delivery, and the values that come from no file.
@@ -149,11 +179,17 @@ fn source(
             let path = absolute(Path::new(path));
             return match cosec_fuse::check_source(&path, largest) {
                 Ok(()) => Ok(Source::File(path)),
-                Err(error) => Err(Failure::Cannot(format!("the file of the {kind} `{name}`: {error}"))),
+                Err(SourceError::Other { error, .. }) if failure::is_dead_mount(&error) => {
+                    Err(failure::dead_mount(&path))
+                }
+                Err(error) => {
+                    Err(cannot_serve(loaded, delivery, format!("the file of the {kind} `{name}`: {error}")))
+                }
             };
         }
         ValueSource::Environment(variable) => {
-            let value = value_of(&loaded.environment, variable, name, largest)?;
+            let value = value_of(&loaded.environment, variable, name, largest);
+            let value = value.map_err(|message| cannot_serve(loaded, delivery, message))?;
             if let Some(files) = loaded.env_files_of(variable) {
                 return Ok(Source::Variable { files, name: variable.clone() });
             }
@@ -172,19 +208,34 @@ fn source(
     Ok(Source::Held(values.len() - 1))
 }
 
+/// What is wrong with a source, shown where the Compose file names it.
+pub(crate) fn cannot_serve(loaded: &Loaded, delivery: &Delivery, message: String) -> Failure {
+    let definitions = match delivery.kind {
+        Kind::Secret => &loaded.project.secrets,
+        Kind::Config => &loaded.project.configs,
+    };
+    let definition = definitions.iter().find(|definition| *definition.name == *delivery.secret);
+    let source = definition.and_then(|found| found.file.as_ref().or(found.environment.as_ref()));
+    let span = source.map_or(delivery.span, |source| source.span);
+    loaded.show(&LoadError { message, span: Some(span), related: None })
+}
+
+/// The value of an environment variable, or what is wrong.
 fn value_of(
     environment: &Environment,
     name: &str,
     secret: &str,
     largest: u64,
-) -> Result<zeroize::Zeroizing<Vec<u8>>, Failure> {
+) -> Result<zeroize::Zeroizing<Vec<u8>>, String> {
     let binding = environment.get(name).ok_or_else(|| {
-        Failure::Cannot(format!(
+        format!(
             "the secret `{secret}` comes from the environment variable {name}, which is not set; set it, or write it in .env"
-        ))
+        )
     })?;
     if binding.value.len() as u64 > largest {
-        return Err(Failure::Cannot(format!("the secret `{secret}` is larger than {largest} bytes")));
+        return Err(format!(
+            "the secret `{secret}` is larger than {largest} bytes, the most a secret may have (`[serve] max-size` in cosec.toml)"
+        ));
     }
     Ok(zeroize::Zeroizing::new(binding.value.as_bytes().to_vec()))
 }

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::time::SystemTime;
 
 use serde_json::Value;
 
@@ -128,21 +129,36 @@ impl Docker {
     }
 
     /// A project's running containers.
-    pub(crate) fn running(&self, project: &str) -> Result<Vec<RunningContainer>, Failure> {
-        const FORMAT: &str = "[{{json .State.Pid}},{{json .Name}},{{json .Config.Labels}},{{json .Mounts}}]";
-        let ids = self.ids(&[("project", project)])?;
+    pub(crate) fn running(&self, project: &str) -> Result<Vec<Member>, Failure> {
+        self.members(&self.ids(&[("project", project)])?)
+    }
+
+    /// A project's containers that have ended.
+    pub(crate) fn ended(&self, project: &str) -> Result<Vec<Member>, Failure> {
+        let label = format!("label=com.docker.compose.project={project}");
+        let which = ["--all", "--filter", &label, "--filter", "status=exited", "--filter", "status=dead"];
+        self.members(&self.list(&which)?)
+    }
+
+    fn members(&self, ids: &[String]) -> Result<Vec<Member>, Failure> {
+        const FORMAT: &str =
+            "[{{json .Id}},{{json .State}},{{json .Name}},{{json .Config.Labels}},{{json .Mounts}}]";
         if ids.is_empty() {
             return Ok(Vec::new());
         }
         let mut arguments = vec!["inspect", "--type", "container", "--format", FORMAT];
         arguments.extend(ids.iter().map(String::as_str));
-        // It fails for those that have ended meanwhile, which need nothing, and tells of the others.
+        // It fails for those that are gone meanwhile, which need nothing, and tells of the others.
         let output = self.run(&arguments)?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let one = |line: &str| {
-            let [pid, name, labels, mounts] = serde_json::from_str::<[Value; 4]>(line).ok()?;
-            Some(RunningContainer {
-                pid: pid.as_u64().unwrap_or(0) as u32,
+            let [id, state, name, labels, mounts] = serde_json::from_str::<[Value; 5]>(line).ok()?;
+            Some(Member {
+                id: text(&id),
+                pid: state["Pid"].as_u64().unwrap_or(0) as u32,
+                started: humantime::parse_rfc3339(&text(&state["StartedAt"])).ok(),
+                error: text(&state["Error"]),
+                mount_id: labels[MOUNT_LABEL].as_str().map(str::to_owned),
                 name: text(&name).trim_start_matches('/').to_owned(),
                 service: text(&labels["com.docker.compose.service"]),
                 mounts: (mounts.as_array().into_iter().flatten())
@@ -168,13 +184,6 @@ impl Docker {
         let label = format!("label={MOUNT_LABEL}={id}");
         let format = "{{.Label \"com.docker.compose.service\"}}";
         Ok(self.lines(&["ps", "--format", format, "--filter", &label])?.into_iter().collect())
-    }
-
-    /// The names of containers that were made with a mount of that id and have ended.
-    pub(crate) fn ended_containers_of_mount(&self, id: &str) -> Result<Vec<String>, Failure> {
-        let label = format!("label={MOUNT_LABEL}={id}");
-        let filters = ["--filter", label.as_str(), "--filter", "status=exited", "--filter", "status=dead"];
-        self.lines(&[&["ps", "--all", "--format", "{{.Names}}"], filters.as_slice()].concat())
     }
 
     /// The ids of running containers with these of Compose's labels.
@@ -293,13 +302,14 @@ impl NoEngine {
 fn reason(command: &str, output: &Output) -> String {
     const OWN: [&str; 2] = ["OCI runtime exec failed: ", "Error response from daemon: "];
     let ended = || format!("it ended with {}", output.status);
+    let unsaid = || format!("{}; what it printed is not kept, as it may hold a secret", ended());
     let errors = String::from_utf8_lossy(&output.stderr);
     if command != "exec" {
         return if errors.trim().is_empty() { ended() } else { errors.trim().to_owned() };
     }
     let printed = String::from_utf8_lossy(&output.stdout);
     let own = |line: &&str| OWN.iter().any(|own| line.starts_with(own));
-    errors.lines().chain(printed.lines()).find(own).map_or_else(ended, |line| line.trim().to_owned())
+    errors.lines().chain(printed.lines()).find(own).map_or_else(unsaid, |line| line.trim().to_owned())
 }
 
 /// What the engine says of a container.
@@ -310,20 +320,33 @@ pub(crate) struct Inspected {
     pub(crate) pid: u64,
 }
 
-/// A container, as far as a repair needs to know it.
-pub(crate) struct RunningContainer {
-    /// Its first process, as this machine counts.
+/// A container of a project, as far as a repair needs to know it.
+pub(crate) struct Member {
+    pub(crate) id: String,
+    /// Its first process, as this machine counts; 0 if it does not run.
     pub(crate) pid: u32,
+    /// When it was last started.
+    pub(crate) started: Option<SystemTime>,
+    /// Why it could not be started the last time, in the engine's words.
+    error: String,
+    /// The id of the mount that it was made with.
+    pub(crate) mount_id: Option<String>,
     pub(crate) name: String,
     pub(crate) service: String,
     /// What is bound from where to where.
     mounts: Vec<(PathBuf, PathBuf)>,
 }
 
-impl RunningContainer {
+impl Member {
     /// What is bound from below a directory.
     pub(crate) fn mounts_below(&self, directory: &Path) -> Vec<(PathBuf, PathBuf)> {
         self.mounts.iter().filter(|(source, _)| source.starts_with(directory)).cloned().collect()
+    }
+
+    /// Whether it could not be started because of what it binds from below a directory.
+    pub(crate) fn failed_for(&self, directory: &Path) -> bool {
+        let is_named = |source: &PathBuf| self.error.contains(&*source.to_string_lossy());
+        self.mounts_below(directory).iter().any(|(source, _)| is_named(source))
     }
 }
 
@@ -356,7 +379,11 @@ mod tests {
     fn the_reason_of_a_failed_exec_is_not_lost_and_is_never_what_the_command_printed() {
         let runtime = "OCI runtime exec failed: exec failed: exec: \"nosuch\": executable file not found";
         assert_eq!(reason("exec", &failed(&format!("hunter2\n{runtime}\n"), "")), runtime);
-        assert_eq!(reason("exec", &failed("hunter2", "hunter2: refused")), "it ended with exit status: 3");
+        let said = reason("exec", &failed("hunter2", "hunter2: refused"));
+        assert_eq!(
+            said,
+            "it ended with exit status: 3; what it printed is not kept, as it may hold a secret"
+        );
         let paused = "Error response from daemon: Container a is paused";
         assert_eq!(reason("exec", &failed("", &format!("{paused}\n"))), paused);
         assert_eq!(reason("restart", &failed("", "no such container\n")), "no such container");

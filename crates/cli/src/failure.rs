@@ -1,8 +1,10 @@
 //! How a command ends badly: one clear sentence, and an exit code.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anstream::eprintln;
+use rustix::io::Errno;
 
 /// Why a command did not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +18,21 @@ pub(crate) enum Failure {
     /// Already shown with its excerpt. Exit code 2.
     #[error("{0}")]
     Shown(String),
+}
+
+/// Whether a path leads into a mount whose server is gone.
+pub(crate) fn is_dead_mount(error: &std::io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::NOTCONN.raw_os_error())
+}
+
+/// What is to be said of such a path.
+pub(crate) fn dead_mount(path: &Path) -> Failure {
+    let directory = path.ancestors().filter(|directory| cosec_fuse::is_dead(directory)).last();
+    let directory = directory.or_else(|| path.parent()).unwrap_or(path).display();
+    Failure::Cannot(format!(
+        "{} is in a mount of `cosec mount` whose server is gone; `cosec repair` serves there again, `cosec umount {directory}` takes it away",
+        path.display()
+    ))
 }
 
 impl Failure {

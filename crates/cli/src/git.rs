@@ -139,7 +139,11 @@ impl Repository {
             Ok(output) if output.status.success() => Answer::Known(!output.stdout.is_empty()),
             // No commit yet.
             Ok(output) if says(&output.stderr, "does not have any commits") => Answer::Known(false),
-            Ok(output) if says(&output.stderr, "not a git repository") => Answer::Known(false),
+            Ok(output)
+                if says(&output.stderr, "not a git repository") && !says(&output.stderr, LEADS_NOWHERE) =>
+            {
+                Answer::Known(false)
+            }
             _ => Answer::NotChecked("git could not search its history"),
         }
     }
@@ -158,6 +162,10 @@ impl Index {
         command.args(["ls-files", "-z", "--cached"]).stdin(Stdio::null());
         match command.output() {
             Ok(output) if output.status.success() => Ok(Index::of(output.stdout)),
+            // A file that names another place, as that of a work tree does.
+            Ok(output) if says(&output.stderr, LEADS_NOWHERE) => {
+                Err(Answer::NotChecked("the file .git leads to no repository; mend or remove it"))
+            }
             Ok(output) if says(&output.stderr, "not a git repository") => {
                 Err(Answer::Known(GitState::NoRepository))
             }
@@ -248,6 +256,9 @@ fn git(directory: &Path) -> Command {
         .env("GIT_FLUSH", "1");
     command
 }
+
+/// What git says of a `.git` that is a file and names a place where no repository is, before it names that place.
+const LEADS_NOWHERE: &str = "not a git repository: ";
 
 fn says(stderr: &[u8], words: &str) -> bool {
     String::from_utf8_lossy(stderr).contains(words)

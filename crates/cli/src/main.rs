@@ -12,6 +12,7 @@ mod env_files;
 mod failure;
 mod git;
 mod mounts;
+mod outdated;
 mod overrides;
 mod owners;
 mod project;

@@ -19,7 +19,7 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::deliver::{self, Ids, Served};
 use crate::disk::absolute;
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::project::Loaded;
 use crate::runtime::Runtime;
 
@@ -36,7 +36,7 @@ struct Placed<'p> {
 pub(crate) fn directories(loaded: &Loaded, deliveries: &[Delivery]) -> Result<Vec<PathBuf>, Failure> {
     let mut found: Vec<PathBuf> = Vec::new();
     let mut refusals: Vec<String> = Vec::new();
-    for Placed { delivery, file } in placed(deliveries)? {
+    for Placed { delivery, file } in placed(loaded, deliveries)? {
         let Some(directory) = file.parent().filter(|_| delivery.kind == Kind::Secret) else { continue };
         if found.iter().any(|known| known == directory) {
             continue;
@@ -75,7 +75,7 @@ fn unfit(loaded: &Loaded, directory: &Path) -> Option<&'static str> {
         .then_some("is where this command runs; leave it first")
 }
 
-fn placed(deliveries: &[Delivery]) -> Result<Vec<Placed<'_>>, Failure> {
+fn placed<'p>(loaded: &Loaded, deliveries: &'p [Delivery]) -> Result<Vec<Placed<'p>>, Failure> {
     let mut found = Vec::new();
     for delivery in deliveries {
         let ValueSource::File(path) = &delivery.source else { continue };
@@ -83,8 +83,12 @@ fn placed(deliveries: &[Delivery]) -> Result<Vec<Placed<'_>>, Failure> {
         let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { continue };
         // That there is no such directory is told with the file.
         let directory = std::fs::canonicalize(directory).map_err(|error| {
+            if failure::is_dead_mount(&error) {
+                return failure::dead_mount(&path);
+            }
             let (kind, name) = (delivery.kind, &delivery.secret);
-            Failure::Cannot(format!("the file of the {kind} `{name}`: {}: {error}", path.display()))
+            let message = format!("the file of the {kind} `{name}`: {}: {error}", path.display());
+            deliver::cannot_serve(loaded, delivery, message)
         })?;
         found.push(Placed { delivery, file: directory.join(name) });
     }
@@ -102,7 +106,7 @@ pub(crate) fn serve(
 ) -> Result<Served, Failure> {
     let limits = deliver::limits(loaded)?;
     let beneath = beneath(runtime, directory)?;
-    let placed = placed(deliveries)?;
+    let placed = placed(loaded, deliveries)?;
     let mut spec = Spec {
         project: loaded.project.name.clone(),
         directory: loaded.directory.clone(),
@@ -135,7 +139,10 @@ pub(crate) fn serve(
             return Err(unfit_entry(&file, "is no regular file"));
         }
         if facts.len() > spec.max_size {
-            return Err(unfit_entry(&file, "is larger than a secret may be"));
+            return Err(unfit_entry(
+                &file,
+                "is larger than a secret may be (`[serve] max-size` in cosec.toml)",
+            ));
         }
         let mut grants: Vec<Grant> = Vec::new();
         let grant = |service: &str, Ids { uid, gid }, mode| Grant { service: service.into(), uid, gid, mode };
@@ -174,11 +181,12 @@ pub(crate) fn serve(
     for Placed { delivery, file } in &placed {
         let there = || spec.files.iter().any(|known| directory.join(&known.path) == *file);
         if delivery.kind == Kind::Secret && file.starts_with(directory) && !there() {
-            return Err(Failure::Cannot(format!(
+            let message = format!(
                 "the file of the secret `{}`: {} does not exist; create it, or correct the path",
                 delivery.secret,
                 file.display()
-            )));
+            );
+            return Err(deliver::cannot_serve(loaded, delivery, message));
         }
     }
     let held = HeldValues::seal(&[])
@@ -224,8 +232,12 @@ pub(crate) fn past_mount(directory: impl AsFd, path: &Path) -> PathBuf {
 }
 
 fn metadata(directory: &OwnedFd, path: &Path, shown: &Path) -> Result<Metadata, Failure> {
-    std::fs::metadata(past_mount(directory, path))
-        .map_err(|error| Failure::Cannot(format!("cannot look at {}: {error}", shown.display())))
+    std::fs::metadata(past_mount(directory, path)).map_err(|error| {
+        if failure::is_dead_mount(&error) {
+            return failure::dead_mount(shown);
+        }
+        Failure::Cannot(format!("cannot look at {}: {error}", shown.display()))
+    })
 }
 
 /// A directory and all that lies below it, by its path there.

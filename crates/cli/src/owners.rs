@@ -21,7 +21,12 @@ pub(crate) struct Owners<'a> {
     docker: &'a Docker,
     loaded: &'a Loaded,
     cli: &'a Cli,
-    images: HashMap<String, Ids>,
+    /// As whom each service runs.
+    services: HashMap<String, Ids>,
+    /// USER of each image that was asked for; nothing for one that is not here.
+    users: HashMap<String, Option<String>>,
+    /// Files of images, by image and path; empty where there is none.
+    files: HashMap<(String, &'static str), String>,
     renewed: Renewed,
 }
 
@@ -36,7 +41,8 @@ pub(crate) struct Renewed {
 
 impl<'a> Owners<'a> {
     pub(crate) fn new(cli: &'a Cli, docker: &'a Docker, loaded: &'a Loaded, renewed: Renewed) -> Self {
-        Owners { docker, loaded, cli, images: HashMap::new(), renewed }
+        let (services, users, files) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Owners { docker, loaded, cli, services, users, files, renewed }
     }
 
     /// The owner of what is delivered. An image that is not here, or will be made anew, is fetched or built.
@@ -44,7 +50,7 @@ impl<'a> Owners<'a> {
         let service = &delivery.service;
         let renewed = if self.builds(service) { self.renewed.built } else { self.renewed.pulled };
         let asks_image = !matches!(delivery.owner.user, ServiceUser::Ids { .. });
-        if asks_image && renewed && !self.images.contains_key(service) {
+        if asks_image && renewed && !self.services.contains_key(service) {
             self.fetch(service)?;
         }
         if let Some(ids) = self.known(delivery)? {
@@ -55,7 +61,7 @@ impl<'a> Owners<'a> {
             return Ok(ids);
         }
         // It may be none of the services that are started: Compose says so if it is.
-        self.images.insert(service.clone(), Ids { uid: 0, gid: 0 });
+        self.services.insert(service.clone(), Ids { uid: 0, gid: 0 });
         anstream::eprintln!(
             "cosec: the image {} of service `{service}` is not here, so its files are root's until the next `cosec up`; set `user:` to numbers to have them its own",
             self.image(service)
@@ -76,23 +82,23 @@ impl<'a> Owners<'a> {
         }
         let user = match &owner.user {
             ServiceUser::Ids { uid, gid } => Some(Ids { uid: *uid, gid: gid.unwrap_or(0) }),
-            _ if self.images.contains_key(&delivery.service) => Some(self.images[&delivery.service]),
+            _ if self.services.contains_key(&delivery.service) => Some(self.services[&delivery.service]),
             ServiceUser::Named(name) => self.ask(&delivery.service, Some(name))?,
             ServiceUser::Image => self.ask(&delivery.service, None)?,
         };
         let Some(user) = user else { return Ok(None) };
-        self.images.insert(delivery.service.clone(), user);
+        self.services.insert(delivery.service.clone(), user);
         Ok(Some(Ids { uid: owner.uid.unwrap_or(user.uid), gid: owner.gid.unwrap_or(user.gid) }))
     }
 
-    fn ask(&self, service: &str, user: Option<&str>) -> Result<Option<Ids>, Failure> {
+    fn ask(&mut self, service: &str, user: Option<&str>) -> Result<Option<Ids>, Failure> {
         let image = self.image(service);
-        let Some(image_user) = self.docker.image_user(&image)? else { return Ok(None) };
+        let Some(image_user) = self.user_of(&image)? else { return Ok(None) };
         let starts_as_root = user.is_none() && ["", "root", "0", "0:0"].contains(&image_user.as_str());
         let begun = self.base(service).unwrap_or_else(|| image.clone());
         let reader = images::reader(&begun, |variable| self.variable(service, variable));
         if let Some(reader) = reader.filter(|_| starts_as_root) {
-            let passwd = self.docker.image_file(&image, "/etc/passwd")?.unwrap_or_default();
+            let passwd = self.file_of(&image, "/etc/passwd")?;
             let (name, group) = split(&reader);
             // An image of the same name without that user is another one.
             if let Some(ids) = look_up(name, group, &passwd, "") {
@@ -107,11 +113,9 @@ impl<'a> Owners<'a> {
         if let (Ok(uid), Some(Ok(gid))) = (name.parse(), group.map(str::parse)) {
             return Ok(Some(Ids { uid, gid }));
         }
-        let passwd = self.docker.image_file(&image, "/etc/passwd")?.unwrap_or_default();
+        let passwd = self.file_of(&image, "/etc/passwd")?;
         let groups = match group {
-            Some(group) if group.parse::<u32>().is_err() => {
-                self.docker.image_file(&image, "/etc/group")?.unwrap_or_default()
-            }
+            Some(group) if group.parse::<u32>().is_err() => self.file_of(&image, "/etc/group")?,
             _ => String::new(),
         };
         look_up(name, group, &passwd, &groups).map(Some).ok_or_else(|| {
@@ -119,6 +123,27 @@ impl<'a> Owners<'a> {
                 "the user `{user}` of service `{service}` is not in the image's /etc/passwd; set `user:` to numbers"
             ))
         })
+    }
+
+    /// The image's USER. A thousand services may have one image, and each question is a process.
+    fn user_of(&mut self, image: &str) -> Result<Option<String>, Failure> {
+        if let Some(known) = self.users.get(image) {
+            return Ok(known.clone());
+        }
+        let user = self.docker.image_user(image)?;
+        self.users.insert(image.to_owned(), user.clone());
+        Ok(user)
+    }
+
+    /// A file of an image.
+    fn file_of(&mut self, image: &str, path: &'static str) -> Result<String, Failure> {
+        let key = (image.to_owned(), path);
+        if let Some(known) = self.files.get(&key) {
+            return Ok(known.clone());
+        }
+        let file = self.docker.image_file(image, path)?.unwrap_or_default();
+        self.files.insert(key, file.clone());
+        Ok(file)
     }
 
     /// The image that the service's own is built on, if it is built here.
@@ -151,7 +176,11 @@ impl<'a> Owners<'a> {
     }
 
     /// The image is needed before `up` would fetch it.
-    fn fetch(&self, service: &str) -> Result<(), Failure> {
+    fn fetch(&mut self, service: &str) -> Result<(), Failure> {
+        // What is known of it is of another one by then.
+        let image = self.image(service);
+        self.users.remove(&image);
+        self.files.retain(|(known, _), _| *known != image);
         let verb = if self.builds(service) { "build" } else { "pull" };
         let options: Vec<OsString> = self.loaded.compose_options(&self.cli.project, None);
         let mut command = self.docker.compose(&options);

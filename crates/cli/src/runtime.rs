@@ -215,6 +215,13 @@ pub(crate) fn base() -> Result<PathBuf, Failure> {
 
 /// The audit file of a project, its directory made.
 pub(crate) fn audit_file(project: &str) -> Result<PathBuf, Failure> {
+    let path = audit_path(project)?;
+    path.parent().map_or(Ok(()), private_directory)?;
+    Ok(path)
+}
+
+/// Where the audit file of a project is, if there is one.
+pub(crate) fn audit_path(project: &str) -> Result<PathBuf, Failure> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
     let base = state.or_else(home).ok_or_else(|| {
@@ -222,9 +229,7 @@ pub(crate) fn audit_file(project: &str) -> Result<PathBuf, Failure> {
             "neither XDG_STATE_HOME nor HOME is set; cosec needs one for its audit file".to_owned(),
         )
     })?;
-    let directory = base.join("cosec").join(project);
-    private_directory(&directory)?;
-    Ok(directory.join("audit.jsonl"))
+    Ok(base.join("cosec").join(project).join("audit.jsonl"))
 }
 
 /// A directory that only we can enter. One that exists must already be so.

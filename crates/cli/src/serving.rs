@@ -150,9 +150,15 @@ pub(crate) fn refuse_another(status: &Status, project: &str, directory: &Path) -
         return Ok(());
     }
     Err(Failure::Refused(format!(
-        "another project of the name `{project}` is served, that of {}; give this one another name with `-p` or a top-level `name:`, or end the other with `cosec down` there",
+        "another project of the name `{project}` is served, that of {}; give this one another name with `-p` or a top-level `name:`, or end the other there, with `cosec down` or `cosec umount`",
         status.directory.display()
     )))
+}
+
+/// The same for what is meant for all of a project's servers.
+pub(crate) fn refuse_others(loaded: &Loaded) -> Result<(), Failure> {
+    let name = &loaded.project.name;
+    all(name)?.iter().try_for_each(|(_, status)| refuse_another(status, name, &loaded.directory))
 }
 
 /// Nobody answers: what is mounted here is what a killed server has left. Over a directory of the user's it may

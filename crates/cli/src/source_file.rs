@@ -8,13 +8,15 @@ use std::io::{Error, ErrorKind, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
+use std::time::SystemTime;
 
 use cosec_fuse::Client;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2, readlinkat};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
+use crate::outdated::changed_at;
 use crate::runtime::Runtime;
 use crate::{atomic, mounts};
 
@@ -55,6 +57,11 @@ impl SourceFile {
         fs::symlink_metadata(&self.path).is_err_and(|error| error.kind() == ErrorKind::NotFound)
     }
 
+    /// When it has last changed, its name included.
+    pub(crate) fn changed(&self) -> Option<SystemTime> {
+        changed_at(&self.path)
+    }
+
     /// Whether it is there and has just this content.
     pub(crate) fn holds(&self, value: &[u8]) -> bool {
         let there = fs::symlink_metadata(&self.path);
@@ -75,6 +82,9 @@ impl SourceFile {
 }
 
 fn cannot_write(path: &Path, error: &Error) -> Failure {
+    if failure::is_dead_mount(error) {
+        return failure::dead_mount(path);
+    }
     Failure::Cannot(format!("cannot write {}: {error}; nothing was changed", path.display()))
 }
 

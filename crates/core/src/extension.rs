@@ -22,6 +22,9 @@ pub enum OnRotate {
 
 const FORMS: &str = "`x-cosec.on-rotate` is `none`, `restart`, `signal HUP`, `exec COMMAND`, `{signal: HUP}` or `{exec: [COMMAND, …]}`";
 
+/// The words that they begin with.
+const HOOKS: [&str; 4] = ["none", "restart", "signal", "exec"];
+
 /// `x-cosec: {on-rotate: …}` of a service.
 pub fn on_rotate(root: &Value, service: &str) -> Result<OnRotate, LoadError> {
     let services = root.get("services");
@@ -29,7 +32,13 @@ pub fn on_rotate(root: &Value, service: &str) -> Result<OnRotate, LoadError> {
     let Some(value) = extension.and_then(|extension| extension.get("on-rotate")) else {
         return Ok(OnRotate::None);
     };
-    read(value).ok_or_else(|| LoadError::new(format!("{FORMS}; correct it"), value.span))
+    read(value).ok_or_else(|| {
+        let word = value.as_str().and_then(|text| text.split_whitespace().next());
+        let meant =
+            word.filter(|word| !HOOKS.contains(word)).and_then(|word| nearest(HOOKS.into_iter(), word));
+        let advice = meant.map_or("correct it".to_owned(), |meant| format!("did you mean `{meant}`?"));
+        LoadError::new(format!("{FORMS}; {advice}"), value.span)
+    })
 }
 
 fn read(value: &Value) -> Option<OnRotate> {
@@ -175,6 +184,8 @@ mod tests {
             "`services.web.x-cosec` has no setting `on-rotat`; did you mean `on-rotate`?"
         );
         assert!(of_service("{on-rotate: HUP}").starts_with("`x-cosec.on-rotate` is"));
+        assert!(of_service("{on-rotate: restrat}").ends_with("; did you mean `restart`?"));
+        assert!(of_service("{on-rotate: signal FOO}").ends_with("; correct it"));
         assert_eq!(of_service("restart"), "`services.web.x-cosec` is a mapping with `on-rotate:`");
         let provider = |option: &str| {
             wrong(&format!("services: {{v: {{provider: {{type: cosec, options: {{{option}: x}}}}}}}}"))

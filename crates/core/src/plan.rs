@@ -227,16 +227,21 @@ fn deliver(
 /// NAME_MAX (linux/limits.h).
 const LONGEST_NAME: usize = 255;
 
+/// Where no file can be put: no container starts with one there.
+const KERNELS: [&str; 2] = ["/proc/", "/sys/"];
+
 fn target(kind: Kind, grant: &Grant) -> Result<String, LoadError> {
     let (written, span) = match &grant.target {
         Some(target) if !target.value.is_empty() => (&*target.value, target.span),
         _ => (&*grant.source.value, grant.source.span),
     };
     if written.split('/').any(|part| part == "..") {
-        let message = format!(
-            "the target of the {kind} `{}` leaves its directory with `..`; write an absolute path",
-            grant.source.value
-        );
+        let what = if written.starts_with('/') {
+            "has `..` in it; write the path without"
+        } else {
+            "leaves its directory with `..`; write an absolute path"
+        };
+        let message = format!("the target of the {kind} `{}` {what}", grant.source.value);
         return Err(LoadError::new(message, span));
     }
     if written.contains(['\0', '\n']) {
@@ -262,6 +267,13 @@ fn target(kind: Kind, grant: &Grant) -> Result<String, LoadError> {
     if path == "/" || path == "/run/secrets" || written.ends_with('/') {
         let message =
             format!("the target of the {kind} `{}` is a directory; name a file", grant.source.value);
+        return Err(LoadError::new(message, span));
+    }
+    if let Some(place) = KERNELS.iter().find(|place| path.starts_with(**place)) {
+        let message = format!(
+            "the target of the {kind} `{}` is in {place}, where the kernel alone has files; name a file elsewhere",
+            grant.source.value
+        );
         return Err(LoadError::new(message, span));
     }
     Ok(path)

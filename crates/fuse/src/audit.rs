@@ -79,8 +79,39 @@ pub(crate) struct Audit {
     spec: AuditSpec,
     project: String,
     open: Mutex<Open>,
-    /// Why the last line could not be written.
-    trouble: Mutex<Option<String>>,
+    /// What is wrong as long as lines cannot be written.
+    trouble: Mutex<Option<Trouble>>,
+}
+
+/// Why lines cannot be written, and how many opens it was by now.
+#[derive(Debug, PartialEq, Eq)]
+struct Trouble {
+    reason: String,
+    opens: u64,
+}
+
+impl Trouble {
+    /// What there is to say once another line could be written, or could not: the beginning and the end. Whoever opens
+    /// a file again and again must not fill the log.
+    fn next(
+        now: &mut Option<Trouble>,
+        written: &Result<(), AuditError>,
+        comes_of_it: &str,
+    ) -> Option<String> {
+        match (written, now.take()) {
+            (Ok(()), None) => None,
+            (Ok(()), Some(Trouble { opens, .. })) => {
+                let were = if opens == 1 { "open was" } else { "opens were" };
+                Some(format!("the audit file can be written again; {opens} {were} {comes_of_it} meanwhile"))
+            }
+            (Err(error), before) => {
+                let is_new = before.is_none();
+                let opens = before.map_or(0, |before| before.opens) + 1;
+                *now = Some(Trouble { reason: error.to_string(), opens });
+                is_new.then(|| format!("{error}; until then opens are {comes_of_it}, and counted"))
+            }
+        }
+    }
 }
 
 struct Open {
@@ -153,24 +184,31 @@ impl Audit {
             return Ok(());
         }
         let written = self.append(&line).map_err(|error| AuditError { path: self.spec.path.clone(), error });
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) =
-            written.as_ref().err().map(ToString::to_string);
-        match (written, self.spec.on_failure) {
-            (Err(error), OnAuditFailure::Warn) => {
-                crate::supervisor::log(&error.to_string());
-                Ok(())
-            }
-            (written, _) => written,
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = Trouble::next(&mut trouble, &written, self.comes_of_trouble());
+        drop(trouble);
+        if let Some(said) = said {
+            crate::supervisor::log(&said);
+        }
+        match self.spec.on_failure {
+            OnAuditFailure::Warn => Ok(()),
+            OnAuditFailure::Deny => written,
+        }
+    }
+
+    /// What becomes of an open that cannot be written down.
+    fn comes_of_trouble(&self) -> &'static str {
+        match self.spec.on_failure {
+            OnAuditFailure::Deny => "denied",
+            OnAuditFailure::Warn => "not written down",
         }
     }
 
     /// What is wrong, with what comes of it.
     pub(crate) fn trouble(&self) -> Option<String> {
-        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-        Some(match self.spec.on_failure {
-            OnAuditFailure::Deny => format!("opens are denied: {trouble}"),
-            OnAuditFailure::Warn => format!("opens are not written down: {trouble}"),
-        })
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let Trouble { reason, .. } = trouble.as_ref()?;
+        Some(format!("opens are {}: {reason}", self.comes_of_trouble()))
     }
 
     /// Whether a worker that died before it could answer has written the same open down. The file may have given way to
@@ -330,6 +368,19 @@ mod tests {
         assert!(record(&Audit::open(&full, "shop").unwrap(), "").is_err());
         let warn = AuditSpec { on_failure: OnAuditFailure::Warn, ..full };
         assert!(record(&Audit::open(&warn, "shop").unwrap(), "").is_ok());
+    }
+
+    #[test]
+    fn trouble_is_said_once_and_counted_until_it_is_over() {
+        let failed = || Err(AuditError { path: "/a".into(), error: std::io::ErrorKind::StorageFull.into() });
+        let mut now = None;
+        let mut next = |written| Trouble::next(&mut now, &written, "denied");
+        let first = next(failed()).unwrap();
+        assert!(first.ends_with("until then opens are denied, and counted"), "{first}");
+        assert!((0..10_000).all(|_| next(failed()).is_none()));
+        let last = next(Ok(())).unwrap();
+        assert_eq!(last, "the audit file can be written again; 10001 opens were denied meanwhile");
+        assert_eq!((next(Ok(())), now), (None, None));
     }
 
     #[test]

@@ -428,10 +428,8 @@ impl Served {
             reason,
             request,
         };
-        if let Err(error) = self.audit.record(caller, &entry) {
-            crate::supervisor::log(&error.to_string());
-            return Err(Errno::EIO);
-        }
+        // What is wrong is in the server's log, once.
+        self.audit.record(caller, &entry).map_err(|_| Errno::EIO)?;
         decision.map_err(|_| Errno::EACCES)?;
         if let Some(reads) = self.counts.get(index).and_then(|count| count.reads.get(index_of_grant)) {
             reads.count.fetch_add(1, Ordering::Relaxed);

@@ -47,7 +47,7 @@ pub enum SourceError {
     #[error("{} may not be read by this user; change its owner or mode", .0.display())]
     Permission(PathBuf),
     /// Too large.
-    #[error("{} is larger than {limit} bytes, the most a secret may have", .path.display())]
+    #[error("{} is larger than {limit} bytes, the most a secret may have (`[serve] max-size` in cosec.toml)", .path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,

@@ -15,14 +15,18 @@ use crate::failure::Failure;
 use crate::{project, runtime};
 
 pub(crate) fn run(project: &ProjectArgs, args: &AuditArgs) -> Result<ExitCode, Failure> {
-    let name = project::named(project)?.name;
-    let path = runtime::audit_file(&name)?;
+    let project::Named { name, directory } = project::named(project)?;
+    let path = runtime::audit_path(&name)?;
     let mut shown = false;
     for old in (1..=9).rev().map(|number| PathBuf::from(format!("{}.{number}", path.display()))) {
         shown |= show(args, &old, &mut None)?;
     }
     let mut open = None;
     shown |= show(args, &path, &mut open)?;
+    // With the name alone, what lies here may be another project.
+    if let Some(service) = args.service.as_deref().filter(|_| !shown && directory.is_some()) {
+        refuse_unknown(project, service)?;
+    }
     if !args.follow {
         if !shown {
             println!("no such open of a secret of project {name} was written down yet");
@@ -33,6 +37,21 @@ pub(crate) fn run(project: &ProjectArgs, args: &AuditArgs) -> Result<ExitCode, F
         std::thread::sleep(Duration::from_millis(100));
         show(args, &path, &mut open)?;
     }
+}
+
+/// A service that the project does not have was misspelt. With its files broken nobody knows.
+fn refuse_unknown(project: &ProjectArgs, service: &str) -> Result<(), Failure> {
+    let every = ProjectArgs { profile: vec!["*".to_owned()], ..project.clone() };
+    let Ok(loaded) = project::load(&every, &[], project::Purpose::Show) else { return Ok(()) };
+    let names: Vec<&str> = loaded.project.services.iter().map(|known| &*known.name).collect();
+    if names.contains(&service) {
+        return Ok(());
+    }
+    Err(Failure::Cannot(format!(
+        "project {} has no service `{service}`; there is {}",
+        loaded.project.name,
+        names.join(", ")
+    )))
 }
 
 /// A file that is read, and the beginning of a line that is not written to its end yet.

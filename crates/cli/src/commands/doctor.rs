@@ -91,11 +91,11 @@ fn device() -> Health {
     match open {
         Ok(_) => Good("can be opened".to_owned()),
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-            Bad("may not be opened by this user".to_owned(), "chmod 0666 /dev/fuse")
+            Bad("may not be opened by this user".to_owned(), "sudo chmod 0666 /dev/fuse")
         }
         Err(_) => Bad(
             "is missing".to_owned(),
-            "modprobe fuse; in a container: --device /dev/fuse --cap-add SYS_ADMIN",
+            "sudo modprobe fuse; in a container: --device /dev/fuse --cap-add SYS_ADMIN",
         ),
     }
 }
@@ -105,7 +105,7 @@ fn mounting() -> Health {
         return Good("root mounts by itself".to_owned());
     }
     if says("fusermount3", &["--version"]).is_none() {
-        return Bad("fusermount3 is missing".to_owned(), "apt-get install fuse3");
+        return Bad("fusermount3 is missing".to_owned(), "sudo apt-get install fuse3");
     }
     let allowed = fs::read_to_string("/etc/fuse.conf")
         .is_ok_and(|text| text.lines().any(|line| line.trim() == "user_allow_other"));
@@ -168,7 +168,7 @@ fn namespaces() -> Health {
     if closed {
         return Weak(
             "closed to this user: no `cosec run`".to_owned(),
-            "sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000",
+            "sudo sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000",
         );
     }
     Good("`cosec run` needs no root".to_owned())
@@ -176,7 +176,7 @@ fn namespaces() -> Health {
 
 fn git() -> Health {
     says("git", &["--version"]).map_or_else(
-        || Bad("is missing: what git would commit cannot be refused".to_owned(), "apt-get install git"),
+        || Bad("is missing: what git would commit cannot be refused".to_owned(), "sudo apt-get install git"),
         Good,
     )
 }

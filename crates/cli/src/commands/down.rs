@@ -13,6 +13,8 @@ use crate::serving;
 pub(crate) fn run(cli: &Cli, args: &PassedArgs) -> Result<ExitCode, Failure> {
     let (name, options) = match project::load(&cli.project, &[], Purpose::Run) {
         Ok(loaded) => {
+            // Compose would end the other one's containers, and their secrets would go with them.
+            serving::refuse_others(&loaded)?;
             let options = loaded.compose_options(&cli.project, None);
             (loaded.project.name, options)
         }

@@ -1,6 +1,7 @@
 //! What a server's supervisor has done by others: asking Docker about a container, telling a service.
 
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use cosec_fuse::{Changed, Container};
 use serde_json::Value;
@@ -48,5 +49,8 @@ pub(crate) fn changed(message: &str) -> Result<ExitCode, Failure> {
     if failures.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    Err(Failure::Cannot(failures.join("; ")))
+    // Standard error is the server's log, of which each line has its time.
+    let time = humantime::format_rfc3339_millis(SystemTime::now());
+    anstream::eprintln!("{time} service `{}`: {}", changed.service, failures.join("; "));
+    Ok(ExitCode::from(2))
 }

@@ -7,9 +7,12 @@ use std::process::ExitCode;
 use anstream::println;
 use cosec_core::plan::{Delivery, Kind, Plan, ValueSource};
 
+use super::repair::{self, Mended};
 use crate::args::{Cli, DeliverArgs};
+use crate::deliver::Served;
 use crate::docker::Docker;
 use crate::failure::Failure;
+use crate::outdated::outdated;
 use crate::owners::{Owners, Renewed};
 use crate::project::{self, Loaded, Purpose};
 use crate::runtime::{self, Runtime};
@@ -21,7 +24,7 @@ pub(crate) fn run(cli: &Cli, args: &DeliverArgs) -> Result<ExitCode, Failure> {
     let docker = Docker::find()?;
     let plan = serving::planned(&loaded, args)?;
     let mounted = mount(cli, &docker, &loaded, &plan)?;
-    for said in mounted.said.into_iter().chain(not_served(&docker, &plan, &mounted.fresh)?) {
+    for said in mounted.said.iter().chain(&afterwards(&docker, &loaded, &plan, &mounted)?) {
         println!("{said}");
     }
     Ok(ExitCode::SUCCESS)
@@ -33,14 +36,30 @@ pub(crate) struct Mounted {
     pub(crate) said: Vec<String>,
     /// The directories that had no server before.
     pub(crate) fresh: Vec<PathBuf>,
+    /// Those of them whose server is gone without an end.
+    pub(crate) lost: Vec<PathBuf>,
 }
 
-/// Serves over each directory of the project's secrets, or gives the servers that run the new plan.
+/// A directory that is to be mounted over.
+struct Place {
+    directory: PathBuf,
+    runtime: Runtime,
+    /// Whether a server runs already.
+    runs: bool,
+}
+
+/// Serves over each directory of the project's secrets, or gives the servers that run the new plan. What can be served
+/// in part only is not served at all.
 pub(crate) fn mount(cli: &Cli, docker: &Docker, loaded: &Loaded, plan: &Plan) -> Result<Mounted, Failure> {
+    serving::refuse_others(loaded)?;
     // A dead mount would be in the way of every look at the files.
+    let mut lost = Vec::new();
     for runtime in Runtime::mounts(&plan.project)? {
         match serving::status(&runtime) {
-            Err(_) => serving::clear_dead_mount(cli, &runtime)?,
+            Err(_) => {
+                serving::clear_dead_mount(cli, &runtime)?;
+                lost.push(runtime.mount_point());
+            }
             Ok(status) if status.mountpoint != runtime.mount_point() => {
                 return Err(Failure::Refused(format!(
                     "{} was renamed while it was mounted over and is {} now; `cosec umount` first, then mount again",
@@ -58,40 +77,81 @@ pub(crate) fn mount(cli: &Cli, docker: &Docker, loaded: &Loaded, plan: &Plan) ->
                 .to_owned(),
         ));
     }
+    let mut places = Vec::new();
+    let served = serve_all(cli, docker, loaded, plan, directories, &mut places);
+    let said = served.inspect_err(|_| take_back(cli, &places, &lost))?;
+    let fresh: Vec<PathBuf> =
+        places.into_iter().filter(|place| !place.runs).map(|place| place.directory).collect();
+    lost.retain(|directory| fresh.contains(directory));
+    Ok(Mounted { said, fresh, lost })
+}
+
+/// Looks at everything before anything is mounted. A sentence for each directory.
+fn serve_all(
+    cli: &Cli,
+    docker: &Docker,
+    loaded: &Loaded,
+    plan: &Plan,
+    directories: Vec<PathBuf>,
+    places: &mut Vec<Place>,
+) -> Result<Vec<String>, Failure> {
     let hooks = serving::hooks(loaded, &plan.deliveries)?;
     let mut owners = Owners::new(cli, docker, loaded, Renewed::default());
-    let (mut said, mut fresh) = (Vec::new(), Vec::new());
+    let mut all = Vec::new();
     for directory in directories {
         let runtime = Runtime::over(&plan.project, &directory)?;
         let runs = serving::status(&runtime).is_ok();
+        places.push(Place { directory: directory.clone(), runtime, runs });
+        let Some(Place { runtime, .. }) = places.last() else { continue };
         let audit = runtime::audit_file(&plan.project)?;
-        let served = mounts::serve(loaded, &plan.deliveries, &directory, &runtime, audit, |delivery| {
+        let mut served = mounts::serve(loaded, &plan.deliveries, &directory, runtime, audit, |delivery| {
             owners.ids(delivery)
-        });
-        let started = served.and_then(|mut served| {
-            served.spec.hooks.clone_from(&hooks);
-            let files = served.spec.files.len();
-            serving::start(cli, &runtime, served, true, None).map(|_| files)
-        });
-        match started {
-            Ok(files) => said.push(format!("serving {} ({files} files)", directory.display())),
-            Err(error) => {
-                if !runs {
-                    runtime.remove();
-                }
-                return Err(error);
-            }
-        }
-        if !runs {
-            fresh.push(directory);
-        }
+        })?;
+        served.spec.hooks.clone_from(&hooks);
+        all.push(served);
     }
-    Ok(Mounted { said, fresh })
+    let start = |(place, served): (&Place, Served)| {
+        let files = served.spec.files.len();
+        serving::start(cli, &place.runtime, served, true, None)?;
+        Ok(format!("serving {} ({files} files)", place.directory.display()))
+    };
+    places.iter().zip(all).map(start).collect()
 }
 
-/// What the mounts do not reach, a sentence for each reason.
-pub(crate) fn not_served(docker: &Docker, plan: &Plan, fresh: &[PathBuf]) -> Result<Vec<String>, Failure> {
-    Ok(from_environment(plan).into_iter().chain(made_before(docker, plan, fresh)?).collect())
+/// Ends what was begun. A lost mount stays known: it is still to be mended.
+fn take_back(cli: &Cli, places: &[Place], lost: &[PathBuf]) {
+    for Place { directory, runtime, .. } in places.iter().filter(|place| !place.runs) {
+        if serving::status(runtime).is_ok() {
+            // Why it was begun in vain is what the user has to know.
+            let _ = serving::stop(cli, runtime);
+        } else if !lost.contains(directory) {
+            runtime.remove();
+        }
+    }
+}
+
+/// What is to be said and done once the directories are mounted over: a sentence each.
+pub(crate) fn afterwards(
+    docker: &Docker,
+    loaded: &Loaded,
+    plan: &Plan,
+    mounted: &Mounted,
+) -> Result<Vec<String>, Failure> {
+    // Root sees in the containers what is dead, also where the dead mount was taken away meanwhile.
+    let dead = if rustix::process::geteuid().is_root() { &mounted.fresh } else { &mounted.lost };
+    let mut mended = Mended::default();
+    if !dead.is_empty() {
+        mended = repair::mend_all(docker, &plan.project, dead)?;
+    }
+    let mut said = std::mem::take(&mut mended.said);
+    said.extend(outdated(loaded, plan, &mended.whole)?);
+    let to_restart: Vec<&str> = mended.to_restart().into_iter().collect();
+    if !to_restart.is_empty() {
+        said.push(format!("to be restarted: {}; `cosec repair --restart` does it", to_restart.join(", ")));
+    }
+    said.extend(from_environment(plan));
+    said.extend(made_before(docker, plan, &mounted.fresh, &mended)?);
+    Ok(said)
 }
 
 /// Secrets that no mount can serve.
@@ -110,14 +170,20 @@ fn from_environment(plan: &Plan) -> Option<String> {
     })
 }
 
-/// Containers that had a directory's files before it was mounted over.
-fn made_before(docker: &Docker, plan: &Plan, fresh: &[PathBuf]) -> Result<Option<String>, Failure> {
+/// Containers that had a directory's files before it was mounted over, and not those of an earlier mount.
+fn made_before(
+    docker: &Docker,
+    plan: &Plan,
+    fresh: &[PathBuf],
+    mended: &Mended,
+) -> Result<Option<String>, Failure> {
     if fresh.is_empty() {
         return Ok(None);
     }
     let before = docker
         .running(&plan.project)?
         .into_iter()
+        .filter(|container| !mended.had_dead_files(container))
         .filter(|container| fresh.iter().any(|directory| !container.mounts_below(directory).is_empty()));
     let services: BTreeSet<String> = before.map(|container| container.service).collect();
     let services: Vec<String> = services.into_iter().collect();

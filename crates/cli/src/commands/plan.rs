@@ -1,10 +1,11 @@
 //! `cosec plan`
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use anstream::println;
 use cosec_core::extension;
-use cosec_core::plan::{Delivery, Plan, ServiceUser, plan};
+use cosec_core::plan::{Delivery, Plan, ServiceUser, ValueSource, plan};
 
 use super::table::print_table;
 use crate::args::{Cli, Compat, PlanArgs, PlanFormat, TargetName};
@@ -26,7 +27,7 @@ pub(crate) fn run(cli: &Cli, args: &PlanArgs) -> Result<ExitCode, Failure> {
     extension::check(&loaded.root).map_err(|error| loaded.show(&error))?;
     know_owners(cli, &loaded, &mut plan)?;
     match args.format {
-        PlanFormat::Text => print_text(&plan),
+        PlanFormat::Text => print_text(&loaded, &plan),
         PlanFormat::Json => {
             let text = serde_json::to_string_pretty(&plan)
                 .map_err(|error| Failure::Cannot(format!("cannot write the plan: {error}")))?;
@@ -55,7 +56,7 @@ fn is_known(delivery: &Delivery) -> bool {
     delivery.owner.uid.is_some() && delivery.owner.gid.is_some()
 }
 
-fn print_text(plan: &Plan) {
+fn print_text(loaded: &Loaded, plan: &Plan) {
     if plan.deliveries.is_empty() {
         println!("project {}: no service is granted a secret", plan.project);
         return;
@@ -68,10 +69,22 @@ fn print_text(plan: &Plan) {
             delivery.target.clone(),
             owner(delivery),
             format!("{:04o}", delivery.mode),
-            delivery.source.to_string(),
+            source(loaded, delivery),
         ]
     }));
     print_table(&rows);
+}
+
+/// `file ./secrets/pw`, and what is missing for it to be served.
+fn source(loaded: &Loaded, delivery: &Delivery) -> String {
+    let is_gone =
+        |path: &str| std::fs::metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    let missing = match &delivery.source {
+        ValueSource::File(path) if is_gone(path) => ", which does not exist",
+        ValueSource::Environment(name) if loaded.environment.get(name).is_none() => ", which is not set",
+        _ => "",
+    };
+    format!("{}{missing}", delivery.source)
 }
 
 /// `1000:1000`; `app`, `image's user` where no image could be asked.

@@ -107,7 +107,7 @@ fn up(cli: &Cli, asked: Asked) -> Result<(), Failure> {
     let cli = Cli { project, verbose: cli.verbose, command: Command::Env };
     let mounted = mount::mount(&cli, &docker, &loaded, &plan)?;
     mounted.said.iter().for_each(|said| say("info", said));
-    mount::not_served(&docker, &plan, &mounted.fresh)?.iter().for_each(|said| say("info", said));
+    mount::afterwards(&docker, &loaded, &plan, &mounted)?.iter().for_each(|said| say("info", said));
     Ok(())
 }
 

@@ -2,16 +2,19 @@
 //! new mount's files in the dead ones' places.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anstream::println;
+use cosec_core::plan::{Plan, ValueSource};
 use serde_json::Value;
 
 use super::mount;
 use crate::args::{Cli, HEAL, RepairArgs};
-use crate::docker::Docker;
+use crate::disk::absolute;
+use crate::docker::{Docker, Member};
 use crate::failure::Failure;
+use crate::outdated::outdated;
 use crate::owners::Renewed;
 use crate::runtime::Runtime;
 use crate::{overrides, project, serving};
@@ -24,53 +27,140 @@ pub(crate) fn run(cli: &Cli, args: &RepairArgs) -> Result<ExitCode, Failure> {
     let before = overrides::served_with(&Runtime::of(&loaded.project.name, false)?);
     let serve = args.serve.or(before);
     let plan = serving::planned(&loaded, &serve.deliver)?;
-    let mounts = Runtime::mounts(&plan.project)?;
-    if mounts.iter().any(|runtime| serving::status(runtime).is_err()) {
+    let lost = Lost::of(&docker, &plan.project)?;
+    if lost.is_nothing() {
+        refuse_unknown_mounts(&plan)?;
+        println!("nothing is to be repaired: no server of project {} is lost", plan.project);
+        lost.say_who_rests();
+        return Ok(ExitCode::SUCCESS);
+    }
+    if lost.mounts.iter().any(|runtime| serving::status(runtime).is_err()) {
         for said in mount::mount(cli, &docker, &loaded, &plan)?.said {
             println!("{said} again");
         }
     }
-    // Who has mounts need not have used `cosec up`.
-    let used_up = mounts.is_empty() || Runtime::of(&plan.project, false)?.directory().exists();
-    let runtime = Runtime::of(&plan.project, used_up)?;
-    if used_up && serving::status(&runtime).is_ok() {
+    let runtime = Runtime::of(&plan.project, lost.is_up)?;
+    if lost.is_up && serving::status(&runtime).is_ok() {
         println!("the server of project {} runs", plan.project);
-    } else if used_up {
+    } else if lost.is_up {
         let served = serving::specification(cli, &docker, &loaded, &plan, &serve, Renewed::default())?;
         // Under the old id: containers that are mended need not be made anew by the next `up`.
-        let id = overrides::mount_id(&runtime);
+        let id = overrides::mount_id(&runtime).or_else(|| lost.id.clone());
         let mount = serving::start(cli, &runtime, served, true, id)?;
         overrides::write(&runtime, &plan, &mount.id, &serve)?;
         println!("the server of project {} runs again", plan.project);
     }
-    let points: Vec<PathBuf> = mounts.iter().chain([&runtime]).map(Runtime::mount_point).collect();
-    let to_restart = mend_all(&docker, &plan.project, &points)?;
-    for name in ended(&docker, &runtime)? {
-        println!("{name} does not run; `cosec up -d` starts it");
-    }
+    let mended = mend_all(&docker, &plan.project, &lost.points)?;
+    mended.said.iter().for_each(|said| println!("{said}"));
+    outdated(&loaded, &plan, &mended.whole)?.iter().for_each(|said| println!("{said}"));
+    lost.say_who_rests();
+    let mut to_restart = mended.to_restart();
+    to_restart.extend(lost.failed.iter().map(|container| container.service.as_str()));
     if to_restart.is_empty() {
         println!("all containers that run see their secrets");
         return Ok(ExitCode::SUCCESS);
     }
-    let services: Vec<&str> = to_restart.iter().map(String::as_str).collect();
+    let services: Vec<&str> = to_restart.into_iter().collect();
     if !args.restart {
         println!("to be restarted: {}; `cosec repair --restart` does it", services.join(", "));
         return Ok(ExitCode::from(1));
     }
-    let file = used_up.then(|| runtime.override_file());
+    let file = lost.is_up.then(|| runtime.override_file());
     let mut command = docker.compose(&loaded.compose_options(&cli.project, file.as_deref()));
     command.arg("restart").args(&services);
     super::up::wait(cli, &mut command)
 }
 
-/// Gives a project's running containers the files of mounts in the places of dead ones, and says so. The services that
-/// could not be mended.
-pub(super) fn mend_all(
-    docker: &Docker,
-    project: &str,
-    points: &[PathBuf],
-) -> Result<BTreeSet<String>, Failure> {
-    let mut to_restart = BTreeSet::new();
+/// A dead mount of which nothing is known any more, as when the runtime directory is lost, is in every command's way.
+fn refuse_unknown_mounts(plan: &Plan) -> Result<(), Failure> {
+    for delivery in &plan.deliveries {
+        let ValueSource::File(path) = &delivery.source else { continue };
+        let path = absolute(Path::new(path));
+        if let Some(directory) = path.parent().filter(|directory| cosec_fuse::is_dead(directory)) {
+            let directory = directory.display();
+            return Err(Failure::Cannot(format!(
+                "{directory} has a dead mount of which nothing is known here; `cosec umount {directory}` takes it away, then `cosec mount` again"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What is there to be repaired.
+struct Lost {
+    /// The mounts over directories of the user's, lost or not.
+    mounts: Vec<Runtime>,
+    /// Where those and that of `cosec up` are mounted, or were.
+    points: Vec<PathBuf>,
+    /// Whether the server of `cosec up` runs, or is lost: who has mounts need not have used `cosec up`.
+    is_up: bool,
+    /// The id of its mount, as containers remember it: after a boot nothing else does.
+    id: Option<String>,
+    /// Containers that could not start, as their files were gone.
+    failed: Vec<Member>,
+    /// Containers with files of `cosec up` that have ended: because of its loss, or as they were done.
+    resting: Vec<Member>,
+}
+
+impl Lost {
+    fn of(docker: &Docker, project: &str) -> Result<Self, Failure> {
+        let mounts = Runtime::mounts(project)?;
+        let up = Runtime::of(project, false)?;
+        let points: Vec<PathBuf> = mounts.iter().chain([&up]).map(Runtime::mount_point).collect();
+        let point = up.mount_point();
+        let has_files = |container: &Member| !container.mounts_below(&point).is_empty();
+        let fails = |container: &Member| points.iter().any(|point| container.failed_for(point));
+        let (failed, ended): (Vec<_>, Vec<_>) = docker.ended(project)?.into_iter().partition(fails);
+        let mut running = docker.running(project)?;
+        running.retain(has_files);
+        let mut users = running.iter().chain(&failed).filter(|container| has_files(container)).peekable();
+        let is_known = serving::is_lost(&up) || overrides::mount_id(&up).is_some();
+        let is_up = is_known || serving::status(&up).is_ok() || users.peek().is_some();
+        let id = users.find_map(|container| container.mount_id.clone());
+        let resting = ended.into_iter().filter(has_files).collect();
+        Ok(Lost { mounts, points, is_up, id, failed, resting })
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.mounts.is_empty() && !self.is_up
+    }
+
+    fn say_who_rests(&self) {
+        for container in &self.failed {
+            println!("{} could not start: its secrets were not served", container.name);
+        }
+        for container in &self.resting {
+            println!("{} does not run; `cosec up -d` starts it", container.name);
+        }
+    }
+}
+
+/// What became of running containers whose mounts were dead.
+#[derive(Default)]
+pub(crate) struct Mended {
+    /// A sentence for each.
+    pub(crate) said: Vec<String>,
+    /// Those that have their files again.
+    pub(crate) whole: Vec<Member>,
+    /// Those that have to be restarted for that.
+    broken: Vec<Member>,
+}
+
+impl Mended {
+    /// The services that could not be mended while they run.
+    pub(crate) fn to_restart(&self) -> BTreeSet<&str> {
+        self.broken.iter().map(|container| container.service.as_str()).collect()
+    }
+
+    /// Whether a container is one of them.
+    pub(crate) fn had_dead_files(&self, container: &Member) -> bool {
+        self.whole.iter().chain(&self.broken).any(|known| known.id == container.id)
+    }
+}
+
+/// Gives a project's running containers the files of mounts in the places of dead ones.
+pub(crate) fn mend_all(docker: &Docker, project: &str, points: &[PathBuf]) -> Result<Mended, Failure> {
+    let mut mended = Mended::default();
     for container in docker.running(project)? {
         let bound = points.iter().flat_map(|point| container.mounts_below(point));
         let dead: Vec<(PathBuf, PathBuf)> =
@@ -78,21 +168,19 @@ pub(super) fn mend_all(
         if dead.is_empty() {
             continue;
         }
+        let name = &container.name;
         match mend(container.pid, &dead) {
-            Ok(()) => println!("{}: {} files are back", container.name, dead.len()),
+            Ok(()) => {
+                mended.said.push(format!("{name}: {} files are back", dead.len()));
+                mended.whole.push(container);
+            }
             Err(reason) => {
-                println!("{}: cannot be mended while it runs: {reason}", container.name);
-                to_restart.insert(container.service.clone());
+                mended.said.push(format!("{name}: cannot be mended while it runs: {reason}"));
+                mended.broken.push(container);
             }
         }
     }
-    Ok(to_restart)
-}
-
-/// Containers with files of a mount that have ended: perhaps because of its loss, perhaps because they were done.
-fn ended(docker: &Docker, runtime: &Runtime) -> Result<Vec<String>, Failure> {
-    let Some(id) = overrides::mount_id(runtime) else { return Ok(Vec::new()) };
-    docker.ended_containers_of_mount(&id)
+    Ok(mended)
 }
 
 /// Whether a file in a container's view can be looked at. Only root may look; others are told that it is dead.

@@ -256,7 +256,9 @@ fn from_standard_input(name: &str, largest: u64) -> Result<Zeroizing<Vec<u8>>, F
         .read_to_end(&mut value)
         .map_err(|error| Failure::Cannot(format!("cannot read standard input: {error}")))?;
     if value.len() as u64 > largest {
-        return Err(Failure::Cannot(format!("the new value is larger than {largest} bytes")));
+        return Err(Failure::Cannot(format!(
+            "the new value is larger than {largest} bytes, the most a secret may have (`[serve] max-size` in cosec.toml)"
+        )));
     }
     // What most likely failed is the command before the pipe.
     if value.is_empty() {

@@ -58,6 +58,7 @@ fn chosen(cli: &Cli, args: &UmountArgs) -> Result<Chosen, Failure> {
     let is_dead = |path: &PathBuf| cosec_fuse::is_ours(path) && cosec_fuse::is_dead(path);
     if args.directories.is_empty() {
         let loaded = project::load(&cli.project, &[], Purpose::Show)?;
+        serving::refuse_others(&loaded)?;
         let mounts = Runtime::mounts(&loaded.project.name)?;
         let files = loaded.project.secrets.iter().filter_map(|secret| secret.file.as_ref());
         let directories =

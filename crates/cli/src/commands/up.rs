@@ -3,11 +3,13 @@
 use std::process::{Command, ExitCode};
 
 use cosec_core::gitignore::shell_word;
+use cosec_core::plan::Plan;
 
 use super::repair;
 use crate::args::{Cli, UpArgs};
 use crate::docker::Docker;
 use crate::failure::Failure;
+use crate::outdated::outdated;
 use crate::owners::Renewed;
 use crate::project::{self, Loaded, Purpose};
 use crate::runtime::Runtime;
@@ -34,7 +36,7 @@ pub(crate) fn run(cli: &Cli, args: &UpArgs) -> Result<ExitCode, Failure> {
     let mends = id.is_some();
     let mount = serving::start(cli, &runtime, served, detached, id)?;
     let is_ours = mount.ours.is_some();
-    let mended = if mends { mend(&docker, &plan.project, &runtime) } else { Ok(()) };
+    let mended = if mends { mend(&docker, &loaded, &plan, &runtime) } else { Ok(()) };
     let result = mended
         .and_then(|()| overrides::write(&runtime, &plan, &mount.id, &args.serve))
         .and_then(|()| compose_up(cli, &docker, &loaded, Some(&runtime), &args.args));
@@ -49,10 +51,12 @@ pub(crate) fn run(cli: &Cli, args: &UpArgs) -> Result<ExitCode, Failure> {
 }
 
 /// What cannot be mended has to be restarted, so that it gets the new mount's files.
-fn mend(docker: &Docker, project: &str, runtime: &Runtime) -> Result<(), Failure> {
-    let services = repair::mend_all(docker, project, &[runtime.mount_point()])?;
-    for service in services {
-        for container in docker.containers(project, &service)? {
+fn mend(docker: &Docker, loaded: &Loaded, plan: &Plan, runtime: &Runtime) -> Result<(), Failure> {
+    let mended = repair::mend_all(docker, &plan.project, &[runtime.mount_point()])?;
+    let outdated = outdated(loaded, plan, &mended.whole)?;
+    mended.said.iter().chain(&outdated).for_each(|said| anstream::println!("{said}"));
+    for service in mended.to_restart() {
+        for container in docker.containers(&plan.project, service)? {
             docker.succeed(&["restart", &container])?;
         }
     }

@@ -68,9 +68,14 @@ pub(crate) fn rollback(project: &ProjectArgs, args: &RollbackArgs) -> Result<Exi
         already();
         return Ok(ExitCode::SUCCESS);
     }
-    let cannot = |error: &dyn std::fmt::Display| {
+    if !is_served && !secret.earlier.iter().any(|old| old.version == wanted) {
         let reason = server.keeps_none().map(|reason| format!(": {reason}")).unwrap_or_default();
-        Failure::Cannot(format!("cannot go back to version {wanted} of `{name}`: {error}{reason}"))
+        return Err(Failure::Cannot(format!(
+            "version {wanted} of `{name}` is not kept{reason}; `cosec versions {name}` shows what is"
+        )));
+    }
+    let cannot = |error: &dyn std::fmt::Display| {
+        Failure::Cannot(format!("cannot go back to version {wanted} of `{name}`: {error}"))
     };
     let held = serving::client(&server.runtime)?
         .earlier(secret.kind, name, wanted)
