@@ -126,16 +126,17 @@ fn another_user_and_root_without_capabilities_are_refused_and_written_down() {
 fn a_rotated_file_is_seen_at_the_next_open_and_an_open_one_keeps_its_content() {
     let project = project("one");
     let script = "exec 3</run/secrets/pw; cat /run/secrets/pw; printf two > secrets/n; mv secrets/n secrets/pw; \
-                  cat /run/secrets/pw; printf three > secrets/pw; cat /run/secrets/pw; sleep 0.1; cat /run/secrets/pw; \
+                  cat /run/secrets/pw; printf three > secrets/pw; cat /run/secrets/pw; sleep 0.2; cat /run/secrets/pw; \
                   cat <&3; stat -c %s /run/secrets/pw";
-    // What is written in place counts as soon as it is at rest.
-    assert_eq!(shell(&project, script).succeeds().stdout, "onetwotwothreeone5\n");
+    // What is written in place counts as soon as it is at rest; a busy machine may take its time.
+    let seen = shell(&project, script).succeeds().stdout;
+    assert!(["onetwotwothreeone5\n", "onetwothreethreeone5\n"].contains(&seen.as_str()), "{seen}");
     let versions: Vec<u64> = project
         .audit()
         .lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["version"].as_u64().unwrap())
         .collect();
-    assert_eq!(versions, [1, 1, 2, 2, 3]);
+    assert!(versions == [1, 1, 2, 2, 3] || versions == [1, 1, 2, 3, 3], "{versions:?}");
 }
 
 #[test]
@@ -522,7 +523,8 @@ fn hostile_names_and_targets_are_served_as_they_are_or_refused() {
 fn a_source_swapped_for_a_fifo_or_a_device_hangs_nobody_and_keeps_the_last_content() {
     let project = project("last");
     let script = "rm secrets/pw; mkfifo secrets/pw; cat /run/secrets/pw; rm secrets/pw; ln -s /dev/zero secrets/pw; \
-                  cat /run/secrets/pw; rm secrets/pw; printf new > secrets/pw; cat /run/secrets/pw";
+                  cat /run/secrets/pw; rm secrets/pw; printf new > secrets/pw; sleep 0.2; cat /run/secrets/pw";
+    // A new file may have the inode of the one before, and counts as written in place then.
     assert_eq!(shell(&project, script).succeeds().stdout, "lastlastnew");
 }
 

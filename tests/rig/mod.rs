@@ -91,7 +91,7 @@ impl Project {
         fs::write(path, text).unwrap();
         if is_edit {
             // A server takes what is written in place once it is at rest.
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(80));
         }
     }
 
@@ -610,7 +610,7 @@ impl Drop for Engine {
                 let _ = self.child.kill();
                 let _ = self.child.wait();
             }
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(80));
         }
     }
 }

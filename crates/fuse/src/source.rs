@@ -167,19 +167,21 @@ pub(crate) struct Writing(Option<(Instant, Stamp, Instant)>);
 
 impl Writing {
     /// A writer that opens a file, empties it and writes it needs less between two of its steps.
-    const PAUSE: Duration = Duration::from_millis(25);
+    pub(crate) const PAUSE: Duration = Duration::from_millis(40);
 
-    /// `pwgen 32 > file` empties the file first, and the program takes its time.
+    /// `pwgen 32 > file` makes an empty file first, and the program takes its time.
     const EMPTY_PAUSE: Duration = Duration::from_secs(1);
 
     /// Who writes for longer than this is told so.
     const LONG: Duration = Duration::from_secs(1);
 
     /// Whether a file whose content is known as of `then` is still being written, as far as one can tell: it is the same
-    /// file, and has not been at rest for a while.
+    /// file, or an empty one in its place, and has not been at rest for a while.
     pub(crate) fn goes_on(&mut self, now: Stamp, then: Stamp, had_content: bool) -> bool {
-        let pause = if now.size == 0 && had_content { Self::EMPTY_PAUSE } else { Self::PAUSE };
-        if !now.is_same_file(&then) || now.rest().is_some_and(|rest| rest >= pause) {
+        let is_emptied = now.size == 0 && had_content;
+        let pause = if is_emptied { Self::EMPTY_PAUSE } else { Self::PAUSE };
+        let is_replaced = !now.is_same_file(&then) && !is_emptied;
+        if is_replaced || now.rest().is_some_and(|rest| rest >= pause) {
             self.0 = None;
             return false;
         }
