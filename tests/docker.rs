@@ -56,6 +56,7 @@ const TESTS: &[(&str, rig::EngineTest)] = &[
     ("a_second_project_of_one_name_does_not_take_the_first_ones_server", one_name),
     ("an_attached_up_ends_clean_when_it_is_interrupted", interrupted),
     ("a_failed_up_leaves_nothing_mounted", failed_up),
+    ("what_a_terminal_sends_is_not_for_the_server_of_containers_that_go_on", detached_from_a_terminal),
     ("a_killed_up_leaves_nothing_mounted", killed_up),
     ("a_file_that_git_would_commit_is_not_served", unignored),
     ("an_env_secret_never_reaches_the_container_layer", env_secret),
@@ -532,6 +533,50 @@ fn killed_up(engine: &Engine) {
     // The next command clears away what a killed one could not.
     project.cosec(&["down", "-t", "0"]).succeeds();
     project.assert_nothing_left();
+}
+
+fn detached_from_a_terminal(engine: &Engine) {
+    let project = project(engine, "secrets: [pw]", "value");
+    let script = |line: &str| {
+        let line = line.replace("cosec", env!("CARGO_BIN_EXE_cosec"));
+        let command = project.command(&[]);
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &line]).current_dir(project.directory());
+        for (name, value) in command.get_envs() {
+            shell.env(name, value.unwrap_or_default());
+        }
+        shell.env_remove("COMPOSE_FILE");
+        rig::in_its_own_session(&shell).spawn().unwrap()
+    };
+    for line in ["cosec up -d; sleep 60", "cosec mount; docker compose up -d; sleep 60"] {
+        for name in ["INT", "HUP"] {
+            let mut child = script(line);
+            until("the service runs", || exec(&project, None, "cat /run/secrets/pw").stdout == "value");
+            for pid in servers(&project, "__supervisor").into_iter().chain(servers(&project, "__worker")) {
+                let group = rustix::process::Pid::from_raw(pid as i32);
+                let session = rustix::process::getsid(group).unwrap().as_raw_pid();
+                assert_ne!(session, child.id() as i32);
+            }
+            rig::signal_group(child.id(), name);
+            rig::ending(&mut child);
+            std::thread::sleep(std::time::Duration::from_secs(1));
+            assert_eq!(
+                exec(&project, None, "cat /run/secrets/pw").succeeds().stdout,
+                "value",
+                "{line} {name}"
+            );
+            // Not even if it is sent to all of them.
+            signal(&servers(&project, "__supervisor"), name);
+            assert_eq!(
+                exec(&project, None, "cat /run/secrets/pw").succeeds().stdout,
+                "value",
+                "{line} {name}"
+            );
+            project.cosec(&["down", "-t", "0"]).succeeds();
+            project.cosec(&["umount"]).succeeds();
+            project.assert_nothing_left();
+        }
+    }
 }
 
 fn unignored(engine: &Engine) {

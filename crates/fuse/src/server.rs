@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, setsid};
 
 use crate::channel::{Channel, ChannelError};
 use crate::memory::HeldValues;
@@ -101,6 +101,7 @@ impl Server {
             .stdout(Stdio::null())
             .stderr(log)
             .current_dir("/");
+        in_its_own_session(&mut command);
         let mut child = command.spawn()?;
         drop(command);
         let start = Start {
@@ -149,6 +150,16 @@ impl Server {
             let _ = std::fs::remove_file(&log_path);
         }
         Err(error)
+    }
+}
+
+/// What a terminal sends to all who were started there is not for a server: containers read their secrets while they
+/// end, too.
+#[allow(unsafe_code, reason = "the standard library has no safe way into a new session")]
+fn in_its_own_session(command: &mut Command) {
+    // SAFETY: between fork and exec there is one system call, which touches no memory.
+    unsafe {
+        command.pre_exec(|| Ok(setsid().map(drop)?));
     }
 }
 

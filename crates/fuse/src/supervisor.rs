@@ -19,6 +19,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -97,11 +98,19 @@ fn more_descriptors() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most });
 }
 
-fn supervise() -> Result<(), Box<dyn std::error::Error>> {
+/// Where SIGTERM is heard of. What a terminal sends is meant for others; a helper hears it as ever.
+fn signals() -> std::io::Result<UnixStream> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
     let (signals, writer) = UnixStream::pair()?;
-    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT, signal_hook::consts::SIGHUP] {
-        signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
+    signal_hook::low_level::pipe::register(SIGTERM, writer)?;
+    for signal in [SIGHUP, SIGINT, SIGQUIT] {
+        signal_hook::flag::register(signal, Arc::default())?;
     }
+    Ok(signals)
+}
+
+fn supervise() -> Result<(), Box<dyn std::error::Error>> {
+    let signals = signals()?;
     let mut starter = standard_channel()?;
     let start = match starter.receive()? {
         Begin::Start(start) => *start,
