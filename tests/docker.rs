@@ -57,7 +57,7 @@ const TESTS: &[(&str, rig::EngineTest)] = &[
     ("an_attached_up_ends_clean_when_it_is_interrupted", interrupted),
     ("a_failed_up_leaves_nothing_mounted", failed_up),
     ("what_a_terminal_sends_is_not_for_the_server_of_containers_that_go_on", detached_from_a_terminal),
-    ("a_killed_up_leaves_nothing_mounted", killed_up),
+    ("a_killed_up_leaves_its_containers_their_secrets_as_long_as_they_run", killed_up),
     ("a_file_that_git_would_commit_is_not_served", unignored),
     ("an_env_secret_never_reaches_the_container_layer", env_secret),
     ("read_only_and_tmpfs_services_get_their_secrets", read_only),
@@ -526,13 +526,38 @@ fn killed_up(engine: &Engine) {
     until("the service runs", || exec(&project, None, "cat /run/secrets/pw").stdout == "value");
     child.kill().unwrap();
     child.wait().unwrap();
-    let runtime = project.runtime().display().to_string();
-    until("nothing is mounted", || {
-        !std::fs::read_to_string("/proc/self/mountinfo").unwrap().contains(&runtime)
+    // Compose is still there.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+    project.docker(&["compose", "stop", "-t", "0"]).succeeds();
+    is_gone(&project);
+    // All of it at once, without a word to anybody.
+    let mut child = rig::in_its_own_session(&project.command(&["up"])).spawn().unwrap();
+    until("the service runs", || exec(&project, None, "cat /run/secrets/pw").stdout == "value");
+    let docker = rig::children(child.id());
+    let docker: Vec<u32> =
+        docker.into_iter().filter(|pid| !servers(&project, "__supervisor").contains(pid)).collect();
+    let plugin: Vec<u32> = docker.iter().copied().flat_map(rig::children).collect();
+    signal(&[child.id()], "KILL");
+    let _ = child.wait();
+    signal(&[docker, plugin].concat(), "KILL");
+    until("the engine was asked", || {
+        let log = project.runtime().join("cosec").join(&project.name).join("server.log");
+        std::fs::read_to_string(log).unwrap_or_default().contains("goes on by itself")
     });
-    // The next command clears away what a killed one could not.
-    project.cosec(&["down", "-t", "0"]).succeeds();
+    // Also by the standby, which was told.
+    signal(&servers(&project, "__supervisor")[..1], "KILL");
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+    down(&project);
+}
+
+/// Mount, server and runtime directory go by themselves.
+#[track_caller]
+fn is_gone(project: &Project) {
+    until("the server is gone", || std::fs::read_dir(project.runtime()).unwrap().next().is_none());
     project.assert_nothing_left();
+    assert!(servers(project, "__worker").is_empty());
 }
 
 fn detached_from_a_terminal(engine: &Engine) {

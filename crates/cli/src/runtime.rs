@@ -40,6 +40,11 @@ impl Runtime {
         Ok(Runtime { directory, over: None })
     }
 
+    /// A place that is known.
+    pub(crate) fn at(directory: &Path) -> Self {
+        Runtime { directory: directory.to_owned(), over: None }
+    }
+
     /// The place of a mount over a directory of the user's, made if it is missing. No project's name has a dot.
     pub(crate) fn over(project: &str, directory: &Path) -> Result<Self, Failure> {
         let place = Runtime::place(project)?;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::io::FdFlags;
 use rustix::process::{Pid, Signal, kill_process, setsid};
 
 use crate::channel::{Channel, ChannelError};
@@ -77,8 +78,8 @@ pub struct Server;
 pub struct Running {
     child: Child,
     runtime_dir: PathBuf,
-    /// Its end tells an attached supervisor that we are gone.
-    _tether: Option<UnixStream>,
+    /// Its end tells an attached supervisor that all who have it are gone.
+    tether: Option<UnixStream>,
 }
 
 impl Server {
@@ -124,7 +125,7 @@ impl Server {
         let error = match answer {
             Ok(Answer::Done) => {
                 let tether = (!options.detach).then_some(tether);
-                return Ok(Running { child, runtime_dir: options.runtime_dir, _tether: tether });
+                return Ok(Running { child, runtime_dir: options.runtime_dir, tether });
             }
             Ok(Answer::Failed(reason)) => StartError::Refused(reason),
             Ok(Answer::Status(_)) => {
@@ -183,6 +184,12 @@ impl Running {
     /// The supervisor's process id.
     pub fn supervisor_pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Lets an attached server go on as long as any process does that is started from now on.
+    pub fn share(&self) -> std::io::Result<()> {
+        let Some(tether) = &self.tether else { return Ok(()) };
+        Ok(rustix::io::fcntl_setfd(tether, FdFlags::empty())?)
     }
 
     /// Unmounts and ends the server.

@@ -135,8 +135,9 @@ fn supervise() -> Result<(), Box<dyn std::error::Error>> {
     if let Err(error) = supervisor.start_standby(&listener) {
         log(&format!("no standby: {error}"));
     }
-    starter.send(&Answer::Done, &[])?;
-    if !supervisor.state.detach {
+    // A starter that is gone by now knows of no server.
+    let is_told = starter.send(&Answer::Done, &[]).is_ok();
+    if !supervisor.state.detach || !is_told {
         // Not before: until the word is said, the starter must notice our death at once.
         supervisor.tether = Some(starter);
         supervisor
@@ -284,8 +285,7 @@ impl Supervisor {
         let mut beat = Instant::now();
         loop {
             let ready = self.wait_for(listener, signals, beat)?;
-            // A signal, or the end of whoever started us: take everything away.
-            if ready.contains(&Event::Signal) || ready.contains(&Event::Tether) {
+            if ready.contains(&Event::Signal) || ready.contains(&Event::Tether) && self.hear_tether() {
                 return Ok(());
             }
             if is_closed(&self.connection) {
@@ -372,6 +372,10 @@ impl Supervisor {
         self.end_worker();
         let _ = std::fs::remove_file(self.state.runtime_dir.join(SOCKET));
         for mut helper in self.helpers.drain(..) {
+            if matches!(helper.errand, Errand::Left) {
+                // It has still to take away what we leave.
+                continue;
+            }
             let _ = helper.child.kill();
             let _ = helper.child.wait();
         }

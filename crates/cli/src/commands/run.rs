@@ -13,7 +13,7 @@ use crate::deliver::{self, Ids};
 use crate::failure::Failure;
 use crate::project::{self, Purpose};
 use crate::runtime::{self, Runtime};
-use crate::signals;
+use crate::{serving, signals};
 
 const SECRETS: &str = "/run/secrets";
 
@@ -51,12 +51,14 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<ExitCode, Failure> {
         detach: false,
         mount: MountKind::Private,
         // Nobody else sees the mount, so there is nobody to tell apart.
-        helpers: Helpers::default(),
+        helpers: Helpers { left: serving::left(&runtime), ..Helpers::default() },
         mount_id: None,
     })
     .map_err(|error| cannot(&error))?;
     let result = place(&mount_point, &deliveries)
         .and_then(|()| namespace::drop_mount_right().map_err(|error| Failure::Cannot(error.to_string())))
+        // If this process is killed, the command goes on, and with it its secrets.
+        .and_then(|()| running.share().map_err(|error| Failure::Cannot(error.to_string())))
         .and_then(|()| {
             note(cli, 1, || format!("{} files of service `{service}` in {SECRETS}", deliveries.len()));
             Command::new(&args.command[0]).args(&args.command[1..]).spawn().map_err(|error| {

@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::owners::Renewed;
 use crate::project::{self, Loaded, Purpose};
 use crate::runtime::Runtime;
+use crate::serving::Mount;
 use crate::{overrides, serving};
 
 pub(crate) fn run(cli: &Cli, args: &UpArgs) -> Result<ExitCode, Failure> {
@@ -37,6 +38,7 @@ pub(crate) fn run(cli: &Cli, args: &UpArgs) -> Result<ExitCode, Failure> {
     let mended = if mends { mend(&docker, &plan.project, &runtime) } else { Ok(()) };
     let result = mended
         .and_then(|()| overrides::write(&runtime, &plan, &mount.id, &args.serve))
+        .and_then(|()| share(&mount))
         .and_then(|()| compose_up(cli, &docker, &loaded, Some(&runtime), &args.args));
     let succeeded = matches!(&result, Ok(code) if *code == ExitCode::SUCCESS);
     if detached && (!succeeded || is_dry_run(&args.args)) {
@@ -46,6 +48,12 @@ pub(crate) fn run(cli: &Cli, args: &UpArgs) -> Result<ExitCode, Failure> {
         serving::stop_unless_used(cli, &docker, &runtime)?;
     }
     result
+}
+
+/// If this process is killed, Compose still needs the secrets.
+fn share(mount: &Mount) -> Result<(), Failure> {
+    let shared = mount.ours.as_ref().map_or(Ok(()), cosec_fuse::Running::share);
+    shared.map_err(|error| Failure::Cannot(format!("cannot hand the server on to docker: {error}")))
 }
 
 /// What cannot be mended has to be restarted, so that it gets the new mount's files.
