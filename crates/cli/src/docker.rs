@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::signals;
 
 /// The `docker` program with a working Compose and an engine behind it.
 pub(crate) struct Docker {
@@ -261,7 +262,10 @@ impl Docker {
     }
 
     fn output(&self, arguments: &[&str]) -> std::io::Result<Output> {
-        self.command().args(arguments).stdin(Stdio::null()).output()
+        let mut command = self.command();
+        command.args(arguments).stdin(Stdio::null());
+        signals::keep_from(&mut command);
+        command.output()
     }
 }
 

@@ -18,6 +18,7 @@ use crate::overrides;
 use crate::owners::{Owners, Renewed};
 use crate::project::Loaded;
 use crate::runtime::{self, Runtime};
+use crate::signals;
 
 /// A mount, and the server if this command started it. An attached server ends with this value.
 pub(crate) struct Mount {
@@ -102,7 +103,9 @@ pub(crate) fn start(
 ) -> Result<Mount, Failure> {
     let Served { spec, held } = served;
     let files = spec.files.len();
-    let _lock = runtime.lock()?;
+    signals::check()?;
+    let is_new = !runtime.directory().exists();
+    let _lock = runtime.lock_unless_interrupted()?;
     let in_use = runtime.in_use()?;
     if let Ok(mut client) = Client::connect(runtime.directory()) {
         // A stuck worker has no status, and the new plan is what brings another.
@@ -120,6 +123,11 @@ pub(crate) fn start(
         note(cli, 1, || format!("serving {files} files at {} as before", runtime.mount_point().display()));
         return Ok(Mount { id: status.mount_id, ours: None, in_use });
     }
+    signals::check().inspect_err(|_| {
+        if is_new {
+            runtime.remove();
+        }
+    })?;
     clear_dead_mount(cli, runtime)?;
     let mount_point = runtime.make_mount_point()?;
     let running = Server::start(StartOptions {

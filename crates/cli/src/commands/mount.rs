@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::owners::{Owners, Renewed};
 use crate::project::{self, Loaded, Purpose};
 use crate::runtime::{self, Runtime};
-use crate::{mounts, serving};
+use crate::{mounts, serving, signals};
 
 pub(crate) fn run(cli: &Cli, args: &DeliverArgs) -> Result<ExitCode, Failure> {
     cosec_fuse::keep_others_out();
@@ -21,9 +21,8 @@ pub(crate) fn run(cli: &Cli, args: &DeliverArgs) -> Result<ExitCode, Failure> {
     let docker = Docker::find()?;
     let plan = serving::planned(&loaded, args)?;
     let mounted = mount(cli, &docker, &loaded, &plan)?;
-    for said in mounted.said.into_iter().chain(not_served(&docker, &plan, &mounted.fresh)?) {
-        println!("{said}");
-    }
+    mounted.said.iter().for_each(|said| println!("{said}"));
+    mounted.not_served.iter().for_each(|said| println!("{said}"));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -31,8 +30,8 @@ pub(crate) fn run(cli: &Cli, args: &DeliverArgs) -> Result<ExitCode, Failure> {
 pub(crate) struct Mounted {
     /// A sentence for each directory.
     pub(crate) said: Vec<String>,
-    /// The directories that had no server before.
-    pub(crate) fresh: Vec<PathBuf>,
+    /// What the mounts do not reach, a sentence for each reason.
+    pub(crate) not_served: Vec<String>,
 }
 
 /// Serves over each directory of the project's secrets, or gives the servers that run the new plan.
@@ -60,38 +59,46 @@ pub(crate) fn mount(cli: &Cli, docker: &Docker, loaded: &Loaded, plan: &Plan) ->
     }
     let hooks = serving::hooks(loaded, &plan.deliveries)?;
     let mut owners = Owners::new(cli, docker, loaded, Renewed::default());
-    let (mut said, mut fresh) = (Vec::new(), Vec::new());
-    for directory in directories {
+    // Whatever is made from here on is taken away again.
+    signals::catch()?;
+    let audit = runtime::audit_file(&plan.project)?;
+    let before = Runtime::mounts(&plan.project)?;
+    let (mut said, mut fresh, mut made) = (Vec::new(), Vec::new(), Vec::new());
+    let mut serve = |directory: PathBuf| {
+        signals::check()?;
         let runtime = Runtime::over(&plan.project, &directory)?;
         let runs = serving::status(&runtime).is_ok();
-        let audit = runtime::audit_file(&plan.project)?;
-        let served = mounts::serve(loaded, &plan.deliveries, &directory, &runtime, audit, |delivery| {
-            owners.ids(delivery)
-        });
-        let started = served.and_then(|mut served| {
-            served.spec.hooks.clone_from(&hooks);
-            let files = served.spec.files.len();
-            serving::start(cli, &runtime, served, true, None).map(|_| files)
-        });
-        match started {
-            Ok(files) => said.push(format!("serving {} ({files} files)", directory.display())),
-            Err(error) => {
-                if !runs {
-                    runtime.remove();
-                }
-                return Err(error);
-            }
+        if !before.iter().any(|known| known.directory() == runtime.directory()) {
+            made.push(Runtime::over(&plan.project, &directory)?);
         }
+        let mut served =
+            mounts::serve(loaded, &plan.deliveries, &directory, &runtime, audit.clone(), |delivery| {
+                owners.ids(delivery)
+            })?;
+        served.spec.hooks.clone_from(&hooks);
+        said.push(format!("serving {} ({} files)", directory.display(), served.spec.files.len()));
+        serving::start(cli, &runtime, served, true, None)?;
         if !runs {
             fresh.push(directory);
         }
+        Ok(())
+    };
+    let done = directories
+        .into_iter()
+        .try_for_each(&mut serve)
+        .and_then(|()| made_before(docker, plan, &fresh))
+        .and_then(|before| signals::check().map(|()| before));
+    match done {
+        Ok(before) => {
+            Ok(Mounted { said, not_served: from_environment(plan).into_iter().chain(before).collect() })
+        }
+        Err(error) => {
+            for runtime in &made {
+                serving::stop(cli, runtime)?;
+            }
+            Err(error)
+        }
     }
-    Ok(Mounted { said, fresh })
-}
-
-/// What the mounts do not reach, a sentence for each reason.
-pub(crate) fn not_served(docker: &Docker, plan: &Plan, fresh: &[PathBuf]) -> Result<Vec<String>, Failure> {
-    Ok(from_environment(plan).into_iter().chain(made_before(docker, plan, fresh)?).collect())
 }
 
 /// Secrets that no mount can serve.

@@ -106,8 +106,7 @@ fn up(cli: &Cli, asked: Asked) -> Result<(), Failure> {
     let plan = serving::planned(&loaded, &arguments)?;
     let cli = Cli { project, verbose: cli.verbose, command: Command::Env };
     let mounted = mount::mount(&cli, &docker, &loaded, &plan)?;
-    mounted.said.iter().for_each(|said| say("info", said));
-    mount::not_served(&docker, &plan, &mounted.fresh)?.iter().for_each(|said| say("info", said));
+    mounted.said.iter().chain(&mounted.not_served).for_each(|said| say("info", said));
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use crate::docker::Docker;
 use crate::failure::Failure;
 use crate::owners::Renewed;
 use crate::runtime::Runtime;
-use crate::{overrides, project, serving};
+use crate::{overrides, project, serving, signals};
 
 pub(crate) fn run(cli: &Cli, args: &RepairArgs) -> Result<ExitCode, Failure> {
     cosec_fuse::keep_others_out();
@@ -24,6 +24,7 @@ pub(crate) fn run(cli: &Cli, args: &RepairArgs) -> Result<ExitCode, Failure> {
     let before = overrides::served_with(&Runtime::of(&loaded.project.name, false)?);
     let serve = args.serve.or(before);
     let plan = serving::planned(&loaded, &serve.deliver)?;
+    signals::catch()?;
     let mounts = Runtime::mounts(&plan.project)?;
     if mounts.iter().any(|runtime| serving::status(runtime).is_err()) {
         for said in mount::mount(cli, &docker, &loaded, &plan)?.said {

@@ -29,6 +29,7 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<ExitCode, Failure> {
     // There is no container whose users could own the files: they are the caller's.
     let ids = Ids { uid: rustix::process::geteuid().as_raw(), gid: rustix::process::getegid().as_raw() };
     let served = deliver::serve(&loaded, &deliveries, audit, |_| Ok(ids))?;
+    let held = signals::Held::start()?;
     let runtime = Runtime::of(&format!("{}-run-{}", plan.project, std::process::id()), true)?;
     let mount_point = runtime.make_mount_point()?;
 
@@ -40,7 +41,7 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<ExitCode, Failure> {
     namespace::enter_private().and_then(|()| prepare(&deliveries)).map_err(|error| cannot(&error))?;
     // Not before: a user namespace's maps are written through /proc/self.
     cosec_fuse::keep_others_out();
-    let passed_on = signals::PassedOn::start()?;
+    held.release();
     let running = Server::start(StartOptions {
         spec: served.spec,
         held: served.held,
@@ -61,13 +62,13 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<ExitCode, Failure> {
         .and_then(|()| running.share().map_err(|error| Failure::Cannot(error.to_string())))
         .and_then(|()| {
             note(cli, 1, || format!("{} files of service `{service}` in {SECRETS}", deliveries.len()));
-            Command::new(&args.command[0]).args(&args.command[1..]).spawn().map_err(|error| {
+            signals::spawn(Command::new(&args.command[0]).args(&args.command[1..]))?.map_err(|error| {
                 Failure::Cannot(format!("cannot run {}: {error}", args.command[0].display()))
             })
         })
         .and_then(|mut child| {
-            passed_on.to(child.id());
-            child.wait().map_err(|error| Failure::Cannot(format!("cannot wait for the command: {error}")))
+            signals::wait(&mut child)
+                .map_err(|error| Failure::Cannot(format!("cannot wait for the command: {error}")))
         });
     let stopped = running.stop();
     runtime.remove();
