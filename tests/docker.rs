@@ -57,7 +57,10 @@ const TESTS: &[(&str, rig::EngineTest)] = &[
     ("a_second_project_of_one_name_does_not_take_the_first_ones_server", one_name),
     ("an_attached_up_ends_clean_when_it_is_interrupted", interrupted),
     ("a_failed_up_leaves_nothing_mounted", failed_up),
-    ("a_killed_up_leaves_nothing_mounted", killed_up),
+    ("containers_that_a_terminal_ends_read_their_secrets_to_the_end", ended_by_a_terminal),
+    ("what_a_terminal_sends_is_not_for_the_server_of_containers_that_go_on", detached_from_a_terminal),
+    ("a_killed_up_leaves_its_containers_their_secrets_as_long_as_they_run", killed_up),
+    ("a_command_that_is_interrupted_early_leaves_nothing", interrupted_early),
     ("a_file_that_git_would_commit_is_not_served", unignored),
     ("an_env_secret_never_reaches_the_container_layer", env_secret),
     ("read_only_and_tmpfs_services_get_their_secrets", read_only),
@@ -535,13 +538,138 @@ fn killed_up(engine: &Engine) {
     until("the service runs", || exec(&project, None, "cat /run/secrets/pw").stdout == "value");
     child.kill().unwrap();
     child.wait().unwrap();
-    let runtime = project.runtime().display().to_string();
-    until("nothing is mounted", || {
-        !std::fs::read_to_string("/proc/self/mountinfo").unwrap().contains(&runtime)
+    // Compose is still there.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+    project.docker(&["compose", "stop", "-t", "0"]).succeeds();
+    is_gone(&project);
+    // All of it at once, without a word to anybody.
+    let mut child = rig::in_its_own_session(&project.command(&["up"])).spawn().unwrap();
+    until("the service runs", || exec(&project, None, "cat /run/secrets/pw").stdout == "value");
+    let docker = rig::children(child.id());
+    let docker: Vec<u32> =
+        docker.into_iter().filter(|pid| !servers(&project, "__supervisor").contains(pid)).collect();
+    let plugin: Vec<u32> = docker.iter().copied().flat_map(rig::children).collect();
+    signal(&[child.id()], "KILL");
+    let _ = child.wait();
+    // The plugin first: where docker is gone, it ends the containers.
+    signal(&[plugin, docker].concat(), "KILL");
+    until("the engine was asked", || {
+        let log = project.runtime().join("cosec").join(&project.name).join("server.log");
+        std::fs::read_to_string(log).unwrap_or_default().contains("goes on by itself")
     });
-    // The next command clears away what a killed one could not.
-    project.cosec(&["down", "-t", "0"]).succeeds();
+    // Also by the standby, which was told.
+    signal(&servers(&project, "__supervisor")[..1], "KILL");
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert_eq!(exec(&project, None, "cat /run/secrets/pw").succeeds().stdout, "value");
+    down(&project);
+}
+
+/// Mount, server and runtime directory go by themselves.
+#[track_caller]
+fn is_gone(project: &Project) {
+    until("the server is gone", || std::fs::read_dir(project.runtime()).unwrap().next().is_none());
     project.assert_nothing_left();
+    assert!(servers(project, "__worker").is_empty());
+}
+
+/// Reads its secret last of all.
+const AT_THE_END: &str =
+    r#"["sh", "-c", "trap 'sleep 1; cat /run/secrets/pw; exit $$?' TERM; while :; do sleep 0.1; done"]"#;
+
+fn ended_by_a_terminal(engine: &Engine) {
+    for (name, times, code) in [("INT", 1, 130), ("INT", 2, 130), ("TERM", 1, 143), ("HUP", 1, 129)] {
+        let project = project(engine, "secrets: [pw]", "value");
+        let text = std::fs::read_to_string(project.path("compose.yaml")).unwrap();
+        project.write("compose.yaml", text.replace(WAIT, AT_THE_END).replace("period: 1s", "period: 20s"));
+        let mut child = rig::in_its_own_session(&project.command(&["up"])).spawn().unwrap();
+        until("the service runs", || exec(&project, None, "cat /run/secrets/pw").stdout == "value");
+        for _ in 0..times {
+            rig::signal_group(child.id(), name);
+            std::thread::sleep(std::time::Duration::from_millis(300));
+        }
+        assert_eq!(rig::ending(&mut child).code(), Some(code), "{name}");
+        project.assert_nothing_left();
+        if times == 1 {
+            let container = format!("{}-app-1", project.name);
+            let code = project.docker(&["inspect", "--format", "{{.State.ExitCode}}", &container]).succeeds();
+            assert_eq!(code.stdout.trim(), "0", "{name}: it was killed, or could not read");
+            // The engine writes down the last words after the end.
+            until("the last words are there", || project.docker(&["logs", &container]).stdout == "value");
+        }
+        project.docker(&["compose", "down", "-t", "0"]).succeeds();
+    }
+}
+
+fn detached_from_a_terminal(engine: &Engine) {
+    let project = project(engine, "secrets: [pw]", "value");
+    let script = |line: &str| {
+        let line = line.replace("cosec", env!("CARGO_BIN_EXE_cosec"));
+        let command = project.command(&[]);
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &line]).current_dir(project.directory());
+        for (name, value) in command.get_envs() {
+            shell.env(name, value.unwrap_or_default());
+        }
+        shell.env_remove("COMPOSE_FILE");
+        rig::in_its_own_session(&shell).spawn().unwrap()
+    };
+    for line in ["cosec up -d; sleep 60", "cosec mount; docker compose up -d; sleep 60"] {
+        for name in ["INT", "HUP"] {
+            let mut child = script(line);
+            until("the service runs", || exec(&project, None, "cat /run/secrets/pw").stdout == "value");
+            for pid in servers(&project, "__supervisor").into_iter().chain(servers(&project, "__worker")) {
+                let group = rustix::process::Pid::from_raw(pid as i32);
+                let session = rustix::process::getsid(group).unwrap().as_raw_pid();
+                assert_ne!(session, child.id() as i32);
+            }
+            rig::signal_group(child.id(), name);
+            rig::ending(&mut child);
+            std::thread::sleep(std::time::Duration::from_secs(1));
+            assert_eq!(
+                exec(&project, None, "cat /run/secrets/pw").succeeds().stdout,
+                "value",
+                "{line} {name}"
+            );
+            // Not even if it is sent to all of them.
+            signal(&servers(&project, "__supervisor"), name);
+            assert_eq!(
+                exec(&project, None, "cat /run/secrets/pw").succeeds().stdout,
+                "value",
+                "{line} {name}"
+            );
+            project.cosec(&["down", "-t", "0"]).succeeds();
+            project.cosec(&["umount"]).succeeds();
+            project.assert_nothing_left();
+        }
+    }
+}
+
+fn interrupted_early(engine: &Engine) {
+    let project = project(engine, "secrets: [pw]", "value");
+    for arguments in [&["up"][..], &["up", "-d"][..], &["mount"][..], &["run", "--", "sleep", "9"][..]] {
+        for tenths in 0..12 {
+            let mut child = rig::in_its_own_session(&project.command(arguments)).spawn().unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(20 + 50 * tenths));
+            let (name, number) = if tenths % 2 == 0 { ("INT", 2) } else { ("TERM", 15) };
+            rig::signal_group(child.id(), name);
+            let status = rig::ending(&mut child);
+            let by_signal = std::os::unix::process::ExitStatusExt::signal(&status) == Some(number);
+            let is_interrupted = by_signal || status.code() == Some(128 + number);
+            let is_done = status.success() && matches!(arguments, ["mount"] | ["up", "-d"]);
+            assert!(is_interrupted || is_done, "{arguments:?} {tenths}: {status:?}");
+            let running = project.docker(&["compose", "ps", "-q"]).succeeds().stdout;
+            // Compose may have started it before it ended.
+            if is_done || arguments == ["up", "-d"] && !running.is_empty() {
+                project.cosec(&["down", "-t", "0"]).succeeds();
+                project.cosec(&["umount"]).succeeds();
+            } else {
+                assert_eq!(running, "", "{arguments:?} {tenths}");
+            }
+            project.assert_nothing_left();
+        }
+    }
+    project.docker(&["compose", "down", "-t", "0"]).succeeds();
 }
 
 fn unignored(engine: &Engine) {

@@ -242,33 +242,24 @@ fn the_value_is_in_no_process_log_or_runtime_file() {
 }
 
 #[test]
-fn a_killed_run_leaves_nothing_mounted_and_no_server() {
+fn the_command_of_a_killed_run_keeps_its_secrets_and_nothing_is_left_after_it() {
     let project = project("value");
-    let mut command = project.command(&["run", "--", "sh", "-c", "echo ready; exec sleep 300"]);
+    let script = "echo ready; while [ ! -e stop ]; do sleep 0.1; done; cat /run/secrets/pw > seen";
+    let mut command = project.command(&["run", "--", "sh", "-c", script]);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = [0; 6];
     std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut line).unwrap();
-    let all = || -> Vec<u32> {
-        let children = rig::children(child.id()).into_iter();
-        children.flat_map(|pid| [vec![pid], rig::children(pid)].concat()).collect()
-    };
-    // The standby may come after the command has begun.
-    until("supervisor, standby and worker are there", || {
-        all().into_iter().filter(|pid| words(*pid).starts_with("cosec __")).count() == 3
-    });
-    let family = all();
-    let of_server = |pid: &u32| words(*pid).starts_with("cosec __");
-    let sleeper = family.iter().copied().find(|pid| !of_server(pid)).unwrap();
-    let servers: Vec<u32> = family.into_iter().filter(of_server).collect();
     child.kill().unwrap();
     child.wait().unwrap();
-    until("the servers are gone", || {
-        servers.iter().all(|pid| {
-            !std::fs::exists(format!("/proc/{pid}/cmdline")).unwrap()
-                || std::fs::read(format!("/proc/{pid}/cmdline")).unwrap().is_empty()
-        })
-    });
-    rig::signal(&[sleeper], "KILL");
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    // The standby goes on as well.
+    let supervisors = rig::servers(&project, "__supervisor");
+    rig::signal(&supervisors[..1], "KILL");
+    project.write("stop", "");
+    until("all is gone", || std::fs::read_dir(project.runtime()).unwrap().next().is_none());
+    assert_eq!(project.text("seen"), "value");
+    project.assert_nothing_left();
+    until("no server is left", || rig::servers(&project, "__supervisor").is_empty());
 }
 
 /// A process's words.

@@ -430,10 +430,44 @@ pub fn signal(pids: &[u32], name: &str) {
     }
 }
 
+/// The command in a session of its own, as a terminal starts it: its process id is the session's and the group's.
+pub fn in_its_own_session(command: &Command) -> Command {
+    let mut apart = Command::new("setsid");
+    apart.arg(command.get_program()).args(command.get_args());
+    apart.current_dir(command.get_current_dir().unwrap());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => apart.env(name, value),
+            None => apart.env_remove(name),
+        };
+    }
+    apart.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    apart
+}
+
+/// Sends a signal to all of a group, as a terminal does.
+pub fn signal_group(group: u32, name: &str) {
+    let _ = Command::new("kill").args([&format!("-{name}"), "--", &format!("-{group}")]).status();
+}
+
+/// How a process ended, which must be soon.
+#[track_caller]
+pub fn ending(child: &mut Child) -> std::process::ExitStatus {
+    let mut ended = None;
+    until("it has ended", || {
+        ended = child.try_wait().unwrap();
+        ended.is_some()
+    });
+    ended.unwrap()
+}
+
 /// The children of a process.
 pub fn children(pid: u32) -> Vec<u32> {
-    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let lists = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    lists
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect()
 }
 
 /// A test that wants a Docker engine.

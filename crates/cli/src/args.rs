@@ -15,6 +15,8 @@ pub(crate) const HELP_CONTAINER: &str = "__container";
 pub(crate) const HEAL: &str = "__heal";
 /// The hidden subcommand that tells a service of a rotation.
 pub(crate) const HELP_CHANGED: &str = "__changed";
+/// The hidden subcommand that ends a server whose command was killed, or tells it to go on.
+pub(crate) const HELP_LEFT: &str = "__left";
 
 /// Secrets for Docker Compose projects: kept out of the YAML, the environment, git and the disk.
 #[derive(Parser)]
@@ -123,6 +125,11 @@ pub(crate) enum Command {
     HelpChanged {
         /// What has changed, as JSON
         message: String,
+    },
+    #[command(name = HELP_LEFT, hide = true)]
+    HelpLeft {
+        /// The server's runtime directory
+        directory: PathBuf,
     },
 }
 

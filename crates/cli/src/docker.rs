@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::signals;
 
 /// The `docker` program with a working Compose and an engine behind it.
 pub(crate) struct Docker {
@@ -181,9 +182,22 @@ impl Docker {
 
     /// The services with running containers that were made with a mount of that id.
     pub(crate) fn services_of_mount(&self, id: &str) -> Result<BTreeSet<String>, Failure> {
+        const FORMAT: &str = "{{.State.Running}} {{index .Config.Labels \"com.docker.compose.service\"}}";
         let label = format!("label={MOUNT_LABEL}={id}");
-        let format = "{{.Label \"com.docker.compose.service\"}}";
-        Ok(self.lines(&["ps", "--format", format, "--filter", &label])?.into_iter().collect())
+        let ids = self.list(&["--filter", &label])?;
+        if ids.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        // The engine lists containers for a moment that it has stopped, and knows better when it is asked for one.
+        let mut arguments = vec!["inspect", "--type", "container", "--format", FORMAT];
+        arguments.extend(ids.iter().map(String::as_str));
+        let output = self.run(&arguments)?;
+        let errors = String::from_utf8_lossy(&output.stderr).to_lowercase();
+        if let Some(error) = errors.lines().find(|line| !line.contains("no such container")) {
+            return Err(Failure::Cannot(error.to_owned()));
+        }
+        let text = String::from_utf8_lossy(&output.stdout);
+        Ok(text.lines().filter_map(|line| line.strip_prefix("true ")).map(str::to_owned).collect())
     }
 
     /// The ids of running containers with these of Compose's labels.
@@ -257,7 +271,10 @@ impl Docker {
     }
 
     fn output(&self, arguments: &[&str]) -> std::io::Result<Output> {
-        self.command().args(arguments).stdin(Stdio::null()).output()
+        let mut command = self.command();
+        command.args(arguments).stdin(Stdio::null());
+        signals::keep_from(&mut command);
+        command.output()
     }
 }
 

@@ -18,6 +18,10 @@ pub(crate) enum Failure {
     /// Already shown with its excerpt. Exit code 2.
     #[error("{0}")]
     Shown(String),
+    /// A signal ended it; what it had made is taken away. Exit code 128 and the signal's number, and nothing to say to
+    /// who sent it.
+    #[error("interrupted")]
+    Interrupted(i32),
 }
 
 /// Whether a path leads into a mount whose server is gone.
@@ -41,14 +45,16 @@ impl Failure {
         match self {
             Failure::Refused(message) | Failure::Cannot(message) => eprintln!("cosec: {message}"),
             Failure::Shown(excerpt) => eprintln!("{excerpt}"),
+            Failure::Interrupted(_) => {}
         }
     }
 
-    /// 1 for a refusal, 2 for everything else.
+    /// 1 for a refusal, that of shells for a signal, 2 for everything else.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Failure::Refused(_) => ExitCode::from(1),
             Failure::Cannot(_) | Failure::Shown(_) => ExitCode::from(2),
+            Failure::Interrupted(signal) => crate::signals::code_of(*signal),
         }
     }
 }

@@ -82,6 +82,7 @@ fn main() -> ExitCode {
         Command::Worker => return cosec_fuse::worker_main(env_files::find),
         Command::HelpContainer { id } => commands::helper::container(id),
         Command::HelpChanged { message } => commands::helper::changed(message),
+        Command::HelpLeft { directory } => commands::helper::left(&cli, directory),
     };
     match result {
         Ok(code) => code,

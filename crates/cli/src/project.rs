@@ -162,7 +162,7 @@ pub(crate) fn named(args: &ProjectArgs) -> Result<Named, Failure> {
     Err(match failure {
         Failure::Shown(text) => Failure::Shown(format!("{}\n{HINT}", text.trim_end())),
         Failure::Cannot(text) => Failure::Cannot(format!("{text}; {HINT}")),
-        refused @ Failure::Refused(_) => refused,
+        other @ (Failure::Refused(_) | Failure::Interrupted(_)) => other,
     })
 }
 

@@ -2,13 +2,16 @@
 
 use std::ffi::OsString;
 use std::fs::DirBuilder;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
 
 use crate::failure::Failure;
+use crate::signals;
 
 /// A server's place under the runtime directory, 0700.
 pub(crate) struct Runtime {
@@ -38,6 +41,11 @@ impl Runtime {
             private_directory(&directory)?;
         }
         Ok(Runtime { directory, over: None })
+    }
+
+    /// A place that is known.
+    pub(crate) fn at(directory: &Path) -> Self {
+        Runtime { directory: directory.to_owned(), over: None }
     }
 
     /// The place of a mount over a directory of the user's, made if it is missing. No project's name has a dot.
@@ -106,7 +114,16 @@ impl Runtime {
     }
 
     /// Keeps other commands of the same project from starting a server at the same time, as long as it lives.
-    pub(crate) fn lock(&self) -> Result<std::os::fd::OwnedFd, Failure> {
+    pub(crate) fn lock(&self) -> Result<OwnedFd, Failure> {
+        self.lock_while(|| Ok(()))
+    }
+
+    /// The same, unless a signal comes while another command has it.
+    pub(crate) fn lock_unless_interrupted(&self) -> Result<OwnedFd, Failure> {
+        self.lock_while(signals::check)
+    }
+
+    fn lock_while(&self, may_wait: impl Fn() -> Result<(), Failure>) -> Result<OwnedFd, Failure> {
         let cannot = |error: rustix::io::Errno| {
             Failure::Cannot(format!("cannot lock {}: {error}", self.directory.display()))
         };
@@ -120,7 +137,11 @@ impl Runtime {
                 }
                 opened => opened.map_err(cannot)?,
             };
-            rustix::fs::flock(&directory, FlockOperation::LockExclusive).map_err(cannot)?;
+            let lock = || rustix::fs::flock(&directory, FlockOperation::NonBlockingLockExclusive);
+            while lock_is_taken(lock()).map_err(cannot)? {
+                may_wait()?;
+                std::thread::sleep(Duration::from_millis(5));
+            }
             // Whoever had the lock may have taken the directory away.
             let locked = rustix::fs::fstat(&directory).map_err(cannot)?;
             let there = std::fs::metadata(&self.directory);
@@ -131,7 +152,7 @@ impl Runtime {
     }
 
     /// Says, as long as it lives, that a command is about to use the server. Taken under the lock.
-    pub(crate) fn in_use(&self) -> Result<std::os::fd::OwnedFd, Failure> {
+    pub(crate) fn in_use(&self) -> Result<OwnedFd, Failure> {
         self.users(FlockOperation::NonBlockingLockShared)
             .map_err(|error| Failure::Cannot(format!("cannot lock {}: {error}", self.directory.display())))
     }
@@ -141,7 +162,7 @@ impl Runtime {
         self.users(FlockOperation::NonBlockingLockExclusive).is_ok()
     }
 
-    fn users(&self, lock: FlockOperation) -> rustix::io::Result<std::os::fd::OwnedFd> {
+    fn users(&self, lock: FlockOperation) -> rustix::io::Result<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let file = rustix::fs::open(self.directory.join(USERS), flags, Mode::RUSR | Mode::WUSR)?;
         rustix::fs::flock(&file, lock)?;
@@ -175,12 +196,12 @@ impl Runtime {
 
     /// Takes everything away once nothing is mounted. What is not ours to remove stays.
     pub(crate) fn remove(&self) {
-        for file in ["server.log", "control.sock", OVER, USERS] {
+        for file in ["server.log", "control.sock", USERS] {
             let _ = std::fs::remove_file(self.directory.join(file));
         }
-        // A command that was killed leaves its own override.
+        // A command that was killed leaves its own override, or one that is half written.
         for entry in std::fs::read_dir(&self.directory).into_iter().flatten().flatten() {
-            if entry.file_name().as_encoded_bytes().starts_with(b"override.") {
+            if entry.file_name().as_encoded_bytes().starts_with(OVER.as_bytes()) {
                 let _ = std::fs::remove_file(entry.path());
             }
         }
@@ -189,6 +210,13 @@ impl Runtime {
         if let Some(parent) = self.directory.parent() {
             let _ = std::fs::remove_dir(parent);
         }
+    }
+}
+
+fn lock_is_taken(locked: rustix::io::Result<()>) -> rustix::io::Result<bool> {
+    match locked {
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+        other => other.map(|()| false),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A project's server: starting one, giving a running one a new plan, ending it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use cosec_core::extension::{self, OnRotate, allows_host, on_rotate};
 use cosec_core::plan::{Delivery, Plan, plan};
 use cosec_fuse::{Client, Helpers, MountKind, Running, Scope, Server, StartOptions, Status};
 
-use crate::args::{Cli, DeliverArgs, HELP_CHANGED, HELP_CONTAINER, SUPERVISOR, ServeArgs, WORKER};
+use crate::args::{Cli, DeliverArgs, HELP_CHANGED, HELP_CONTAINER, HELP_LEFT, SUPERVISOR, ServeArgs, WORKER};
 use crate::commands::up::note;
 use crate::deliver::{self, Served};
 use crate::docker::{self, Docker};
@@ -17,6 +18,7 @@ use crate::overrides;
 use crate::owners::{Owners, Renewed};
 use crate::project::Loaded;
 use crate::runtime::{self, Runtime};
+use crate::signals;
 
 /// A mount, and the server if this command started it. An attached server ends with this value.
 pub(crate) struct Mount {
@@ -101,7 +103,9 @@ pub(crate) fn start(
 ) -> Result<Mount, Failure> {
     let Served { spec, held } = served;
     let files = spec.files.len();
-    let _lock = runtime.lock()?;
+    signals::check()?;
+    let is_new = !runtime.directory().exists();
+    let _lock = runtime.lock_unless_interrupted()?;
     let in_use = runtime.in_use()?;
     if let Ok(mut client) = Client::connect(runtime.directory()) {
         // A stuck worker has no status, and the new plan is what brings another.
@@ -119,6 +123,11 @@ pub(crate) fn start(
         note(cli, 1, || format!("serving {files} files at {} as before", runtime.mount_point().display()));
         return Ok(Mount { id: status.mount_id, ours: None, in_use });
     }
+    signals::check().inspect_err(|_| {
+        if is_new {
+            runtime.remove();
+        }
+    })?;
     clear_dead_mount(cli, runtime)?;
     let mount_point = runtime.make_mount_point()?;
     let running = Server::start(StartOptions {
@@ -130,7 +139,7 @@ pub(crate) fn start(
         worker_argv: vec![WORKER.into()],
         detach: detached,
         mount: MountKind::Shared,
-        helpers: helpers(),
+        helpers: helpers(runtime),
         mount_id,
     })
     .map_err(|error| {
@@ -221,6 +230,19 @@ pub(crate) fn stop_unless_used(cli: &Cli, docker: &Docker, runtime: &Runtime) ->
     Ok(())
 }
 
+/// What becomes of a server whose command was killed: it ends, unless another command or a container that runs uses it,
+/// or that cannot be known.
+pub(crate) fn end_if_unused(cli: &Cli, docker: &Docker, runtime: &Runtime) -> Result<(), Failure> {
+    let _lock = runtime.directory().exists().then(|| runtime.lock()).transpose()?;
+    let id = overrides::mount_id(runtime);
+    let using = id.map_or(Ok(BTreeSet::new()), |id| docker.services_of_mount(&id));
+    if runtime.is_unused() && using.as_ref().is_ok_and(BTreeSet::is_empty) {
+        return end(cli, runtime);
+    }
+    client(runtime)?.detach().map_err(|error| Failure::Cannot(error.to_string()))?;
+    using.map(drop)
+}
+
 /// Ends a server that nobody uses: no other command, and no container that has a file of its mount.
 pub(crate) fn leave(cli: &Cli, docker: &Docker, runtime: &Runtime, mount: Mount) -> Result<(), Failure> {
     let Mount { id, ours, in_use } = mount;
@@ -271,10 +293,16 @@ fn taken_away(cli: &Cli, runtime: &Runtime) -> Result<(), Failure> {
 }
 
 /// The supervisor asks Docker through us.
-fn helpers() -> Helpers {
+fn helpers(runtime: &Runtime) -> Helpers {
     Helpers {
         container: vec![HELP_CONTAINER.into()],
         changed: vec![HELP_CHANGED.into()],
+        left: left(runtime),
         environment: docker::environment(),
     }
+}
+
+/// Who decides when nobody is there any more.
+pub(crate) fn left(runtime: &Runtime) -> Vec<OsString> {
+    vec![HELP_LEFT.into(), runtime.directory().into()]
 }

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::io::FdFlags;
+use rustix::process::{Pid, Signal, kill_process, setsid};
 
 use crate::channel::{Channel, ChannelError};
 use crate::memory::HeldValues;
@@ -77,8 +78,8 @@ pub struct Server;
 pub struct Running {
     child: Child,
     runtime_dir: PathBuf,
-    /// Its end tells an attached supervisor that we are gone.
-    _tether: Option<UnixStream>,
+    /// Its end tells an attached supervisor that all who have it are gone.
+    tether: Option<UnixStream>,
 }
 
 impl Server {
@@ -101,6 +102,7 @@ impl Server {
             .stdout(Stdio::null())
             .stderr(log)
             .current_dir("/");
+        in_its_own_session(&mut command);
         let mut child = command.spawn()?;
         drop(command);
         let start = Start {
@@ -123,7 +125,7 @@ impl Server {
         let error = match answer {
             Ok(Answer::Done) => {
                 let tether = (!options.detach).then_some(tether);
-                return Ok(Running { child, runtime_dir: options.runtime_dir, _tether: tether });
+                return Ok(Running { child, runtime_dir: options.runtime_dir, tether });
             }
             Ok(Answer::Failed(reason)) => StartError::Refused(reason),
             Ok(Answer::Status(_)) => {
@@ -152,6 +154,16 @@ impl Server {
     }
 }
 
+/// What a terminal sends to all who were started there is not for a server: containers read their secrets while they
+/// end, too.
+#[allow(unsafe_code, reason = "the standard library has no safe way into a new session")]
+fn in_its_own_session(command: &mut Command) {
+    // SAFETY: between fork and exec there is one system call, which touches no memory.
+    unsafe {
+        command.pre_exec(|| Ok(setsid().map(drop)?));
+    }
+}
+
 /// Asks a process to end, and makes it end if it does not.
 fn end(child: &mut Child) {
     let ended = |child: &mut Child| !matches!(child.try_wait(), Ok(None));
@@ -172,6 +184,12 @@ impl Running {
     /// The supervisor's process id.
     pub fn supervisor_pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Lets an attached server go on as long as any process does that is started from now on.
+    pub fn share(&self) -> std::io::Result<()> {
+        let Some(tether) = &self.tether else { return Ok(()) };
+        Ok(rustix::io::fcntl_setfd(tether, FdFlags::empty())?)
     }
 
     /// Unmounts and ends the server.

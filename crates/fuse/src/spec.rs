@@ -181,7 +181,10 @@ pub struct Helpers {
     pub container: Vec<OsString>,
     /// With a [`Changed`] as JSON after it, tells a service.
     pub changed: Vec<OsString>,
-    /// The environment of both.
+    /// Run when whoever started the server is gone without a word: ends it, or tells it to go on. Nothing is to end it at
+    /// once.
+    pub left: Vec<OsString>,
+    /// The environment of all.
     pub environment: Vec<(OsString, OsString)>,
 }
 

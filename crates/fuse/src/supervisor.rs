@@ -19,6 +19,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -97,11 +98,19 @@ fn more_descriptors() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most });
 }
 
-fn supervise() -> Result<(), Box<dyn std::error::Error>> {
+/// Where SIGTERM is heard of. What a terminal sends is meant for others; a helper hears it as ever.
+fn signals() -> std::io::Result<UnixStream> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
     let (signals, writer) = UnixStream::pair()?;
-    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT, signal_hook::consts::SIGHUP] {
-        signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
+    signal_hook::low_level::pipe::register(SIGTERM, writer)?;
+    for signal in [SIGHUP, SIGINT, SIGQUIT] {
+        signal_hook::flag::register(signal, Arc::default())?;
     }
+    Ok(signals)
+}
+
+fn supervise() -> Result<(), Box<dyn std::error::Error>> {
+    let signals = signals()?;
     let mut starter = standard_channel()?;
     let start = match starter.receive()? {
         Begin::Start(start) => *start,
@@ -126,8 +135,9 @@ fn supervise() -> Result<(), Box<dyn std::error::Error>> {
     if let Err(error) = supervisor.start_standby(&listener) {
         log(&format!("no standby: {error}"));
     }
-    starter.send(&Answer::Done, &[])?;
-    if !supervisor.state.detach {
+    // A starter that is gone by now knows of no server.
+    let is_told = starter.send(&Answer::Done, &[]).is_ok();
+    if !supervisor.state.detach || !is_told {
         // Not before: until the word is said, the starter must notice our death at once.
         supervisor.tether = Some(starter);
         supervisor
@@ -278,8 +288,7 @@ impl Supervisor {
         let mut beat = Instant::now();
         loop {
             let ready = self.wait_for(listener, signals, beat)?;
-            // A signal, or the end of whoever started us: take everything away.
-            if ready.contains(&Event::Signal) || ready.contains(&Event::Tether) {
+            if ready.contains(&Event::Signal) || ready.contains(&Event::Tether) && self.hear_tether() {
                 return Ok(());
             }
             if is_closed(&self.connection) {
@@ -366,6 +375,10 @@ impl Supervisor {
         self.end_worker();
         let _ = std::fs::remove_file(self.state.runtime_dir.join(SOCKET));
         for mut helper in self.helpers.drain(..) {
+            if matches!(helper.errand, Errand::Left) {
+                // It has still to take away what we leave.
+                continue;
+            }
             let _ = helper.child.kill();
             let _ = helper.child.wait();
         }

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::owners::Renewed;
 use crate::project;
 use crate::runtime::Runtime;
-use crate::{overrides, serving};
+use crate::{overrides, serving, signals};
 
 /// Verbs that make or start containers, which need the files to be there.
 const STARTING: [&str; 6] = ["create", "restart", "run", "scale", "start", "watch"];
@@ -111,15 +111,16 @@ pub(crate) fn run(cli: &Cli, args: &PassedArgs) -> Result<ExitCode, Failure> {
     let docker = Docker::find()?;
     let runtime = Runtime::of(&loaded.project.name, false)?;
     let serve = overrides::served_with(&runtime);
+    let mut mount = None;
     let plan = if STARTING.contains(&verb.as_str()) {
         let plan = serving::planned(&loaded, &serve.deliver)?;
         if !plan.deliveries.is_empty() {
-            let runtime = Runtime::of(&loaded.project.name, true)?;
             serving::say_who_is_left(&docker, &loaded, &runtime);
             // A server that runs gets what has changed in the files since.
             let served = serving::specification(cli, &docker, &loaded, &plan, &serve, Renewed::default())?;
-            let mount = serving::start(cli, &runtime, served, true, None)?;
-            overrides::write(&runtime, &plan, &mount.id, &serve)?;
+            signals::catch()?;
+            let started = mount.insert(serving::start(cli, &runtime, served, true, None)?);
+            overrides::write(&runtime, &plan, &started.id, &serve)?;
         }
         Some(plan)
     } else {
@@ -130,7 +131,11 @@ pub(crate) fn run(cli: &Cli, args: &PassedArgs) -> Result<ExitCode, Failure> {
     let file = over.as_ref().map(|over| over.path.as_path());
     let mut command = docker.compose(&loaded.compose_options(&cli.project, file));
     command.args(&args);
-    wait(cli, &mut command)
+    let result = wait(cli, &mut command);
+    if let (Err(_), Some(mount)) = (&result, mount) {
+        serving::leave(cli, &docker, &runtime, mount)?;
+    }
+    result
 }
 
 #[cfg(test)]

@@ -1,13 +1,18 @@
-//! What a server's supervisor has done by others: asking Docker about a container, telling a service.
+//! What a server's supervisor has done by others: asking Docker about a container, telling a service, finding out whether
+//! the server is needed.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use cosec_fuse::{Changed, Container};
 use serde_json::Value;
 
+use crate::args::Cli;
 use crate::docker::Docker;
 use crate::failure::Failure;
+use crate::runtime::Runtime;
+use crate::serving;
 
 /// Prints a container's project and service and where it is, or `null`: nobody is in one that does not run.
 pub(crate) fn container(id: &str) -> Result<ExitCode, Failure> {
@@ -24,6 +29,12 @@ pub(crate) fn container(id: &str) -> Result<ExitCode, Failure> {
     let text = serde_json::to_string(&container)
         .map_err(|error| Failure::Cannot(format!("cannot write the answer: {error}")))?;
     anstream::println!("{text}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whoever started a server was killed: ends it if nobody uses it.
+pub(crate) fn left(cli: &Cli, directory: &Path) -> Result<ExitCode, Failure> {
+    serving::end_if_unused(cli, &Docker::unchecked(), &Runtime::at(directory))?;
     Ok(ExitCode::SUCCESS)
 }
 

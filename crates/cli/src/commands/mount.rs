@@ -16,17 +16,14 @@ use crate::outdated::outdated;
 use crate::owners::{Owners, Renewed};
 use crate::project::{self, Loaded, Purpose};
 use crate::runtime::{self, Runtime};
-use crate::{mounts, serving};
+use crate::{mounts, serving, signals};
 
 pub(crate) fn run(cli: &Cli, args: &DeliverArgs) -> Result<ExitCode, Failure> {
     cosec_fuse::keep_others_out();
     let loaded = project::load(&cli.project, &[], Purpose::Run)?;
     let docker = Docker::find()?;
     let plan = serving::planned(&loaded, args)?;
-    let mounted = mount(cli, &docker, &loaded, &plan)?;
-    for said in mounted.said.iter().chain(&afterwards(&docker, &loaded, &plan, &mounted)?) {
-        println!("{said}");
-    }
+    mount_and_tell(cli, &docker, &loaded, &plan)?.iter().for_each(|said| println!("{said}"));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -34,10 +31,11 @@ pub(crate) fn run(cli: &Cli, args: &DeliverArgs) -> Result<ExitCode, Failure> {
 pub(crate) struct Mounted {
     /// A sentence for each directory.
     pub(crate) said: Vec<String>,
+    places: Vec<Place>,
     /// The directories that had no server before.
-    pub(crate) fresh: Vec<PathBuf>,
+    fresh: Vec<PathBuf>,
     /// Those of them whose server is gone without an end.
-    pub(crate) lost: Vec<PathBuf>,
+    lost: Vec<PathBuf>,
 }
 
 /// A directory that is to be mounted over.
@@ -46,6 +44,23 @@ struct Place {
     runtime: Runtime,
     /// Whether a server runs already.
     runs: bool,
+}
+
+/// Mounts, does what is to be done then, and says all of it, a sentence each. Who interrupts it has nothing mounted,
+/// unless containers have been mended by it.
+pub(crate) fn mount_and_tell(
+    cli: &Cli,
+    docker: &Docker,
+    loaded: &Loaded,
+    plan: &Plan,
+) -> Result<Vec<String>, Failure> {
+    let mut mounted = mount(cli, docker, loaded, plan)?;
+    let told = afterwards(docker, loaded, plan, &mounted)?;
+    if mounted.lost.is_empty() {
+        signals::check().inspect_err(|_| take_back(cli, &mounted.places, &[]))?;
+    }
+    mounted.said.extend(told);
+    Ok(mounted.said)
 }
 
 /// Serves over each directory of the project's secrets, or gives the servers that run the new plan. What can be served
@@ -81,9 +96,9 @@ pub(crate) fn mount(cli: &Cli, docker: &Docker, loaded: &Loaded, plan: &Plan) ->
     let served = serve_all(cli, docker, loaded, plan, directories, &mut places);
     let said = served.inspect_err(|_| take_back(cli, &places, &lost))?;
     let fresh: Vec<PathBuf> =
-        places.into_iter().filter(|place| !place.runs).map(|place| place.directory).collect();
+        places.iter().filter(|place| !place.runs).map(|place| place.directory.clone()).collect();
     lost.retain(|directory| fresh.contains(directory));
-    Ok(Mounted { said, fresh, lost })
+    Ok(Mounted { said, places, fresh, lost })
 }
 
 /// Looks at everything before anything is mounted. A sentence for each directory.
@@ -97,8 +112,11 @@ fn serve_all(
 ) -> Result<Vec<String>, Failure> {
     let hooks = serving::hooks(loaded, &plan.deliveries)?;
     let mut owners = Owners::new(cli, docker, loaded, Renewed::default());
+    // Whatever is made from here on is taken away again.
+    signals::catch()?;
     let mut all = Vec::new();
     for directory in directories {
+        signals::check()?;
         let runtime = Runtime::over(&plan.project, &directory)?;
         let runs = serving::status(&runtime).is_ok();
         places.push(Place { directory: directory.clone(), runtime, runs });
@@ -111,6 +129,7 @@ fn serve_all(
         all.push(served);
     }
     let start = |(place, served): (&Place, Served)| {
+        signals::check()?;
         let files = served.spec.files.len();
         serving::start(cli, &place.runtime, served, true, None)?;
         Ok(format!("serving {} ({files} files)", place.directory.display()))
@@ -131,7 +150,7 @@ fn take_back(cli: &Cli, places: &[Place], lost: &[PathBuf]) {
 }
 
 /// What is to be said and done once the directories are mounted over: a sentence each.
-pub(crate) fn afterwards(
+fn afterwards(
     docker: &Docker,
     loaded: &Loaded,
     plan: &Plan,

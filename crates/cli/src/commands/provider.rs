@@ -105,9 +105,7 @@ fn up(cli: &Cli, asked: Asked) -> Result<(), Failure> {
     let docker = Docker::find()?;
     let plan = serving::planned(&loaded, &arguments)?;
     let cli = Cli { project, verbose: cli.verbose, command: Command::Env };
-    let mounted = mount::mount(&cli, &docker, &loaded, &plan)?;
-    mounted.said.iter().for_each(|said| say("info", said));
-    mount::afterwards(&docker, &loaded, &plan, &mounted)?.iter().for_each(|said| say("info", said));
+    mount::mount_and_tell(&cli, &docker, &loaded, &plan)?.iter().for_each(|said| say("info", said));
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::outdated::outdated;
 use crate::owners::Renewed;
 use crate::runtime::Runtime;
-use crate::{overrides, project, serving};
+use crate::{overrides, project, serving, signals};
 
 pub(crate) fn run(cli: &Cli, args: &RepairArgs) -> Result<ExitCode, Failure> {
     cosec_fuse::keep_others_out();
@@ -34,6 +34,8 @@ pub(crate) fn run(cli: &Cli, args: &RepairArgs) -> Result<ExitCode, Failure> {
         lost.say_who_rests();
         return Ok(ExitCode::SUCCESS);
     }
+    // Whatever is made from here on is taken away again.
+    signals::catch()?;
     if lost.mounts.iter().any(|runtime| serving::status(runtime).is_err()) {
         for said in mount::mount(cli, &docker, &loaded, &plan)?.said {
             println!("{said} again");

@@ -13,7 +13,7 @@ use crate::deliver::{self, Ids};
 use crate::failure::Failure;
 use crate::project::{self, Purpose};
 use crate::runtime::{self, Runtime};
-use crate::signals;
+use crate::{serving, signals};
 
 const SECRETS: &str = "/run/secrets";
 
@@ -29,6 +29,7 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<ExitCode, Failure> {
     // There is no container whose users could own the files: they are the caller's.
     let ids = Ids { uid: rustix::process::geteuid().as_raw(), gid: rustix::process::getegid().as_raw() };
     let served = deliver::serve(&loaded, &deliveries, audit, |_| Ok(ids))?;
+    let held = signals::Held::start()?;
     let runtime = Runtime::of(&format!("{}-run-{}", plan.project, std::process::id()), true)?;
     let mount_point = runtime.make_mount_point()?;
 
@@ -40,7 +41,7 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<ExitCode, Failure> {
     namespace::enter_private().and_then(|()| prepare(&deliveries)).map_err(|error| cannot(&error))?;
     // Not before: a user namespace's maps are written through /proc/self.
     cosec_fuse::keep_others_out();
-    let passed_on = signals::PassedOn::start()?;
+    held.release();
     let running = Server::start(StartOptions {
         spec: served.spec,
         held: served.held,
@@ -51,21 +52,23 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<ExitCode, Failure> {
         detach: false,
         mount: MountKind::Private,
         // Nobody else sees the mount, so there is nobody to tell apart.
-        helpers: Helpers::default(),
+        helpers: Helpers { left: serving::left(&runtime), ..Helpers::default() },
         mount_id: None,
     })
     .map_err(|error| cannot(&error))?;
     let result = place(&mount_point, &deliveries)
         .and_then(|()| namespace::drop_mount_right().map_err(|error| Failure::Cannot(error.to_string())))
+        // If this process is killed, the command goes on, and with it its secrets.
+        .and_then(|()| running.share().map_err(|error| Failure::Cannot(error.to_string())))
         .and_then(|()| {
             note(cli, 1, || format!("{} files of service `{service}` in {SECRETS}", deliveries.len()));
-            Command::new(&args.command[0]).args(&args.command[1..]).spawn().map_err(|error| {
+            signals::spawn(Command::new(&args.command[0]).args(&args.command[1..]))?.map_err(|error| {
                 Failure::Cannot(format!("cannot run {}: {error}", args.command[0].display()))
             })
         })
         .and_then(|mut child| {
-            passed_on.to(child.id());
-            child.wait().map_err(|error| Failure::Cannot(format!("cannot wait for the command: {error}")))
+            signals::wait(&mut child)
+                .map_err(|error| Failure::Cannot(format!("cannot wait for the command: {error}")))
         });
     let stopped = running.stop();
     runtime.remove();

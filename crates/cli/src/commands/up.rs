@@ -13,7 +13,8 @@ use crate::outdated::outdated;
 use crate::owners::Renewed;
 use crate::project::{self, Loaded, Purpose};
 use crate::runtime::Runtime;
-use crate::{overrides, serving};
+use crate::serving::Mount;
+use crate::{overrides, serving, signals};
 
 pub(crate) fn run(cli: &Cli, args: &UpArgs) -> Result<ExitCode, Failure> {
     // From here on values from the environment and .env are in this process.
@@ -27,7 +28,9 @@ pub(crate) fn run(cli: &Cli, args: &UpArgs) -> Result<ExitCode, Failure> {
         return compose_up(cli, &docker, &loaded, None, &args.args);
     }
     let served = serving::specification(cli, &docker, &loaded, &plan, &args.serve, renewed(&args.args))?;
-    let runtime = Runtime::of(&plan.project, true)?;
+    // Whatever is made from here on is taken away again.
+    signals::catch()?;
+    let runtime = Runtime::of(&plan.project, false)?;
     serving::say_who_is_left(&docker, &loaded, &runtime);
     let detached = is_detached(&args.args);
     // After a total loss root can mend the containers that run. Under the old id Compose leaves them alone then.
@@ -39,6 +42,7 @@ pub(crate) fn run(cli: &Cli, args: &UpArgs) -> Result<ExitCode, Failure> {
     let mended = if mends { mend(&docker, &loaded, &plan, &runtime) } else { Ok(()) };
     let result = mended
         .and_then(|()| overrides::write(&runtime, &plan, &mount.id, &args.serve))
+        .and_then(|()| share(&mount))
         .and_then(|()| compose_up(cli, &docker, &loaded, Some(&runtime), &args.args));
     let succeeded = matches!(&result, Ok(code) if *code == ExitCode::SUCCESS);
     if detached && (!succeeded || is_dry_run(&args.args)) {
@@ -48,6 +52,12 @@ pub(crate) fn run(cli: &Cli, args: &UpArgs) -> Result<ExitCode, Failure> {
         serving::stop_unless_used(cli, &docker, &runtime)?;
     }
     result
+}
+
+/// If this process is killed, Compose still needs the secrets.
+fn share(mount: &Mount) -> Result<(), Failure> {
+    let shared = mount.ours.as_ref().map_or(Ok(()), cosec_fuse::Running::share);
+    shared.map_err(|error| Failure::Cannot(format!("cannot hand the server on to docker: {error}")))
 }
 
 /// What cannot be mended has to be restarted, so that it gets the new mount's files.
@@ -73,22 +83,27 @@ fn compose_up(
     let file = runtime.map(Runtime::override_file);
     let mut command = docker.compose(&loaded.compose_options(&cli.project, file.as_deref()));
     command.arg("up").args(args);
-    wait(cli, &mut command)
+    let code = wait(cli, &mut command)?;
+    if code != ExitCode::SUCCESS {
+        // Docker has many words for an interruption.
+        signals::check()?;
+    }
+    Ok(code)
 }
 
-/// Runs Compose to its end. Ctrl-C reaches it through the terminal; SIGTERM and SIGHUP are passed on, so
-/// that its end comes before ours and the secrets go last.
+/// Runs Compose to its end. Ctrl-C reaches it through the terminal; other signals are passed on, so that its end comes
+/// before ours and the secrets go last.
 pub(crate) fn wait(cli: &Cli, command: &mut Command) -> Result<ExitCode, Failure> {
     note(cli, 2, || {
         let words = std::iter::once(command.get_program()).chain(command.get_args());
         words.map(|word| shell_word(&word.to_string_lossy())).collect::<Vec<_>>().join(" ")
     });
-    let passed_on = crate::signals::PassedOn::start()?;
-    let mut child =
-        command.spawn().map_err(|error| Failure::Cannot(format!("cannot run docker: {error}")))?;
-    passed_on.to(child.id());
-    let status = child.wait().map_err(|error| Failure::Cannot(format!("cannot wait for docker: {error}")))?;
-    Ok(crate::signals::exit_code(status))
+    signals::catch()?;
+    let mut child = signals::spawn_docker(command)?
+        .map_err(|error| Failure::Cannot(format!("cannot run docker: {error}")))?;
+    let status = signals::wait(&mut child)
+        .map_err(|error| Failure::Cannot(format!("cannot wait for docker: {error}")))?;
+    Ok(signals::exit_code(status))
 }
 
 /// Whether `docker compose up` returns while containers are to go on.

@@ -20,6 +20,8 @@ const MOST_HELPERS: usize = 8;
 pub(super) enum Errand {
     Container(String),
     Changed(Box<Changed>),
+    /// Whoever started us is gone.
+    Left,
 }
 
 pub(super) struct Helper {
@@ -54,10 +56,11 @@ impl Supervisor {
         }
         let helpers = &self.state.helpers;
         let (words, last) = match &errand {
-            Errand::Container(id) => (&helpers.container, id.clone()),
+            Errand::Container(id) => (&helpers.container, Some(id.clone())),
             Errand::Changed(changed) => {
-                (&helpers.changed, serde_json::to_string(changed).unwrap_or_default())
+                (&helpers.changed, Some(serde_json::to_string(changed).unwrap_or_default()))
             }
+            Errand::Left => (&helpers.left, None),
         };
         if words.is_empty() {
             return;
@@ -65,7 +68,7 @@ impl Supervisor {
         let child = Command::new("/proc/self/exe")
             .arg0("cosec")
             .args(words)
-            .arg(last)
+            .args(last)
             .env_clear()
             .envs(helpers.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
@@ -85,6 +88,24 @@ impl Supervisor {
             }
             Err(error) => log(&format!("cannot start a helper: {error}")),
         }
+    }
+
+    /// Hears whoever started us: `true` if it is gone, and so is the reason to go on. Whether containers need the server
+    /// still, a helper finds out; until it has, all goes on.
+    pub(super) fn hear_tether(&mut self) -> bool {
+        let Some(tether) = &self.tether else { return false };
+        // Nobody has anything to say there, but what a child has inherited it may write to.
+        if rustix::io::read(tether, &mut [0; 4096]).is_ok_and(|count| count > 0) {
+            return false;
+        }
+        if self.state.helpers.left.is_empty() {
+            return true;
+        }
+        log("whoever started the server is gone");
+        self.tether = None;
+        self.state.detach = true;
+        self.help(Errand::Left);
+        false
     }
 
     pub(super) fn hear_helpers(&mut self, ready: &[Event]) {
@@ -134,6 +155,10 @@ impl Supervisor {
                     self.tell_standby(&Told::Container(id.clone(), container.clone()), |_| vec![]);
                 }
                 self.tell_worker(&Ask::Container(id, container));
+            }
+            Errand::Left => {
+                let outcome = if succeeded { "as it is used" } else { "as it may be used" };
+                log(&format!("the server goes on by itself, {outcome}"));
             }
             Errand::Changed(changed) => {
                 // What has changed since is owed still.

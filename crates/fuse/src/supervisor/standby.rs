@@ -143,7 +143,7 @@ impl Supervisor {
                 Some(Worker { pid, process, child: None, channel, since: Instant::now(), pinged: None });
         }
         supervisor.archive = archive;
-        supervisor.tether = tether;
+        supervisor.tether = tether.filter(|_| !supervisor.state.detach);
         Ok((supervisor, UnixListener::from(listener)))
     }
 
