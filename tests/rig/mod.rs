@@ -433,7 +433,8 @@ pub fn signal(pids: &[u32], name: &str) {
 /// The command in a session of its own, as a terminal starts it: its process id is the session's and the group's.
 pub fn in_its_own_session(command: &Command) -> Command {
     let mut apart = Command::new("setsid");
-    apart.arg(command.get_program()).args(command.get_args());
+    // Whoever runs the tests in the background has had them ignore what a terminal sends.
+    apart.args(["env", "--default-signal"]).arg(command.get_program()).args(command.get_args());
     apart.current_dir(command.get_current_dir().unwrap());
     for (name, value) in command.get_envs() {
         match value {

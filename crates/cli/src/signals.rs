@@ -59,7 +59,9 @@ pub(crate) struct Held(Signals);
 impl Held {
     /// As [`catch`], but without a thread: who has one may not enter a user namespace.
     pub(crate) fn start() -> Result<Self, Failure> {
-        let signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
+        // Under `nohup` a closed terminal is to end nothing.
+        let hangup = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+        let signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(hangup))
             .map_err(|error| Failure::Cannot(format!("cannot catch signals: {error}")))?;
         Ok(Held(signals))
     }
@@ -68,6 +70,14 @@ impl Held {
     pub(crate) fn release(mut self) {
         std::thread::spawn(move || self.0.forever().for_each(hear));
     }
+}
+
+/// Whether whoever started this process has had it ignore a signal.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
 }
 
 fn hear(signal: i32) {
