@@ -182,7 +182,7 @@ impl Snapshots {
         }
         match place.read(self.spec.max_size) {
             // Somebody has begun since.
-            Ok((_, stamp)) if is_written(state, place, served, Some(stamp)) => {}
+            Ok((_, stamp)) if Some(stamp) != there && is_written(state, place, served, Some(stamp)) => {}
             Ok((bytes, stamp)) => {
                 state.stamp = stamp.is_settled().then_some(stamp);
                 state.trouble = None;

@@ -181,11 +181,12 @@ impl Writing {
         let is_emptied = now.size == 0 && had_content;
         let pause = if is_emptied { Self::EMPTY_PAUSE } else { Self::PAUSE };
         let is_replaced = !now.is_same_file(&then) && !is_emptied;
-        if is_replaced || now.rest().is_some_and(|rest| rest >= pause) {
+        let is_at_rest = now.rest().map_or(now == then, |rest| rest >= pause);
+        if is_replaced || is_at_rest {
             self.0 = None;
             return false;
         }
-        // Its clock may be another one than ours.
+        // Its clock may be another one than ours, and ahead.
         let since = match self.0 {
             Some((_, stamp, since)) if stamp == now => since,
             _ => Instant::now(),
@@ -395,6 +396,18 @@ fn open_regular(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_whose_clock_is_ahead_comes_to_rest_by_ours() {
+        let ahead = Stamp { changed: (i64::MAX >> 8, 0), size: 1, ..Stamp::default() };
+        let then = Stamp { size: 2, ..ahead };
+        let mut writing = Writing::default();
+        assert!(writing.goes_on(ahead, then, true));
+        std::thread::sleep(Writing::PAUSE);
+        assert!(!writing.goes_on(ahead, then, true) && !writing.is_known());
+        // It is known by now.
+        assert!(!writing.goes_on(ahead, ahead, true) && !writing.is_known());
+    }
 
     #[test]
     fn what_is_no_file_is_told_apart_and_nothing_blocks() {
