@@ -230,13 +230,11 @@ fn difference(theirs: &Answer, ours: &Answer) -> Option<String> {
 fn first_line(theirs: &str, ours: &str) -> Option<String> {
     let at = theirs.lines().zip(ours.lines()).take_while(|(theirs, ours)| theirs == ours).count();
     let key = |text: &str| {
-        let line = text.lines().nth(at)?.trim();
-        Some(line.split_once(": ").map_or_else(|| line.chars().take(20).collect(), |(key, _)| key.to_owned()))
+        let Some(line) = text.lines().nth(at).map(str::trim) else { return "its end".to_owned() };
+        let key = line.split_once(": ").map(|(key, _)| key).or_else(|| line.strip_suffix(':'));
+        key.map_or_else(|| "a line without a key".to_owned(), |key| format!("`{key}`"))
     };
-    let (theirs_at, ours_at): (Option<String>, Option<String>) = (key(theirs), key(ours));
-    let told = |key: Option<String>| key.unwrap_or_else(|| "its end".to_owned());
-    (theirs != ours)
-        .then(|| format!("line {}: docker has `{}`, cosec `{}`", at + 1, told(theirs_at), told(ours_at)))
+    (theirs != ours).then(|| format!("line {}: docker has {}, cosec {}", at + 1, key(theirs), key(ours)))
 }
 
 /// The first path whose values differ; the values stay unsaid, they may be secret.

@@ -55,8 +55,9 @@ pub(crate) fn mount_and_tell(
     plan: &Plan,
 ) -> Result<Vec<String>, Failure> {
     let mut mounted = mount(cli, docker, loaded, plan)?;
-    let told = afterwards(docker, loaded, plan, &mounted)?;
-    if mounted.lost.is_empty() {
+    let (told, has_mended) = afterwards(docker, loaded, plan, &mounted)?;
+    // What was lost has to stay known until it is mended.
+    if !has_mended && mounted.lost.is_empty() {
         signals::check().inspect_err(|_| take_back(cli, &mounted.places, &[]))?;
     }
     mounted.said.extend(told);
@@ -149,13 +150,14 @@ fn take_back(cli: &Cli, places: &[Place], lost: &[PathBuf]) {
     }
 }
 
-/// What is to be said and done once the directories are mounted over: a sentence each.
+/// What is to be said and done once the directories are mounted over: a sentence each, and whether a container has the
+/// new mounts' files by it.
 fn afterwards(
     docker: &Docker,
     loaded: &Loaded,
     plan: &Plan,
     mounted: &Mounted,
-) -> Result<Vec<String>, Failure> {
+) -> Result<(Vec<String>, bool), Failure> {
     // Root sees in the containers what is dead, also where the dead mount was taken away meanwhile.
     let dead = if rustix::process::geteuid().is_root() { &mounted.fresh } else { &mounted.lost };
     let mut mended = Mended::default();
@@ -170,7 +172,7 @@ fn afterwards(
     }
     said.extend(from_environment(plan));
     said.extend(made_before(docker, plan, &mounted.fresh, &mended)?);
-    Ok(said)
+    Ok((said, !mended.whole.is_empty()))
 }
 
 /// Secrets that no mount can serve.
